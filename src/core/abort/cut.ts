@@ -1,0 +1,36 @@
+import type { Entry, Stop } from './entry.js';
+
+/**
+ * One cut: a set of entries and all that depends on them, marked before anybody is told. A set
+ * that grows while it is walked: a dependant's own dependants are in it too.
+ */
+export class Cut {
+  readonly entries: Entry[] = [];
+  /** Those that were still queued when they were cut. */
+  readonly queued: Set<Entry> = new Set();
+  readonly stop: Stop;
+
+  constructor(entries: Iterable<Entry>, stop: Stop) {
+    this.stop = stop;
+    for (const entry of entries) this.#add(entry, stop);
+    const cascade: Stop = { ...stop, reason: 'parent', supersededBy: undefined };
+    for (let i = 0; i < this.entries.length; i++) {
+      for (const dependant of (this.entries[i] as Entry).dependants()) this.#add(dependant, cascade);
+    }
+  }
+
+  #add(entry: Entry, stop: Stop): void {
+    if (!entry.isLive) return;
+    if (entry.status === 'queued') this.queued.add(entry);
+    entry.mark(stop);
+    this.entries.push(entry);
+  }
+
+  /** Signals, then events, then locks, then what is attached: each for all, so that no callback sees a half-cut set. */
+  finish(): void {
+    for (const entry of this.entries) entry.fire();
+    for (const entry of this.entries) entry.announce();
+    for (const entry of this.entries) entry.handOver();
+    for (const entry of this.entries) entry.unwind();
+  }
+}

@@ -1,0 +1,70 @@
+import type { Principal, Requester } from '../principal.js';
+import type { AbortReason } from './reason.js';
+import type { RunReport } from './receipt.js';
+
+/** Where a run is in its life. `stopping` is cut and not yet quiet. */
+export type RunStatus = 'queued' | 'running' | 'stopping' | 'completed' | 'failed' | 'aborted';
+
+/** What cut a set of runs; they share it. */
+export interface Stop {
+  readonly reason: AbortReason;
+  readonly requester: Requester | undefined;
+  readonly supersededBy: string | undefined;
+  /** By the monotonic clock. */
+  readonly at: number;
+}
+
+/**
+ * Something that can be aborted: a run, or what a host registered by itself. The order of the
+ * steps is the registry's; what a step does is the entry's.
+ */
+export abstract class Entry {
+  status: RunStatus = 'queued';
+  generation = 0;
+  nextInSession: Entry | undefined = undefined;
+  previousInSession: Entry | undefined = undefined;
+
+  readonly id: string;
+  readonly sessionKey: string | undefined;
+  readonly kind: string;
+  readonly owner: Principal | undefined;
+  readonly tags: readonly string[];
+
+  constructor(
+    id: string,
+    sessionKey: string | undefined,
+    kind: string,
+    owner: Principal | undefined,
+    tags: readonly string[],
+  ) {
+    this.id = id;
+    this.sessionKey = sessionKey;
+    this.kind = kind;
+    this.owner = owner;
+    this.tags = tags;
+  }
+
+  /** Not cut, and without a terminal outcome. */
+  get isLive(): boolean {
+    return this.status === 'queued' || this.status === 'running';
+  }
+
+  /** How long a caller waits for quiet if it does not say. */
+  abstract get graceMs(): number;
+  /** The children that die with it. */
+  abstract dependants(): readonly Entry[];
+  /** Makes it stale, with its projections. Calls nobody. */
+  abstract mark(stop: Stop): void;
+  /** Wakes what waits on it and fires its signal. */
+  abstract fire(): void;
+  /** Tells the listeners. */
+  abstract announce(): void;
+  /** Gives its locks to the next in line. */
+  abstract handOver(): void;
+  /** Stops what is attached to it, and becomes quiet as soon as nothing is left. */
+  abstract unwind(): void;
+  abstract report(): RunReport;
+  abstract readonly isQuiet: boolean;
+  abstract onQuiet(listener: () => void): void;
+  abstract offQuiet(listener: () => void): void;
+}

@@ -1,0 +1,136 @@
+import type { Runtime } from '../internal/runtime.js';
+import { checkObject, waitMs } from '../internal/validate.js';
+import type { Requester } from '../principal.js';
+import type { Entry } from './entry.js';
+import type { AbortReason } from './reason.js';
+
+/** What an abort found: `aborted` if it stopped anything. */
+export type AbortResult = 'aborted' | 'nothing-running' | 'already-ended' | 'stale-target' | 'forbidden';
+
+/** How far the stop was recorded; `unreachable`: the local stop stands, the backend did not take it. */
+export type Recorded = 'local' | 'cluster' | 'unreachable';
+
+/** What an abort reports. It is for the host, and truthful: adapters answer strangers. */
+export interface Receipt {
+  readonly result: AbortResult;
+  /** The runs that matched and are not quiet, queued ones first; for `already-ended` the run that was named. */
+  readonly runIds: readonly string[];
+  /** Those of them that were still queued. */
+  readonly queuedRunIds: readonly string[];
+  readonly recorded: Recorded;
+  readonly reason: AbortReason;
+  /** Who asked; `undefined` is the host itself. */
+  readonly requester: Requester | undefined;
+  /**
+   * Waits until all these runs and their descendants are quiet, and reports what was seen.
+   *
+   * @param options - `timeoutMs`: how long to wait at most, in ms; by default the longest grace of the runs
+   */
+  whenQuiet(options?: WhenQuietOptions): Promise<QuietReport>;
+}
+
+/** How long to wait for quiet. */
+export interface WhenQuietOptions {
+  /** In ms. 0, a negative number and NaN do not wait, `Infinity` waits for ever. */
+  readonly timeoutMs?: number;
+}
+
+/** What became of the runs that an abort stopped. */
+export interface QuietReport {
+  /** True if every run is quiet. */
+  readonly quiet: boolean;
+  /** Since the abort, in ms. */
+  readonly elapsedMs: number;
+  /** One report for each run and each of its descendants. */
+  readonly runs: readonly RunReport[];
+}
+
+/** What became of the lock of an aborted run. */
+export type LockState = 'released' | 'pending' | 'revoked' | 'failed' | 'none';
+
+/** What became of the epilogue of an aborted run. */
+export type EpilogueState = 'done' | 'pending' | 'failed' | 'timed-out' | 'skipped' | 'none';
+
+/** What was seen of one aborted run. */
+export interface RunReport {
+  readonly runId: string;
+  readonly nodeId: string;
+  /** `unreported`: the run is on another node, which has not said. */
+  readonly state: 'quiet' | 'leftovers' | 'unreported';
+  /**
+   * `released`: free since the cut or since the critical section in flight ended. `pending`: that
+   * section still runs. `revoked`: it ran longer than `writeGraceMs`. `failed`: the backend did not
+   * take the release. `none`: the run held no lock.
+   */
+  readonly lock: LockState;
+  readonly epilogue: EpilogueState;
+  /** What is still there, by name: `work`, gated functions, attached things, `commit`, `epilogue`, `defer`. */
+  readonly leftovers: readonly string[];
+  /** How many effects the fence, the gate and the commit refused since the run ended. */
+  readonly fencedEffects: number;
+  /** From the cut until quiet, or until now, in ms. */
+  readonly elapsedMs: number;
+  /** What the work threw after the cut, if it was something else than the abort. */
+  readonly error?: unknown;
+}
+
+/** A run of another node that an abort stopped. */
+export interface RemoteRun {
+  readonly runId: string;
+  readonly nodeId: string;
+}
+
+/** Waits for quiet, at most `timeoutMs`, and reports. */
+export function whenQuiet(
+  runtime: Runtime,
+  entries: readonly Entry[],
+  remote: readonly RemoteRun[],
+  since: number,
+  options: unknown,
+): Promise<QuietReport> {
+  const given = checkObject('whenQuiet options', options ?? {}, WHEN_QUIET_OPTIONS);
+  const grace = entries.reduce((longest, entry) => Math.max(longest, entry.graceMs), 0);
+  const timeoutMs = waitMs('timeoutMs', given.timeoutMs, grace);
+  const report = (): QuietReport => {
+    const runs = entries.map((entry) => entry.report());
+    const elapsedMs = runtime.clock.monotonic() - since;
+    for (const { runId, nodeId } of remote) runs.push(unreported(runId, nodeId, elapsedMs));
+    return { quiet: runs.every((run) => run.state === 'quiet'), elapsedMs, runs };
+  };
+  const pending = new Set(entries.filter((entry) => !entry.isQuiet));
+  if (pending.size === 0 || timeoutMs === 0) return Promise.resolve(report());
+  return new Promise((resolve) => {
+    runtime.timers.hold();
+    const listeners = new Map<Entry, () => void>();
+    const finish = (): void => {
+      runtime.timers.unhold();
+      runtime.timers.cancel(timer);
+      for (const [entry, listener] of listeners) entry.offQuiet(listener);
+      resolve(report());
+    };
+    const timer = runtime.timers.after(timeoutMs, finish);
+    for (const entry of pending) {
+      const listener = (): void => {
+        pending.delete(entry);
+        if (pending.size === 0) finish();
+      };
+      listeners.set(entry, listener);
+      entry.onQuiet(listener);
+    }
+  });
+}
+
+const WHEN_QUIET_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs']);
+
+function unreported(runId: string, nodeId: string, elapsedMs: number): RunReport {
+  return {
+    runId,
+    nodeId,
+    state: 'unreported',
+    lock: 'none',
+    epilogue: 'none',
+    leftovers: [],
+    fencedEffects: 0,
+    elapsedMs,
+  };
+}

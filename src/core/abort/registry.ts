@@ -1,0 +1,310 @@
+import type { Authorize, Ownerless } from '../authority.js';
+import type { Awaitable } from '../internal/awaitable.js';
+import type { Clock } from '../internal/clock.js';
+import { type OnError, Runtime } from '../internal/runtime.js';
+import { checkKey, checkLimit, checkObject, checkOptionalKey, checkTag, copyTags } from '../internal/validate.js';
+import { copyPrincipal, type Principal } from '../principal.js';
+import { Cut } from './cut.js';
+import type { Entry, RunStatus, Stop } from './entry.js';
+import { EntryIndex } from './entry-index.js';
+import {
+  type AbortResult,
+  type QuietReport,
+  type Receipt,
+  type Recorded,
+  type RemoteRun,
+  type WhenQuietOptions,
+  whenQuiet,
+} from './receipt.js';
+import { type AbortOptions, type AbortRequest, checkAbort } from './request.js';
+import { matches, type Selector } from './selector.js';
+import { SignalEntry } from './signal-entry.js';
+
+/** How an `AbortRegistry` is made. */
+export interface AbortRegistryOptions {
+  /** Where time comes from; the platform's clocks by default. */
+  readonly clock?: Clock;
+  /** Who may abort what; by default the host, `ADMIN` and whoever shares an id with the owner. */
+  readonly authorize?: Authorize;
+  /** Who may abort what has no owner; by default (`closed`) only the host and `ADMIN`. */
+  readonly ownerless?: Ownerless;
+  /** Receives errors that have no caller, such as a throwing `authorize`. */
+  readonly onError?: OnError;
+}
+
+/** What can be registered. */
+export interface RegisterOptions {
+  /** Unique in the registry. */
+  readonly id: string;
+  readonly sessionKey?: string;
+  /** `chat` by default. */
+  readonly kind?: string;
+  /** Who may abort it, from the host's authentication. */
+  readonly owner?: Principal;
+  readonly tags?: readonly string[];
+  /** Aborts it with the reason `timeout` after so many ms; none by default. */
+  readonly timeoutMs?: number;
+}
+
+/** What registering gave. A taken id leaves what is there untouched. */
+export type Registration =
+  | {
+      readonly registered: true;
+      /** Aborted when the entry is. */
+      readonly signal: AbortSignal;
+      /** Say so when the work is over: the entry is removed, by identity, and an aborted one is quiet. Safe to repeat. */
+      release(): void;
+    }
+  | { readonly registered: false; readonly existing: ExistingEntry };
+
+/** What is already registered under an id. */
+export interface ExistingEntry {
+  readonly id: string;
+  readonly sessionKey: string | undefined;
+  readonly kind: string;
+  readonly status: RunStatus;
+}
+
+/** Records what an abort cut, and reaches the runs of other nodes. */
+export interface StopRecorder {
+  record(cut: Cut, request: AbortRequest | undefined): Awaitable<Recorded>;
+  stopElsewhere(request: AbortRequest): Awaitable<Elsewhere>;
+}
+
+export interface Elsewhere {
+  readonly stopped: readonly RemoteRun[];
+  readonly ended: boolean;
+  readonly forbidden: boolean;
+  readonly stale: boolean;
+  readonly isUnreachable: boolean;
+}
+
+const KNOWN: ReadonlySet<string> = new Set(['id', 'sessionKey', 'kind', 'owner', 'tags', 'timeoutMs']);
+const NOWHERE: Elsewhere = { stopped: [], ended: false, forbidden: false, stale: false, isUnreachable: false };
+const DEFAULT_GRACE_MS = 5_000;
+
+/**
+ * Everything that can be aborted, with owners and kinds: the one place from which a stop goes out.
+ * Usable alone, in a server that has a `Map<string, AbortController>` today.
+ *
+ * @example
+ * ```ts
+ * import { AbortRegistry } from 'runfence';
+ *
+ * const aborts = new AbortRegistry();
+ * const entry = aborts.register({ id: 'r1', sessionKey: 's1', owner: { userId: 'ada' } });
+ * if (entry.registered) {
+ *   const stranger = await aborts.abort({ sessionKey: 's1' }, { requester: { userId: 'eve' } });
+ *   console.assert(stranger.result === 'forbidden' && !entry.signal.aborted);
+ *   const receipt = await aborts.abort({ sessionKey: 's1' }, { requester: { userId: 'ada' } });
+ *   console.assert(receipt.result === 'aborted' && entry.signal.aborted);
+ *   entry.release();
+ * }
+ * ```
+ */
+export class AbortRegistry {
+  /** @internal */
+  readonly runtime: Runtime;
+  /** @internal */
+  readonly entries: EntryIndex = new EntryIndex();
+  /** @internal */
+  recorder: StopRecorder | undefined;
+
+  /**
+   * @param options - `clock`, `authorize`, `ownerless`, `onError`; all have defaults
+   * @throws `INVALID_OPTIONS` for an unknown name or a wrong type
+   */
+  constructor(options: AbortRegistryOptions = {}, /** @internal */ runtime?: Runtime) {
+    checkObject('AbortRegistry options', options, OPTIONS);
+    this.runtime = runtime ?? new Runtime(options);
+  }
+
+  /**
+   * Makes something abortable, in the same tick: register before you acknowledge, and an abort
+   * sent on seeing the acknowledgement finds it.
+   *
+   * @param options - what it is, and whose
+   * @returns its signal and its release; or, if the id is taken, what is there
+   * @throws `INVALID_OPTIONS` for a blank id, an empty owner, an unknown name
+   */
+  register(options: RegisterOptions): Registration {
+    checkObject('register options', options, KNOWN);
+    checkKey('id', options.id);
+    checkOptionalKey('sessionKey', options.sessionKey);
+    if (options.kind !== undefined) checkTag(options.kind);
+    checkLimit('timeoutMs', options.timeoutMs);
+    const owner = options.owner === undefined ? undefined : copyPrincipal('owner', options.owner);
+    const tags = copyTags(options.tags);
+    const taken = this.entries.get(options.id);
+    if (taken !== undefined) {
+      const { id, sessionKey, kind, status } = taken;
+      return { registered: false, existing: { id, sessionKey, kind, status } };
+    }
+    const entry = new SignalEntry(
+      this.runtime,
+      {
+        id: options.id,
+        sessionKey: options.sessionKey,
+        kind: options.kind ?? 'chat',
+        owner,
+        tags,
+        graceMs: DEFAULT_GRACE_MS,
+      },
+      (released) => this.entries.remove(released),
+    );
+    this.entries.add(entry);
+    if (options.timeoutMs !== undefined && options.timeoutMs !== Number.POSITIVE_INFINITY) {
+      entry.timeout = this.runtime.timers.after(options.timeoutMs, () => this.stop([entry], this.newStop('timeout')));
+    }
+    return {
+      registered: true,
+      get signal() {
+        return entry.signal;
+      },
+      release: () => entry.release(),
+    };
+  }
+
+  /**
+   * Stops every run that matches and that the requester may stop. The cut happens inside the call:
+   * when it returns, no fenced effect and no gated function of these runs starts any more.
+   *
+   * @param selector - `{ runId?, sessionKey?, kind?, owner?, tag?, generation? }`, all of which must
+   *   match, or `'all'`. A selector without `runId` or `sessionKey` reaches the runs of this node.
+   * @param options - `requester`, `reason`, `queued`, `intent`
+   * @returns a receipt, once the backend has taken the stop, or after `backendTimeoutMs`; it does
+   *   not wait for quiet: `receipt.whenQuiet()` does
+   * @throws `INVALID_OPTIONS` (as a rejection) for an empty or unknown selector, or an empty requester
+   */
+  async abort(selector: Selector | 'all', options: AbortOptions = {}): Promise<Receipt> {
+    const request = checkAbort(selector, options);
+    const at = this.runtime.clock.monotonic();
+    const found = this.#find(request);
+    const { reason, requester } = request;
+    const cut = new Cut(found.live, { reason, requester, supersededBy: undefined, at });
+    const recorded = this.recorder?.record(cut, request) ?? 'local';
+    cut.finish();
+    const elsewhere = this.recorder?.stopElsewhere(request) ?? NOWHERE;
+    return new AbortReceipt(this.runtime, request, found, cut, await elsewhere, await recorded);
+  }
+
+  /** Steps 2 to 7 for entries that are known; whoever calls has authorised it. @internal */
+  stop(entries: Iterable<Entry>, stop: Stop): Awaitable<Recorded> {
+    const cut = new Cut(entries, stop);
+    if (cut.entries.length === 0) return 'local';
+    const recorded = this.recorder?.record(cut, undefined) ?? 'local';
+    cut.finish();
+    return recorded;
+  }
+
+  /** @internal */
+  newStop(reason: Stop['reason'], supersededBy?: string): Stop {
+    return { reason, requester: undefined, supersededBy, at: this.runtime.clock.monotonic() };
+  }
+
+  #find(request: AbortRequest): Found {
+    const { selector, requester } = request;
+    const found: Found = { live: [], stopping: [], ended: [], forbidden: false, stale: false };
+    for (const entry of this.#candidates(selector)) {
+      if (!matches(selector, entry)) continue;
+      if (request.keepQueued && entry.status === 'queued') continue;
+      const isNamed = selector.runId !== undefined;
+      const hasEnded = !entry.isLive && entry.status !== 'stopping';
+      if (hasEnded && !isNamed) continue;
+      if (!this.runtime.authority.may('abort', requester, targetOf(entry))) {
+        found.forbidden = true;
+      } else if (selector.generation !== undefined && selector.generation !== entry.generation) {
+        found.stale = true;
+      } else if (entry.isLive) {
+        found.live.push(entry);
+      } else {
+        (hasEnded ? found.ended : found.stopping).push(entry);
+      }
+    }
+    found.live.sort((a, b) => Number(b.status === 'queued') - Number(a.status === 'queued'));
+    return found;
+  }
+
+  #candidates(selector: Selector): readonly Entry[] {
+    if (selector.runId !== undefined) {
+      const entry = this.entries.get(selector.runId);
+      return entry === undefined ? [] : [entry];
+    }
+    return selector.sessionKey === undefined ? this.entries.all() : this.entries.inSession(selector.sessionKey);
+  }
+}
+
+const OPTIONS: ReadonlySet<string> = new Set(['clock', 'authorize', 'ownerless', 'onError']);
+
+export function targetOf(entry: Entry): {
+  sessionKey: string | undefined;
+  runId: string;
+  kind: string;
+  owner: Principal | undefined;
+} {
+  return { sessionKey: entry.sessionKey, runId: entry.id, kind: entry.kind, owner: entry.owner };
+}
+
+interface Found {
+  readonly live: Entry[];
+  readonly stopping: Entry[];
+  readonly ended: Entry[];
+  forbidden: boolean;
+  stale: boolean;
+}
+
+class AbortReceipt implements Receipt {
+  readonly result: AbortResult;
+  readonly runIds: readonly string[];
+  readonly queuedRunIds: readonly string[];
+  readonly recorded: Recorded;
+  readonly reason: Receipt['reason'];
+  readonly requester: Receipt['requester'];
+  readonly #runtime: Runtime;
+  readonly #entries: readonly Entry[];
+  readonly #remote: readonly RemoteRun[];
+  readonly #since: number;
+
+  constructor(
+    runtime: Runtime,
+    request: AbortRequest,
+    found: Found,
+    cut: Cut,
+    elsewhere: Elsewhere,
+    recorded: Recorded,
+  ) {
+    const named = request.selector.runId !== undefined;
+    const matched = [...found.live, ...found.stopping, ...(named ? found.ended : [])];
+    this.#runtime = runtime;
+    this.#entries = withDependants([...cut.entries, ...found.stopping]);
+    this.#remote = elsewhere.stopped;
+    this.#since = cut.stop.at;
+    this.result = resultOf(found, elsewhere, named);
+    this.runIds = [...matched.map((entry) => entry.id), ...elsewhere.stopped.map((run) => run.runId)];
+    this.queuedRunIds = found.live.filter((entry) => cut.queued.has(entry)).map((entry) => entry.id);
+    this.recorded = elsewhere.isUnreachable ? 'unreachable' : recorded;
+    this.reason = request.reason;
+    this.requester = request.requester;
+  }
+
+  whenQuiet(options?: WhenQuietOptions): Promise<QuietReport> {
+    return whenQuiet(this.#runtime, this.#entries, this.#remote, this.#since, options);
+  }
+}
+
+function resultOf(found: Found, elsewhere: Elsewhere, named: boolean): AbortResult {
+  if (found.live.length > 0 || elsewhere.stopped.length > 0) return 'aborted';
+  if (found.forbidden || elsewhere.forbidden) return 'forbidden';
+  if (found.stale || elsewhere.stale) return 'stale-target';
+  const over = found.stopping.length + found.ended.length > 0 || elsewhere.ended;
+  return named && over ? 'already-ended' : 'nothing-running';
+}
+
+/** A run that is already stopping may have descendants that are not quiet. */
+export function withDependants(entries: readonly Entry[]): Entry[] {
+  const all = new Set(entries);
+  for (const entry of all) {
+    for (const dependant of entry.dependants()) all.add(dependant);
+  }
+  return [...all];
+}

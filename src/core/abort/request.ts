@@ -1,0 +1,57 @@
+import { invalid } from '../internal/errors.js';
+import { checkObject, checkOneOf } from '../internal/validate.js';
+import { copyRequester, type Requester } from '../principal.js';
+import { ABORT_REASONS, type AbortReason } from './reason.js';
+import { copySelector, type Selector } from './selector.js';
+
+/** Who asks for an abort, and how. */
+export interface AbortOptions {
+  /** Who asks, from the host's authentication. Left out: the host itself, which may do everything. */
+  readonly requester?: Requester | undefined;
+  /** Why; `user` by default. */
+  readonly reason?: AbortReason;
+  /** `keep`: runs that are still queued stay queued, and the session's later ones are not concerned. */
+  readonly queued?: 'drop' | 'keep';
+  /**
+   * With a selector of exactly `{ sessionKey, runId }`: if that run has not begun, it is stopped
+   * when it does, within 60 s. The answer is the one for an unknown run.
+   */
+  readonly intent?: boolean;
+}
+
+/** An abort, checked and copied. */
+export interface AbortRequest {
+  readonly selector: Selector;
+  readonly requester: Requester | undefined;
+  readonly reason: AbortReason;
+  readonly keepQueued: boolean;
+  readonly intent: boolean;
+}
+
+const KNOWN: ReadonlySet<string> = new Set(['requester', 'reason', 'queued', 'intent']);
+
+export function checkAbort(selector: unknown, options: unknown = {}): AbortRequest {
+  const { requester, reason, queued, intent } = checkObject('abort options', options, KNOWN);
+  checkOneOf('reason', reason, ABORT_REASONS);
+  checkOneOf('queued', queued, ['drop', 'keep']);
+  if (intent !== undefined && typeof intent !== 'boolean') {
+    throw invalid('intent must be a boolean.');
+  }
+  const copy = copySelector(selector);
+  if (intent === true && (copy.runId === undefined || copy.sessionKey === undefined)) {
+    throw invalid('An intent is for one run of one session: give sessionKey and runId.');
+  }
+  return {
+    selector: copy,
+    requester: copyRequester(requester),
+    reason: (reason as AbortReason | undefined) ?? 'user',
+    keepQueued: queued === 'keep',
+    intent: intent === true,
+  };
+}
+
+/** Whether it stops a session as a whole, runs included that are still queued elsewhere. */
+export function isSessionStop(request: AbortRequest): boolean {
+  const { sessionKey, runId, generation } = request.selector;
+  return sessionKey !== undefined && runId === undefined && generation === undefined && !request.keepQueued;
+}

@@ -1,0 +1,104 @@
+import type { Runtime } from '../internal/runtime.js';
+import type { Timer } from '../internal/timers.js';
+import type { Principal } from '../principal.js';
+import { Entry, type Stop } from './entry.js';
+import { abortError } from './reason.js';
+import type { RunReport } from './receipt.js';
+
+/**
+ * What a host registered by itself: a signal with an owner and a kind. It is quiet when the host
+ * releases it, for that is when its work is over.
+ */
+export class SignalEntry extends Entry {
+  readonly #runtime: Runtime;
+  readonly #released: (entry: SignalEntry) => void;
+  readonly #quietListeners = new Set<() => void>();
+  #controller: AbortController | undefined;
+  #stop: Stop | undefined;
+  #quietAt: number | undefined;
+  timeout: Timer | undefined;
+  readonly graceMs: number;
+
+  constructor(
+    runtime: Runtime,
+    options: {
+      readonly id: string;
+      readonly sessionKey: string | undefined;
+      readonly kind: string;
+      readonly owner: Principal | undefined;
+      readonly tags: readonly string[];
+      readonly graceMs: number;
+    },
+    released: (entry: SignalEntry) => void,
+  ) {
+    super(options.id, options.sessionKey, options.kind, options.owner, options.tags);
+    this.#runtime = runtime;
+    this.#released = released;
+    this.graceMs = options.graceMs;
+    this.status = 'running';
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    const { signal } = this.#controller;
+    if (this.#stop !== undefined && !signal.aborted) {
+      this.#controller.abort(abortError(this.#stop.reason));
+    }
+    return signal;
+  }
+
+  release(): void {
+    if (this.#quietAt !== undefined) return;
+    this.#quietAt = this.#runtime.clock.monotonic();
+    this.status = this.#stop === undefined ? 'completed' : 'aborted';
+    this.#runtime.timers.cancel(this.timeout);
+    this.#released(this);
+    for (const listener of [...this.#quietListeners]) listener();
+  }
+
+  override dependants(): readonly Entry[] {
+    return [];
+  }
+
+  override mark(stop: Stop): void {
+    this.#stop = stop;
+    this.status = 'stopping';
+    this.#runtime.timers.cancel(this.timeout);
+  }
+
+  override fire(): void {
+    if (this.#stop !== undefined) this.#controller?.abort(abortError(this.#stop.reason));
+  }
+
+  override announce(): void {}
+
+  override handOver(): void {}
+
+  override unwind(): void {}
+
+  override get isQuiet(): boolean {
+    return this.#quietAt !== undefined;
+  }
+
+  override onQuiet(listener: () => void): void {
+    this.#quietListeners.add(listener);
+  }
+
+  override offQuiet(listener: () => void): void {
+    this.#quietListeners.delete(listener);
+  }
+
+  override report(): RunReport {
+    const until = this.#quietAt ?? this.#runtime.clock.monotonic();
+    return {
+      runId: this.id,
+      nodeId: this.#runtime.nodeId,
+      state: this.isQuiet ? 'quiet' : 'leftovers',
+      lock: 'none',
+      epilogue: 'none',
+      leftovers: this.isQuiet ? [] : ['work'],
+      fencedEffects: 0,
+      elapsedMs: this.#stop === undefined ? 0 : until - this.#stop.at,
+    };
+  }
+}

@@ -1,0 +1,76 @@
+import { isThenable } from './internal/awaitable.js';
+import { RunfenceError } from './internal/errors.js';
+import { ADMIN, type Principal, type Requester, sharesId } from './principal.js';
+
+/** What can be allowed or refused. */
+export type Action = 'start' | 'supersede' | 'abort' | 'read' | 'subscribe';
+
+/** What an action is aimed at. `runId` is absent for a session as a whole. */
+export interface AuthorityTarget {
+  readonly sessionKey?: string | undefined;
+  readonly runId?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly owner?: Principal | undefined;
+}
+
+/** What `authorize` is asked. */
+export interface AuthorityQuestion {
+  readonly action: Action;
+  readonly principal: Principal;
+  readonly target: AuthorityTarget;
+}
+
+/**
+ * Says whether a principal may do something. Synchronous: a promise or a throw means no. It is
+ * not asked for the host itself (no principal given) nor for `ADMIN`.
+ */
+export type Authorize = (question: AuthorityQuestion) => boolean;
+
+/** Who may act on a run without owner: only the host and `ADMIN`, or anybody. */
+export type Ownerless = 'closed' | 'open';
+
+/** The one place that says who may do what. */
+export class Authority {
+  readonly #authorize: Authorize;
+  readonly #onError: (error: unknown) => void;
+  #reportedOwnerless = false;
+
+  constructor(authorize: Authorize | undefined, ownerless: Ownerless, onError: (error: unknown) => void) {
+    this.#onError = onError;
+    this.#authorize = authorize ?? ((question) => this.#sharesOwner(question, ownerless));
+  }
+
+  may(action: Action, principal: Requester | undefined, target: AuthorityTarget): boolean {
+    if (principal === undefined || principal === ADMIN) return true;
+    try {
+      const { sessionKey, runId, kind, owner } = target;
+      const answer: unknown = this.#authorize({
+        action,
+        principal,
+        target: { sessionKey, runId, kind, owner },
+      });
+      // A promise would be truthy, whatever it says later.
+      if (isThenable(answer)) answer.then(undefined, this.#onError);
+      return answer === true;
+    } catch (error) {
+      this.#onError(error);
+      return false;
+    }
+  }
+
+  #sharesOwner({ action, principal, target }: AuthorityQuestion, ownerless: Ownerless): boolean {
+    if (action === 'start') return true;
+    if (target.owner !== undefined) return sharesId(target.owner, principal);
+    if (ownerless === 'open') return true;
+    if (!this.#reportedOwnerless) {
+      this.#reportedOwnerless = true;
+      this.#onError(
+        new RunfenceError(
+          'OWNER_MISSING',
+          'A principal was refused a run that has no owner. Give runs an owner, or set ownerless to "open".',
+        ),
+      );
+    }
+    return false;
+  }
+}

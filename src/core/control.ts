@@ -1,0 +1,191 @@
+import type { QuietReport, Receipt } from './abort/receipt.js';
+import { type AbortRegistry, AbortRegistry as Aborts } from './abort/registry.js';
+import type { AbortOptions } from './abort/request.js';
+import type { Selector } from './abort/selector.js';
+import type { Authorize, Ownerless } from './authority.js';
+import type { Backend } from './backend/port.js';
+import { Drain, type DrainOptions } from './drain.js';
+import type { RunEvents } from './events.js';
+import type { Awaitable } from './internal/awaitable.js';
+import type { Clock } from './internal/clock.js';
+import { invalid } from './internal/errors.js';
+import type { OnError } from './internal/runtime.js';
+import { checkFunction, checkLimit, checkObject } from './internal/validate.js';
+import type { SessionLock } from './lock/session-lock.js';
+import type { RunOptions } from './run/options.js';
+import type { WaitOutcome } from './run/outcome.js';
+import { runToOutcome, startToAnswer } from './run/perform.js';
+import { type Defaults, RunRegistry } from './run/registry.js';
+import type { RunResult, StartResult, StreamResult } from './run/results.js';
+import type { RetentionOptions } from './run/retention.js';
+import type { Run } from './run/run.js';
+import { streamToAnswer } from './run/stream.js';
+import type { WaitOptions } from './run/wait.js';
+
+/** How a control is made. Everything has a default. */
+export interface RunControlOptions {
+  /** Where generations, locks, duplicates and notices live; in this process by default. */
+  readonly backend?: Backend;
+  readonly clock?: Clock;
+  /** Who may do what; by default the host, `ADMIN`, and whoever shares an id with the owner. */
+  readonly authorize?: Authorize;
+  /** Who may act on a run without owner; by default (`closed`) only the host and `ADMIN`. */
+  readonly ownerless?: Ownerless;
+  /** How long ended runs stay known by id. */
+  readonly retention?: RetentionOptions;
+  /** What runs get that do not say otherwise, and the bounds of locks, epilogues and the backend. */
+  readonly defaults?: Defaults;
+  /** Receives errors that have no caller: of listeners, of work after its abort, of the backend after a stop. Silent by default. */
+  readonly onError?: OnError;
+}
+
+/** Options of a stream run. */
+export interface StreamOptions extends RunOptions {
+  /** Aborts the run as `disconnect` when nobody has read for so many ms; 30 000 by default, `Infinity` opts out. */
+  readonly readTimeoutMs?: number;
+}
+
+/** Run control for one server. */
+export interface RunControl extends AsyncDisposable {
+  /**
+   * Runs work: the safe form, in which admission, generation, terminal state and clean-up cannot be
+   * forgotten. It settles at the cut, not when the work has unwound.
+   *
+   * @param options - what the run is, and how it starts
+   * @param work - gets the run; called at once if the backend answers at once
+   * @returns `completed` with the value, `aborted` with the reason, `duplicate`, or `rejected` with the cause
+   * @throws the work's own error; `INVALID_OPTIONS`, `RUN_ID_CONFLICT`, `BACKEND_UNAVAILABLE`
+   */
+  run<T>(options: RunOptions, work: (run: Run) => Awaitable<T>): Promise<RunResult<T>>;
+  /**
+   * Runs work for a caller that answers before the run ends.
+   *
+   * @returns at admission: `started` or `queued` with the `runId` and an `outcome` that never
+   *   rejects, `aborted` (over before it began), `duplicate`, or `rejected`
+   * @throws `INVALID_OPTIONS`, `RUN_ID_CONFLICT`, `BACKEND_UNAVAILABLE`
+   */
+  start<T>(options: RunOptions, work: (run: Run) => Awaitable<T>): Promise<StartResult<T>>;
+  /**
+   * Runs work that gives a source, for handlers that return a stream. The run ends with the stream;
+   * a consumer that cancels it, or does not read for `readTimeoutMs`, aborts the run as `disconnect`.
+   *
+   * @param work - gives an async iterable or a `ReadableStream`, or a promise of one
+   * @returns as `start`, and the fenced `stream`
+   * @throws as `start`
+   */
+  stream<T>(
+    options: StreamOptions,
+    work: (run: Run) => Awaitable<AsyncIterable<T> | ReadableStream<T>>,
+  ): Promise<StreamResult<T>>;
+  /** The one way to stop: `aborts.abort`. */
+  abort(selector: Selector | 'all', options?: AbortOptions): Promise<Receipt>;
+  /** Waits for a run's outcome: `runs.wait`. */
+  wait(runId: string, options?: WaitOptions): Promise<WaitOutcome>;
+  /**
+   * Shuts down: refuses new runs (children of live ones excepted), drops queued ones, waits for the
+   * live ones, aborts the rest with `shutdown`, waits for quiet, closes the backend. Called again
+   * with a shorter grace, it shortens the first.
+   *
+   * @returns what became of the runs that were there
+   */
+  drain(options?: DrainOptions): Promise<QuietReport>;
+  readonly runs: RunRegistry;
+  readonly aborts: AbortRegistry;
+  readonly locks: SessionLock;
+  /**
+   * Hears an event. A listener that throws goes to `onError`, and breaks nothing.
+   *
+   * @returns the remover
+   */
+  on<K extends keyof RunEvents & string>(event: K, listener: (event: RunEvents[K]) => unknown): () => void;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set([
+  'backend',
+  'clock',
+  'authorize',
+  'ownerless',
+  'retention',
+  'defaults',
+  'onError',
+]);
+const DEFAULT_READ_TIMEOUT_MS = 30_000;
+
+/**
+ * Makes the run control of a server: one for the whole process is usual.
+ *
+ * @param options - everything has a default
+ * @returns the control. `await using` drains it with no grace
+ * @throws `INVALID_OPTIONS` for an unknown name or a wrong type
+ *
+ * @example
+ * ```ts
+ * import { createRunControl } from 'runfence';
+ *
+ * const control = createRunControl();
+ * const outcome = control.run({ sessionKey: 'chat-1' }, async (run) => {
+ *   await new Promise((resolve) => run.signal.addEventListener('abort', resolve));
+ * });
+ * const receipt = await control.abort({ sessionKey: 'chat-1' });
+ * console.assert((await outcome).status === 'aborted');
+ * console.assert((await receipt.whenQuiet()).quiet);
+ * ```
+ */
+export function createRunControl(options: RunControlOptions = {}): RunControl {
+  checkObject('createRunControl options', options, OPTIONS);
+  const { clock, authorize, ownerless, onError, ...forRuns } = options;
+  const aborts = new Aborts(defined({ clock, authorize, ownerless, onError }));
+  const runs = new RunRegistry({ ...forRuns, aborts });
+  const { runtime } = aborts;
+  const drain = new Drain(runs);
+  return {
+    runs,
+    aborts,
+    locks: runs.locks,
+    // Synchronous up to the backend's answer: the run is registered when the call returns.
+    run: async (runOptions, work) => {
+      checkFunction('work', work);
+      return runToOutcome(runtime, runs.admit(runOptions), work);
+    },
+    start: async (runOptions, work) => {
+      checkFunction('work', work);
+      return startToAnswer(await runs.admit(runOptions), work);
+    },
+    stream: async (streamOptions, work) => {
+      checkFunction('work', work);
+      const { readTimeoutMs, ...runOptions } = streamOptions ?? {};
+      checkLimit('readTimeoutMs', readTimeoutMs);
+      const begun = await runs.admit(runOptions);
+      return streamToAnswer(runtime, begun, readTimeoutMs ?? DEFAULT_READ_TIMEOUT_MS, work);
+    },
+    abort: (selector, abortOptions) => aborts.abort(selector, abortOptions),
+    wait: (runId, waitOptions) => runs.wait(runId, waitOptions),
+    drain: (drainOptions) => drain.drain(drainOptions),
+    on: (event, listener) => {
+      if (!EVENTS.has(event)) throw invalid(`There is no event "${String(event).slice(0, 64)}".`);
+      checkFunction('listener', listener);
+      return runtime.events.on(event, listener);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await drain.drain({ graceMs: 0 });
+    },
+  };
+}
+
+const EVENTS: ReadonlySet<string> = new Set<keyof RunEvents>([
+  'run:started',
+  'run:aborted',
+  'run:ended',
+  'run:quiet',
+  'session:changed',
+  'queue:changed',
+  'effect:fenced',
+  'lock:granted',
+  'lock:released',
+  'lock:lost',
+]);
+
+function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [K in keyof T]: Exclude<T[K], undefined> };
+}

@@ -1,0 +1,79 @@
+import { type QuietReport, whenQuiet } from './abort/receipt.js';
+import { withDependants } from './abort/registry.js';
+import { settle } from './internal/awaitable.js';
+import { checkObject, waitMs } from './internal/validate.js';
+import type { RunRegistry } from './run/registry.js';
+
+/** How to drain. */
+export interface DrainOptions {
+  /** How long live runs may still end by themselves, in ms; 5 000 by default. 0, a negative number and NaN abort them at once. */
+  readonly graceMs?: number;
+}
+
+const KNOWN: ReadonlySet<string> = new Set(['graceMs']);
+const DEFAULT_GRACE_MS = 5_000;
+
+/** Ends a control: no new runs, queued ones dropped, live ones waited for, the rest aborted, the backend closed. */
+export class Drain {
+  readonly #runs: RunRegistry;
+  #closing: Promise<void> | undefined;
+
+  constructor(runs: RunRegistry) {
+    this.#runs = runs;
+  }
+
+  /** A second call with a shorter grace shortens the first. */
+  async drain(options: DrainOptions = {}): Promise<QuietReport> {
+    checkObject('drain options', options, KNOWN);
+    const graceMs = waitMs('graceMs', options.graceMs, DEFAULT_GRACE_MS);
+    const runs = this.#runs;
+    const { aborts } = runs;
+    const { runtime } = aborts;
+    const since = runtime.clock.monotonic();
+    runs.isDraining = true;
+    await aborts.stop(runs.queued, aborts.newStop('shutdown'));
+    await this.#untilEnded(graceMs);
+    const left = withDependants(runs.unquiet());
+    const recorded = aborts.stop(left, aborts.newStop('shutdown'));
+    const report = await whenQuiet(runtime, left, [], since, undefined);
+    await recorded;
+    this.#closing ??= this.#close();
+    await this.#closing;
+    return report;
+  }
+
+  /** Until nothing is live, or the grace is over. */
+  #untilEnded(graceMs: number): Promise<void> {
+    const live = new Set(this.#runs.unquiet().filter((run) => run.isLive));
+    if (live.size === 0 || graceMs === 0) return Promise.resolve();
+    const { timers } = this.#runs.aborts.runtime;
+    return new Promise((resolve) => {
+      timers.hold();
+      const finish = (): void => {
+        timers.cancel(timer);
+        timers.unhold();
+        for (const [run, listener] of listeners) run.offEnded(listener);
+        resolve();
+      };
+      const timer = timers.after(graceMs, finish);
+      const listeners = [...live].map((run) => {
+        const listener = (): void => {
+          live.delete(run);
+          if (live.size === 0) finish();
+        };
+        run.onEnded(listener);
+        return [run, listener] as const;
+      });
+    });
+  }
+
+  async #close(): Promise<void> {
+    const { operations, aborts } = this.#runs;
+    this.#runs.close();
+    await settle(
+      () => operations.ask(() => operations.backend.close()),
+      () => {},
+      aborts.runtime.onError,
+    );
+  }
+}

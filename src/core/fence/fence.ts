@@ -1,0 +1,51 @@
+import { invalid } from '../internal/errors.js';
+import { checkObject, checkOneOf } from '../internal/validate.js';
+import type { FencedRun } from './fenced-run.js';
+import { fenceFunction } from './function.js';
+import { FencedIterator } from './iterable.js';
+import { type ChunkSource, FencedStream, fromIterator, fromReader } from './stream.js';
+
+/** What a fenced source does at the cut. */
+export interface FenceOptions {
+  /** `reject` by default. `end` looks like a finished answer: use it where nobody takes the end for success. */
+  readonly atAbort?: 'reject' | 'end';
+}
+
+const KNOWN: ReadonlySet<string> = new Set(['atAbort']);
+
+/** Any of the three shapes that a fence takes, behind the fence, in the same shape. */
+export function fence(run: FencedRun, source: unknown, options: unknown = {}): unknown {
+  const given = checkObject('fence options', options, KNOWN);
+  checkOneOf('atAbort', given.atAbort, ['reject', 'end']);
+  const atAbort = given.atAbort === 'end' ? 'end' : 'reject';
+  if (typeof source === 'function') {
+    return fenceFunction(run, source as (...args: readonly unknown[]) => unknown);
+  }
+  if (isReadableStream(source)) {
+    return new FencedStream(run, fromReader(unlocked(source)), atAbort, undefined).open();
+  }
+  if (isAsyncIterable(source)) {
+    return new FencedIterator(run, source[Symbol.asyncIterator](), atAbort);
+  }
+  throw invalid('fence takes a function, an async iterable or a ReadableStream.');
+}
+
+/** The chunks of what a `stream` work gives. */
+export function chunksOf<T>(source: unknown): ChunkSource<T> {
+  if (isReadableStream(source)) return fromReader(unlocked(source) as ReadableStream<T>);
+  if (isAsyncIterable(source)) return fromIterator(source[Symbol.asyncIterator]() as AsyncIterator<T>);
+  throw invalid('The work of a stream must give an async iterable or a ReadableStream.');
+}
+
+function unlocked(stream: ReadableStream<unknown>): ReadableStream<unknown> {
+  if (stream.locked) throw invalid('This ReadableStream has a reader already.');
+  return stream;
+}
+
+function isReadableStream(value: unknown): value is ReadableStream<unknown> {
+  return typeof (value as { getReader?: unknown } | null)?.getReader === 'function';
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof (value as { [Symbol.asyncIterator]?: unknown } | null)?.[Symbol.asyncIterator] === 'function';
+}

@@ -1,0 +1,16 @@
+import type { Awaitable } from '../internal/awaitable.js';
+import type { OnError } from '../internal/runtime.js';
+import type { LockingRun } from '../lock/locking-run.js';
+
+/** What fence, gate and commit need of a run. */
+export interface FencedRun extends LockingRun {
+  /** The one field that the hot paths read. */
+  readonly current: boolean;
+  /** Queued or running. */
+  readonly isLive: boolean;
+  readonly onError: OnError;
+  /** An effect was refused: it is counted, and the first one is announced. */
+  refused(): void;
+  /** Whether the backend still has the run as current; cuts it if not. */
+  confirm(): Awaitable<boolean>;
+}

@@ -1,0 +1,145 @@
+import type { Watcher } from '../lock/locking-run.js';
+import type { FencedRun } from './fenced-run.js';
+import { reportLate, tellProducer } from './iterable.js';
+
+/** Where a fenced stream takes its chunks from: a reader, or an iterator. */
+export interface ChunkSource<T> {
+  pull(): PromiseLike<{ readonly done?: boolean | undefined; readonly value?: T | undefined }>;
+  stop(reason: unknown): unknown;
+}
+
+/** What a run that ends with its stream is told. */
+export interface StreamListener {
+  pulled(): void;
+  delivered(): void;
+  ended(): void;
+  failed(error: unknown): void;
+  cancelled(): void;
+  /** The source has nothing left to unwind. */
+  unwound(): void;
+}
+
+/**
+ * A stream behind the fence. It asks its source only when it is asked itself (high-water mark 0),
+ * so that back-pressure is kept and no chunk waits inside.
+ */
+export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
+  nextWatcher: Watcher | undefined = undefined;
+  previousWatcher: Watcher | undefined = undefined;
+  private controller: ReadableStreamDefaultController<T> | undefined = undefined;
+  private isOver = false;
+  private isPulling = false;
+
+  private readonly run: FencedRun;
+  private readonly source: ChunkSource<T>;
+  private readonly atAbort: 'reject' | 'end';
+  private readonly listener: StreamListener | undefined;
+
+  constructor(run: FencedRun, source: ChunkSource<T>, atAbort: 'reject' | 'end', listener: StreamListener | undefined) {
+    this.run = run;
+    this.source = source;
+    this.atAbort = atAbort;
+    this.listener = listener;
+  }
+
+  open(): ReadableStream<T> {
+    return new ReadableStream<T>(this, { highWaterMark: 0 });
+  }
+
+  start(controller: ReadableStreamDefaultController<T>): void {
+    this.controller = controller;
+    // Live, not current: the stream of a queued run is handed out before the run starts.
+    if (this.run.isLive) this.run.watch(this);
+    else this.closed();
+  }
+
+  pull(controller: ReadableStreamDefaultController<T>): PromiseLike<void> | undefined {
+    this.listener?.pulled();
+    this.isPulling = true;
+    try {
+      return this.source.pull().then(
+        (chunk) => this.deliver(controller, chunk),
+        (error) => this.failed(error),
+      );
+    } catch (error) {
+      this.failed(error);
+      return undefined;
+    }
+  }
+
+  cancel(reason: unknown): PromiseLike<void> | undefined {
+    if (this.isOver) return undefined;
+    this.finish();
+    this.listener?.cancelled();
+    return Promise.resolve(this.source.stop(reason)).then(() => this.unwoundUnlessPulling());
+  }
+
+  /** The cut, or the run's end: a stuck read is woken, and the producer told once. */
+  closed(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    if (this.atAbort === 'end') this.controller?.close();
+    else this.controller?.error(this.run.closedError());
+    tellProducer(this.run, () =>
+      Promise.resolve(this.source.stop(this.run.closedError())).finally(() => this.unwoundUnlessPulling()),
+    );
+  }
+
+  private deliver(
+    controller: ReadableStreamDefaultController<T>,
+    { done, value }: { readonly done?: boolean | undefined; readonly value?: T | undefined },
+  ): void {
+    this.isPulling = false;
+    if (this.isOver) {
+      if (done !== true && !this.run.current) this.run.refused();
+      this.listener?.unwound();
+    } else if (done === true) {
+      this.finish();
+      controller.close();
+      this.listener?.ended();
+    } else if (this.run.current) {
+      controller.enqueue(value as T);
+      this.listener?.delivered();
+    } else {
+      this.run.refused();
+    }
+  }
+
+  /** The source failed, in a pull or before there was one. */
+  failed(error: unknown): void {
+    this.isPulling = false;
+    if (this.isOver) {
+      reportLate(this.run, error);
+      this.listener?.unwound();
+      return;
+    }
+    this.finish();
+    this.controller?.error(error);
+    this.listener?.failed(error);
+  }
+
+  /** A pull in flight is work that has not unwound; its answer says when it has. */
+  private unwoundUnlessPulling(): void {
+    if (!this.isPulling) this.listener?.unwound();
+  }
+
+  private finish(): void {
+    this.isOver = true;
+    this.run.unwatch(this);
+  }
+}
+
+export function fromReader<T>(stream: ReadableStream<T>): ChunkSource<T> {
+  const reader = stream.getReader();
+  return {
+    pull: () => reader.read(),
+    stop: (reason) => reader.cancel(reason),
+  };
+}
+
+export function fromIterator<T>(iterator: AsyncIterator<T>): ChunkSource<T> {
+  return {
+    pull: () => iterator.next(),
+    stop: () => iterator.return?.(),
+  };
+}

@@ -1,0 +1,44 @@
+import { EventEmitter } from 'eventemitter3';
+import { isThenable } from './awaitable.js';
+
+type Listener = (payload: never) => unknown;
+
+/** A typed emitter whose listeners cannot break the run that they watch. */
+export class Events<M extends object> {
+  readonly #emitter = new EventEmitter();
+  readonly #onError: (error: unknown) => void;
+
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError;
+  }
+
+  on<K extends keyof M & string>(event: K, listener: (payload: M[K]) => unknown): () => void {
+    const guarded = (payload: M[K]): void => this.#call(listener as Listener, payload);
+    this.#emitter.on(event, guarded);
+    return () => {
+      this.#emitter.off(event, guarded);
+    };
+  }
+
+  /** Ask before building a payload: an event that nobody hears costs nothing. */
+  has(event: keyof M & string): boolean {
+    return this.#emitter.listenerCount(event) > 0;
+  }
+
+  emit<K extends keyof M & string>(event: K, payload: M[K]): void {
+    this.#emitter.emit(event, payload);
+  }
+
+  clear(): void {
+    this.#emitter.removeAllListeners();
+  }
+
+  #call(listener: Listener, payload: unknown): void {
+    try {
+      const result = listener(payload as never);
+      if (isThenable(result)) result.then(undefined, this.#onError);
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import type { Backend } from '../backend/port.js';
+import { type Awaitable, isThenable } from './awaitable.js';
+import { unavailable } from './errors.js';
+import type { Runtime } from './runtime.js';
+
+/**
+ * Sends what changes a session to the backend: one operation a session at a time, in order, but a
+ * stop before everything unsent; each bounded. A backend that answers at once is called at once.
+ */
+export class Operations {
+  readonly backend: Backend;
+  readonly #runtime: Runtime;
+  readonly #timeoutMs: number;
+  readonly #lines = new Map<string, Line>();
+
+  constructor(backend: Backend, runtime: Runtime, timeoutMs: number) {
+    this.backend = backend;
+    this.#runtime = runtime;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * @param call - asked again for its operation when its turn comes
+   * @param late - told of an answer that came after the bound: it took effect all the same
+   */
+  send<T>(sessionKey: string, call: () => Awaitable<T>, late?: (value: T) => void): Awaitable<T> {
+    const line = this.#lines.get(sessionKey);
+    if (line !== undefined) return this.#queue(line, call, late, false);
+    const answer = attempt(call);
+    return isThenable(answer) ? this.#open(sessionKey, answer as PromiseLike<T>, late) : answer;
+  }
+
+  /** As `send`, before everything that is not sent yet. */
+  sendFirst<T>(sessionKey: string, call: () => Awaitable<T>): Awaitable<T> {
+    const line = this.#lines.get(sessionKey);
+    if (line === undefined) return this.send(sessionKey, call);
+    return this.#queue(line, call, undefined, true);
+  }
+
+  /** For checks and reads, which nothing holds up. */
+  ask<T>(call: () => Awaitable<T>): Awaitable<T> {
+    const answer = attempt(call);
+    return isThenable(answer) ? this.#bound(answer as PromiseLike<T>, undefined) : answer;
+  }
+
+  #open<T>(sessionKey: string, answer: PromiseLike<T>, late: ((value: T) => void) | undefined): Promise<T> {
+    const line: Line = { urgent: [], waiting: [] };
+    this.#lines.set(sessionKey, line);
+    const bounded = this.#bound(answer, late);
+    const next = (): void => this.#next(sessionKey, line);
+    bounded.then(next, next);
+    return bounded;
+  }
+
+  #queue<T>(line: Line, call: () => Awaitable<T>, late: ((value: T) => void) | undefined, urgent: boolean): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const send = (): Promise<unknown> | undefined => {
+        try {
+          const answer = attempt(call);
+          if (!isThenable(answer)) {
+            resolve(answer as T);
+            return undefined;
+          }
+          const bounded = this.#bound(answer as PromiseLike<T>, late);
+          bounded.then(resolve, reject);
+          return bounded;
+        } catch (error) {
+          reject(error);
+          return undefined;
+        }
+      };
+      (urgent ? line.urgent : line.waiting).push(send);
+    });
+  }
+
+  #next(sessionKey: string, line: Line): void {
+    for (;;) {
+      const send = line.urgent.shift() ?? line.waiting.shift();
+      if (send === undefined) {
+        this.#lines.delete(sessionKey);
+        return;
+      }
+      const sent = send();
+      if (sent !== undefined) {
+        const next = (): void => this.#next(sessionKey, line);
+        sent.then(next, next);
+        return;
+      }
+    }
+  }
+
+  #bound<T>(answer: PromiseLike<T>, late: ((value: T) => void) | undefined): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const { timers } = this.#runtime;
+      let isOver = false;
+      const timer = timers.after(this.#timeoutMs, () => {
+        isOver = true;
+        timers.unhold();
+        reject(unavailable(new Error(`no answer within ${this.#timeoutMs} ms`)));
+      });
+      timers.hold();
+      const finish = (): boolean => {
+        if (isOver) return false;
+        isOver = true;
+        timers.cancel(timer);
+        timers.unhold();
+        return true;
+      };
+      answer.then(
+        (value) => {
+          if (finish()) resolve(value);
+          else late?.(value);
+        },
+        (error: unknown) => {
+          if (finish()) reject(unavailable(error));
+        },
+      );
+    });
+  }
+}
+
+interface Line {
+  readonly urgent: (() => Promise<unknown> | undefined)[];
+  readonly waiting: (() => Promise<unknown> | undefined)[];
+}
+
+function attempt<T>(call: () => Awaitable<T>): Awaitable<T> {
+  try {
+    return call();
+  } catch (error) {
+    throw unavailable(error);
+  }
+}

@@ -1,0 +1,60 @@
+import { Authority, type Authorize, type Ownerless } from '../authority.js';
+import type { RunEvents } from '../events.js';
+import { type Clock, systemClock } from './clock.js';
+import { invalid } from './errors.js';
+import { Events } from './events.js';
+import { Timers } from './timers.js';
+import { checkFunction, checkOneOf } from './validate.js';
+
+/** Receives what has no caller to go to: errors of listeners, of late work, of the backend after a stop. */
+export type OnError = (error: unknown) => void;
+
+export interface RuntimeOptions {
+  readonly clock?: Clock | undefined;
+  readonly authorize?: Authorize | undefined;
+  readonly ownerless?: Ownerless | undefined;
+  readonly onError?: OnError | undefined;
+}
+
+/** What the registries of one control have in common. */
+export class Runtime {
+  readonly nodeId: string = newNodeId();
+  readonly clock: Clock;
+  readonly onError: OnError;
+  readonly timers: Timers;
+  readonly events: Events<RunEvents>;
+  readonly authority: Authority;
+
+  constructor(options: RuntimeOptions) {
+    if (options.clock !== undefined) checkClock(options.clock);
+    if (options.authorize !== undefined) checkFunction('authorize', options.authorize);
+    if (options.onError !== undefined) checkFunction('onError', options.onError);
+    checkOneOf('ownerless', options.ownerless, ['closed', 'open']);
+    this.clock = options.clock ?? systemClock;
+    this.onError = guardedReporter(options.onError);
+    this.timers = new Timers(this.clock, this.onError);
+    this.events = new Events(this.onError);
+    this.authority = new Authority(options.authorize, options.ownerless ?? 'closed', this.onError);
+  }
+}
+
+function newNodeId(): string {
+  return crypto.randomUUID().replaceAll('-', '').slice(0, 16);
+}
+
+function guardedReporter(onError: OnError | undefined): OnError {
+  if (onError === undefined) return () => {};
+  return (error) => {
+    try {
+      onError(error);
+    } catch {
+      // The last reporter has nobody left to report to, and must not break the run it reports on.
+    }
+  };
+}
+
+function checkClock(clock: Clock): void {
+  for (const name of ['now', 'monotonic', 'setTimeout', 'clearTimeout'] as const) {
+    if (typeof clock[name] !== 'function') throw invalid(`clock.${name} must be a function.`);
+  }
+}

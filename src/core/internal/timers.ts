@@ -1,0 +1,151 @@
+import type { Clock } from './clock.js';
+
+/** The longest delay that a platform timer takes; one above it fires at once. */
+const LONGEST_DELAY_MS = 2_147_483_647;
+
+export class Timer {
+  position = -1;
+  readonly at: number;
+  readonly order: number;
+  readonly callback: () => void;
+
+  constructor(at: number, order: number, callback: () => void) {
+    this.at = at;
+    this.order = order;
+    this.callback = callback;
+  }
+}
+
+/**
+ * Every deadline of one control in one heap, served by one platform timer: 100 000 runs with a
+ * timeout cost one timer, and a deadline past 2^31-1 ms is reached in hops instead of at once.
+ */
+export class Timers {
+  readonly #clock: Clock;
+  readonly #onError: (error: unknown) => void;
+  readonly #heap: Timer[] = [];
+  #handle: unknown;
+  #armedFor = Number.POSITIVE_INFINITY;
+  #order = 0;
+  #waiting = 0;
+
+  constructor(clock: Clock, onError: (error: unknown) => void) {
+    this.#clock = clock;
+    this.#onError = onError;
+  }
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  /** Calls back once `ms` have passed by the monotonic clock. `Infinity` never does. */
+  after(ms: number, callback: () => void): Timer {
+    const timer = new Timer(this.#clock.monotonic() + Math.max(0, ms), this.#order++, callback);
+    if (ms !== Number.POSITIVE_INFINITY) {
+      timer.position = this.#heap.length;
+      this.#heap.push(timer);
+      this.#up(timer);
+      if (timer.at < this.#armedFor) this.#arm();
+    }
+    return timer;
+  }
+
+  cancel(timer: Timer | undefined): void {
+    if (timer === undefined || timer.position < 0) return;
+    this.#remove(timer);
+    if (this.#heap.length === 0) this.#disarm();
+  }
+
+  /** A caller awaits something that only a timer may end: the process must not exit under it. */
+  hold(): void {
+    if (this.#waiting++ === 0) setRef(this.#handle, true);
+  }
+
+  unhold(): void {
+    if (--this.#waiting === 0) setRef(this.#handle, false);
+  }
+
+  #arm(): void {
+    this.#disarm();
+    const first = this.#heap[0];
+    if (first === undefined) return;
+    const delay = Math.ceil(first.at - this.#clock.monotonic());
+    this.#armedFor = first.at;
+    this.#handle = this.#clock.setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), LONGEST_DELAY_MS));
+    setRef(this.#handle, this.#waiting > 0);
+  }
+
+  #disarm(): void {
+    if (this.#handle !== undefined) this.#clock.clearTimeout(this.#handle);
+    this.#handle = undefined;
+    this.#armedFor = Number.POSITIVE_INFINITY;
+  }
+
+  #fire(): void {
+    this.#handle = undefined;
+    // A callback that sets a timer must not arm a second one beside the one armed below.
+    this.#armedFor = Number.NEGATIVE_INFINITY;
+    const now = this.#clock.monotonic();
+    for (let first = this.#heap[0]; first !== undefined && first.at <= now; first = this.#heap[0]) {
+      this.#remove(first);
+      try {
+        first.callback();
+      } catch (error) {
+        this.#onError(error);
+      }
+    }
+    this.#armedFor = Number.POSITIVE_INFINITY;
+    this.#arm();
+  }
+
+  #remove(timer: Timer): void {
+    const heap = this.#heap;
+    const last = heap.pop() as Timer;
+    if (last !== timer) {
+      last.position = timer.position;
+      heap[last.position] = last;
+      this.#up(last);
+      this.#down(last);
+    }
+    timer.position = -1;
+  }
+
+  #up(timer: Timer): void {
+    const heap = this.#heap;
+    while (timer.position > 0) {
+      const parent = heap[(timer.position - 1) >> 1] as Timer;
+      if (!isBefore(timer, parent)) return;
+      this.#swap(timer, parent);
+    }
+  }
+
+  #down(timer: Timer): void {
+    const heap = this.#heap;
+    for (;;) {
+      const left = heap[timer.position * 2 + 1];
+      const right = heap[timer.position * 2 + 2];
+      const child = right !== undefined && left !== undefined && isBefore(right, left) ? right : left;
+      if (child === undefined || !isBefore(child, timer)) return;
+      this.#swap(child, timer);
+    }
+  }
+
+  #swap(rising: Timer, falling: Timer): void {
+    const position = falling.position;
+    falling.position = rising.position;
+    rising.position = position;
+    this.#heap[falling.position] = falling;
+    this.#heap[rising.position] = rising;
+  }
+}
+
+function isBefore(a: Timer, b: Timer): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
+
+function setRef(handle: unknown, ref: boolean): void {
+  if (typeof handle !== 'object' || handle === null) return;
+  const timer = handle as { ref?: () => unknown; unref?: () => unknown };
+  if (ref) timer.ref?.();
+  else timer.unref?.();
+}

@@ -1,0 +1,78 @@
+import { invalid } from './errors.js';
+
+/** Session keys, run ids and fingerprints come from strangers: what is longer is refused. */
+const LONGEST_KEY = 1024;
+const LONGEST_TAG = 256;
+const MOST_TAGS = 32;
+const NO_TAGS: readonly string[] = Object.freeze([]);
+
+export function checkObject(what: string, value: unknown, known: ReadonlySet<string>): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid(`${what} must be an object.`);
+  }
+  for (const name in value) {
+    if (!known.has(name)) {
+      throw invalid(`${what} has no option "${name.slice(0, 64)}": use ${[...known].join(', ')}.`);
+    }
+  }
+  return value as Record<string, unknown>;
+}
+
+export function checkKey(what: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string' || value.length > LONGEST_KEY || value.trim() === '') {
+    throw invalid(`${what} must be a non-blank string of at most ${LONGEST_KEY} characters.`);
+  }
+}
+
+export function checkOptionalKey(what: string, value: unknown): asserts value is string | undefined {
+  if (value !== undefined) checkKey(what, value);
+}
+
+export function checkOneOf(what: string, value: unknown, allowed: readonly string[]): void {
+  if (value !== undefined && !allowed.includes(value as string)) {
+    throw invalid(`${what} must be one of ${allowed.join(', ')}.`);
+  }
+}
+
+export function checkFunction(what: string, value: unknown): void {
+  if (typeof value !== 'function') throw invalid(`${what} must be a function.`);
+}
+
+/** A duration that limits a run: `undefined` and `Infinity` mean none. */
+export function checkLimit(what: string, value: unknown): asserts value is number | undefined {
+  if (value === undefined) return;
+  if (typeof value !== 'number' || !(value > 0)) {
+    throw invalid(`${what} must be a number of ms above 0, or Infinity for no limit.`);
+  }
+}
+
+/** How long a caller waits: 0, a negative number and NaN mean that it does not wait. */
+export function waitMs(what: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'number') {
+    throw invalid(`${what} must be a number of ms (0 does not wait, Infinity waits for ever).`);
+  }
+  return value > 0 ? value : 0;
+}
+
+export function checkCount(what: string, value: unknown): asserts value is number | undefined {
+  if (value === undefined) return;
+  if (typeof value !== 'number' || !(value >= 0)) {
+    throw invalid(`${what} must be a number, 0 or above.`);
+  }
+}
+
+export function copyTags(value: unknown): readonly string[] {
+  if (value === undefined) return NO_TAGS;
+  if (!Array.isArray(value) || value.length > MOST_TAGS) {
+    throw invalid(`tags must be an array of at most ${MOST_TAGS} strings.`);
+  }
+  for (const tag of value) checkTag(tag);
+  return Object.freeze([...(value as string[])]);
+}
+
+export function checkTag(value: unknown): asserts value is string {
+  if (typeof value !== 'string' || value.length > LONGEST_TAG || value.trim() === '') {
+    throw invalid(`A tag must be a non-blank string of at most ${LONGEST_TAG} characters.`);
+  }
+}

@@ -1,0 +1,81 @@
+import type { AbortReason } from '../abort/reason.js';
+import { abortError } from '../abort/reason.js';
+import { settle } from '../internal/awaitable.js';
+import type { Runtime } from '../internal/runtime.js';
+import type { LockingRun } from './locking-run.js';
+
+/** What an epilogue gets. */
+export interface EpilogueContext {
+  /** Goes into the write: above every token that the run had, below every later one. */
+  readonly token: number;
+  /** Aborted when the epilogue's time is over: what it writes then comes too late. */
+  readonly signal: AbortSignal;
+  /** Why the run was aborted. */
+  readonly reason: AbortReason;
+}
+
+/** One thing that an aborted run still has to save. */
+export interface EpilogueStep {
+  readonly name: string;
+  readonly save: (context: EpilogueContext) => unknown;
+}
+
+/** What an aborted run still saves under a token of its own, before the lock goes to the next. */
+export class Epilogue {
+  readonly run: LockingRun;
+  readonly reason: AbortReason;
+  readonly steps: readonly EpilogueStep[];
+  /** `undefined` until the stop is recorded; `null`: nothing was reserved. */
+  token: number | null | undefined = undefined;
+  /** Set when the cut's events are out: before that no code of the user is called. */
+  isDue = false;
+  readonly #timeoutMs: number;
+
+  constructor(run: LockingRun, reason: AbortReason, steps: readonly EpilogueStep[], timeoutMs: number) {
+    this.run = run;
+    this.reason = reason;
+    this.steps = steps;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Runs the steps in order, each whatever became of the one before. `done` is called once, at the end or at the bound. */
+  start(runtime: Runtime, token: number, done: () => void): void {
+    const controller = new AbortController();
+    let isOver = false;
+    let failure: { error: unknown } | undefined;
+    const timer = runtime.timers.after(this.#timeoutMs, () => {
+      isOver = true;
+      controller.abort(abortError('timeout'));
+      this.run.epilogueEnded(this, 'timed-out');
+      done();
+    });
+    const { signal } = controller;
+    const step = (index: number): unknown => {
+      const current = this.steps[index];
+      if (current === undefined) return undefined;
+      return settle(
+        () => (isOver ? undefined : current.save({ token, signal, reason: this.reason })),
+        () => step(index + 1),
+        (error) => {
+          failure ??= { error };
+          runtime.onError(error);
+          return step(index + 1);
+        },
+      );
+    };
+    const leftover = this.run.beginWork('epilogue');
+    settle(
+      () => step(0),
+      () => {
+        if (!isOver) {
+          isOver = true;
+          runtime.timers.cancel(timer);
+          this.run.epilogueEnded(this, failure === undefined ? 'done' : 'failed', failure?.error);
+          done();
+        }
+        this.run.endWork(leftover);
+      },
+      runtime.onError,
+    );
+  }
+}

@@ -1,0 +1,38 @@
+import type { EpilogueState, LockState } from '../abort/receipt.js';
+import type { Backend } from '../backend/port.js';
+import type { RunfenceError } from '../internal/errors.js';
+import type { Epilogue } from './epilogue.js';
+import type { HeldGrant } from './grant.js';
+
+/** Something that waits and must be woken when the run is cut or ends. A link of a list that hangs on the run. */
+export interface Watcher {
+  nextWatcher: Watcher | undefined;
+  previousWatcher: Watcher | undefined;
+  /** Called once, already unlinked; it must not call anybody's code before it has taken note. */
+  closed(error: RunfenceError): void;
+}
+
+/** Something that is not over yet, by the name that a receipt gives it. */
+export interface Leftover {
+  readonly name: string;
+}
+
+/** What the locks need of a run. */
+export interface LockingRun {
+  readonly id: string;
+  readonly sessionKey: string;
+  readonly generation: number;
+  readonly backend: Backend;
+  readonly grants: Set<HeldGrant>;
+  isCurrent(): boolean;
+  /** What a refused caller gets: the abort, or `RUN_ENDED`. */
+  closedError(): RunfenceError;
+  watch(watcher: Watcher): void;
+  unwatch(watcher: Watcher): void;
+  beginWork(name: string): Leftover;
+  endWork(leftover: Leftover): void;
+  lockEnded(state: LockState): void;
+  epilogueEnded(epilogue: Epilogue, state: EpilogueState, error?: unknown): void;
+  /** Its lock was taken away: it is cut. */
+  loseLock(): void;
+}

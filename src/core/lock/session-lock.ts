@@ -1,0 +1,249 @@
+import { saysReason } from '../abort/reason.js';
+import { memory } from '../backend/memory.js';
+import type { Backend, LockHolder } from '../backend/port.js';
+import type { Clock } from '../internal/clock.js';
+import { closed, invalid } from '../internal/errors.js';
+import { Operations } from '../internal/operations.js';
+import { type OnError, Runtime } from '../internal/runtime.js';
+import { isAbortSignal, SignalLinks } from '../internal/signals.js';
+import { checkKey, checkLimit, checkObject, waitMs } from '../internal/validate.js';
+import type { Run } from '../run/run.js';
+import type { Grant, HeldGrant } from './grant.js';
+import type { LockingRun } from './locking-run.js';
+import { type LockContext, LockQueue } from './queue.js';
+import { Waiter } from './waiter.js';
+
+/** How a `SessionLock` is made. */
+export interface SessionLockOptions {
+  /** Where the lock lives; in this process by default. */
+  readonly backend?: Backend;
+  readonly clock?: Clock;
+  /** How long `acquire` waits if it does not say, in ms; 30 000 by default. */
+  readonly lockTimeoutMs?: number;
+  /** How long a critical section may go on after an abort, in ms; 5 000 by default. */
+  readonly writeGraceMs?: number;
+  /** How long an answer of the backend may take, in ms; 2 000 by default. */
+  readonly backendTimeoutMs?: number;
+  /** Receives errors that have no caller, such as a release that the backend did not take. */
+  readonly onError?: OnError;
+}
+
+/** How a lock is acquired. */
+export interface AcquireOptions {
+  /** The lock is taken away when this run is cut or ends, or when this signal is aborted. */
+  readonly holder?: Run | AbortSignal;
+  /** Stops waiting; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** How long to wait, in ms. 0, a negative number and NaN do not wait, `Infinity` waits for ever. 30 000 by default. */
+  readonly timeoutMs?: number;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set([
+  'backend',
+  'clock',
+  'lockTimeoutMs',
+  'writeGraceMs',
+  'backendTimeoutMs',
+  'onError',
+]);
+const ACQUIRE: ReadonlySet<string> = new Set(['holder', 'signal', 'timeoutMs']);
+
+/**
+ * One lock a session: first come, first served, abortable while waiting, with a number for every
+ * grant, and free for the next at the abort of its holder, not at its end.
+ *
+ * @example
+ * ```ts
+ * import { SessionLock } from 'runfence';
+ *
+ * const locks = new SessionLock();
+ * const holder = new AbortController();
+ * const grant = await locks.acquire('chat-1', { holder: holder.signal });
+ * const next = locks.acquire('chat-1');
+ * holder.abort();
+ * console.assert(grant.lost.aborted && (await next).token > grant.token);
+ * (await next).release();
+ * ```
+ */
+export class SessionLock {
+  readonly #runtime: Runtime;
+  readonly #operations: Operations;
+  readonly #queues = new Map<string, LockQueue>();
+  readonly #context: LockContext;
+  readonly #lockTimeoutMs: number;
+  readonly #waiting: SignalLinks<Waiter>;
+  readonly #holding: SignalLinks<HeldGrant>;
+  #isClosed = false;
+
+  /**
+   * @param options - `backend`, `clock`, `lockTimeoutMs`, `writeGraceMs`, `backendTimeoutMs`, `onError`
+   * @throws `INVALID_OPTIONS` for an unknown name or a wrong type
+   */
+  constructor(
+    options: SessionLockOptions = {},
+    /** @internal */ shared?: { readonly runtime: Runtime; readonly operations: Operations },
+  ) {
+    checkObject('SessionLock options', options, OPTIONS);
+    checkLimit('lockTimeoutMs', options.lockTimeoutMs);
+    checkLimit('writeGraceMs', options.writeGraceMs);
+    checkLimit('backendTimeoutMs', options.backendTimeoutMs);
+    this.#runtime = shared?.runtime ?? new Runtime(options);
+    this.#operations =
+      shared?.operations ??
+      new Operations(options.backend ?? memory(), this.#runtime, options.backendTimeoutMs ?? 2_000);
+    this.#lockTimeoutMs = options.lockTimeoutMs ?? 30_000;
+    this.#context = {
+      runtime: this.#runtime,
+      operations: this.#operations,
+      writeGraceMs: options.writeGraceMs ?? 5_000,
+      idle: (queue) => {
+        if (this.#queues.get(queue.key) === queue) this.#queues.delete(queue.key);
+      },
+    };
+    this.#waiting = new SignalLinks((waiters, reason) => {
+      for (const waiter of waiters) waiter.refuse(reason);
+    });
+    this.#holding = new SignalLinks((grants, reason) => {
+      for (const grant of grants) grant.revoke(saysReason(reason), false);
+    });
+  }
+
+  /**
+   * Waits for a session's lock.
+   *
+   * @param sessionKey - which session
+   * @param options - `holder`, `signal`, `timeoutMs`
+   * @returns the grant. Release it, unless its holder is cut
+   * @throws `LOCK_TIMEOUT` with the `holder` who has it
+   * @throws `RUN_ABORTED` or `RUN_ENDED` if the holding run is over, or the reason of an aborted signal
+   * @throws `INVALID_OPTIONS` for a blank key, or a run of another backend
+   * @throws `BACKEND_UNAVAILABLE`, `CLOSED`
+   */
+  acquire(sessionKey: string, options: AcquireOptions = {}): Promise<Grant> {
+    return new Promise((resolve, reject) => {
+      checkKey('sessionKey', sessionKey);
+      checkObject('acquire options', options, ACQUIRE);
+      const { holder, signal } = options;
+      const timeoutMs = waitMs('timeoutMs', options.timeoutMs, this.#lockTimeoutMs);
+      if (signal !== undefined && !isAbortSignal(signal)) {
+        throw invalid('signal must be an AbortSignal.');
+      }
+      const run = this.#holdingRun(holder);
+      const holdingSignal = run === undefined ? (holder as AbortSignal | undefined) : undefined;
+      for (const given of [signal, holdingSignal]) if (given?.aborted === true) throw given.reason;
+      const stopWaiting = (): void => {
+        if (signal !== undefined) this.#waiting.unlink(signal, waiter);
+        if (holdingSignal !== undefined) this.#waiting.unlink(holdingSignal, waiter);
+      };
+      const waiter = this.#wait(
+        sessionKey,
+        run,
+        timeoutMs,
+        (grant) => {
+          stopWaiting();
+          if (holdingSignal !== undefined) this.#linkHolder(holdingSignal, grant);
+          resolve(grant);
+        },
+        (error) => {
+          stopWaiting();
+          reject(error);
+        },
+      );
+      if (signal !== undefined) this.#waiting.link(signal, waiter);
+      if (holdingSignal !== undefined) this.#waiting.link(holdingSignal, waiter);
+      waiter.queue.join(waiter);
+    });
+  }
+
+  /**
+   * Who holds a session's lock, asked of the backend.
+   *
+   * @throws `INVALID_OPTIONS`, `BACKEND_UNAVAILABLE`
+   */
+  async holder(sessionKey: string): Promise<LockHolder | undefined> {
+    checkKey('sessionKey', sessionKey);
+    return this.#operations.ask(() => this.#operations.backend.holder(sessionKey));
+  }
+
+  /** As `acquire` for a run of this control, without a promise where the backend answers at once. @internal */
+  acquireFor(
+    run: LockingRun,
+    timeoutMs: number | undefined,
+    onGranted: (grant: HeldGrant) => void,
+    onRefused: (error: unknown) => void,
+  ): void {
+    const bound = timeoutMs ?? this.#lockTimeoutMs;
+    const waiter = this.#wait(run.sessionKey, run, bound, onGranted, onRefused);
+    waiter.queue.join(waiter);
+  }
+
+  /** @internal */
+  queue(sessionKey: string): LockQueue {
+    let queue = this.#queues.get(sessionKey);
+    if (queue === undefined) {
+      queue = new LockQueue(sessionKey, this.#context);
+      this.#queues.set(sessionKey, queue);
+    }
+    return queue;
+  }
+
+  /** Something changed on another node: whoever waits asks again. @internal */
+  changed(sessionKey: string): void {
+    this.#queues.get(sessionKey)?.pump();
+  }
+
+  /** @internal */
+  lockLost(sessionKey: string, token: number): void {
+    const held = this.#queues.get(sessionKey)?.held;
+    if (held === undefined || held.token !== token) return;
+    held.isStoppedInBackend = true;
+    held.revoke('lock-lost', false);
+    held.run?.loseLock();
+  }
+
+  /** @internal */
+  close(): void {
+    this.#isClosed = true;
+    for (const queue of [...this.#queues.values()]) queue.close(closed());
+  }
+
+  /** @internal */
+  get size(): number {
+    return this.#queues.size;
+  }
+
+  #wait(
+    sessionKey: string,
+    run: LockingRun | undefined,
+    timeoutMs: number,
+    onGranted: (grant: HeldGrant) => void,
+    onRefused: (error: unknown) => void,
+  ): Waiter {
+    if (this.#isClosed) throw closed();
+    if (run?.isCurrent() === false) throw run.closedError();
+    const waiter = new Waiter(this.queue(sessionKey), run, timeoutMs, onGranted, onRefused);
+    if (timeoutMs > 0 && timeoutMs !== Number.POSITIVE_INFINITY) {
+      waiter.timer = this.#runtime.timers.after(timeoutMs, () => waiter.queue.timeout(waiter));
+    }
+    run?.watch(waiter);
+    return waiter;
+  }
+
+  #linkHolder(signal: AbortSignal, grant: HeldGrant): void {
+    if (signal.aborted) {
+      grant.revoke(saysReason(signal.reason), false);
+      return;
+    }
+    this.#holding.link(signal, grant);
+    grant.onLeave = () => this.#holding.unlink(signal, grant);
+  }
+
+  #holdingRun(holder: unknown): LockingRun | undefined {
+    if (holder === undefined || isAbortSignal(holder)) return undefined;
+    const run = holder as LockingRun;
+    if (typeof run?.watch !== 'function' || run.backend !== this.#operations.backend) {
+      throw invalid('holder must be an AbortSignal, or a run that uses the same backend as the lock.');
+    }
+    return run;
+  }
+}

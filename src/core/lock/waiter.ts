@@ -1,0 +1,80 @@
+import type { LockHolder } from '../backend/port.js';
+import { RunfenceError } from '../internal/errors.js';
+import type { Timer } from '../internal/timers.js';
+import type { HeldGrant } from './grant.js';
+import type { LockingRun, Watcher } from './locking-run.js';
+import type { LockQueue } from './queue.js';
+
+/** Who waits for a session's lock. It leaves the queue when it is granted, refused, or told to stop waiting. */
+export class Waiter implements Watcher {
+  nextWatcher: Watcher | undefined = undefined;
+  previousWatcher: Watcher | undefined = undefined;
+  timer: Timer | undefined = undefined;
+  isWaiting = true;
+
+  readonly queue: LockQueue;
+  readonly run: LockingRun | undefined;
+  readonly timeoutMs: number;
+  readonly onGranted: (grant: HeldGrant) => void;
+  readonly onRefused: (error: unknown) => void;
+
+  constructor(
+    queue: LockQueue,
+    run: LockingRun | undefined,
+    timeoutMs: number,
+    onGranted: (grant: HeldGrant) => void,
+    onRefused: (error: unknown) => void,
+  ) {
+    this.queue = queue;
+    this.run = run;
+    this.timeoutMs = timeoutMs;
+    this.onGranted = onGranted;
+    this.onRefused = onRefused;
+  }
+
+  closed(error: RunfenceError): void {
+    this.refuse(error);
+  }
+
+  refuse(error: unknown): void {
+    if (!this.isWaiting) return;
+    this.#stopWaiting();
+    this.onRefused(error);
+    this.queue.waiterLeft(this);
+  }
+
+  grant(grant: HeldGrant): void {
+    this.#stopWaiting();
+    this.onGranted(grant);
+  }
+
+  #stopWaiting(): void {
+    this.isWaiting = false;
+    this.queue.cancel(this.timer);
+    this.run?.unwatch(this);
+  }
+}
+
+/** Nobody waits for ever for a lock: `holder` says who has it. */
+export class LockTimeoutError extends RunfenceError {
+  declare readonly code: 'LOCK_TIMEOUT';
+  /** Who held the lock when the time was over. */
+  readonly holder: LockHolder | undefined;
+
+  constructor(sessionKey: string, timeoutMs: number, holder: LockHolder | undefined, isSelf: boolean) {
+    super('LOCK_TIMEOUT', describe(sessionKey, timeoutMs, holder, isSelf));
+    this.holder = holder;
+  }
+}
+
+function describe(sessionKey: string, timeoutMs: number, holder: LockHolder | undefined, isSelf: boolean): string {
+  const who = holder === undefined ? 'nobody that is known' : nameOf(holder, isSelf);
+  return `The lock of session "${sessionKey}" was not free within ${timeoutMs} ms: it is held by ${who}.`;
+}
+
+function nameOf(holder: LockHolder, isSelf: boolean): string {
+  if (isSelf) return `run "${holder.runId}", which is this run itself: a commit is not reentrant`;
+  return holder.runId === undefined
+    ? `a holder that is no run, on node ${holder.nodeId}`
+    : `run "${holder.runId}" on node ${holder.nodeId}`;
+}

@@ -1,0 +1,67 @@
+import { invalid } from './internal/errors.js';
+import { checkKey } from './internal/validate.js';
+
+/**
+ * Who acts. It comes from the host's authentication, never from what a request says of itself.
+ * At least one id is given; it is copied and frozen.
+ */
+export interface Principal {
+  /** The person or account. */
+  readonly userId?: string;
+  /** The device, so that a client that reconnects keeps its runs. */
+  readonly deviceId?: string;
+  /** The connection, so that what a connection started can be stopped with it. */
+  readonly connId?: string;
+}
+
+/** The requester that may do everything. A symbol, so that no request body can spell it. */
+export const ADMIN: unique symbol = Symbol('runfence.admin');
+
+/** Who asks: a principal, `ADMIN`, or nobody (`undefined`), which is the host itself. */
+export type Requester = Principal | typeof ADMIN;
+
+const IDS = ['userId', 'deviceId', 'connId'] as const;
+
+export function copyPrincipal(what: string, value: unknown): Principal {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid(`${what} must be an object with userId, deviceId or connId.`);
+  }
+  const copy: { -readonly [K in keyof Principal]: Principal[K] } = {};
+  let given = 0;
+  for (const name in value) {
+    if (name !== 'userId' && name !== 'deviceId' && name !== 'connId') {
+      throw invalid(`${what} may have userId, deviceId and connId, nothing else.`);
+    }
+    const id = (value as Record<string, unknown>)[name];
+    if (id === undefined) continue;
+    checkKey(`${what}.${name}`, id);
+    copy[name] = id;
+    given += 1;
+  }
+  if (given === 0) {
+    throw invalid(`${what} is empty: give userId, deviceId or connId, or leave it out.`);
+  }
+  return Object.freeze(copy);
+}
+
+export function copyRequester(value: unknown): Requester | undefined {
+  if (value === undefined || value === ADMIN) return value;
+  return copyPrincipal('requester', value);
+}
+
+/** Whether both have one id in common. A blank id never gets this far. */
+export function sharesId(a: Principal, b: Principal): boolean {
+  return IDS.some((name) => a[name] !== undefined && a[name] === b[name]);
+}
+
+/** Whether `owner` has every id that `wanted` names. */
+export function hasIds(owner: Principal | undefined, wanted: Principal): boolean {
+  return owner !== undefined && IDS.every((name) => wanted[name] === undefined || wanted[name] === owner[name]);
+}
+
+/** One string a requester, to count what it has stored. */
+export function requesterKey(requester: Requester | undefined): string {
+  if (requester === undefined) return 'host';
+  if (requester === ADMIN) return 'admin';
+  return JSON.stringify([requester.userId, requester.deviceId, requester.connId]);
+}

@@ -1,0 +1,196 @@
+import { Cut } from '../abort/cut.js';
+import { saysReason } from '../abort/reason.js';
+import { type AbortRegistry, targetOf } from '../abort/registry.js';
+import { type Awaitable, chain, settle } from '../internal/awaitable.js';
+import type { Claims } from './claims.js';
+import type { Duplicates } from './duplicates.js';
+import type { RunHost } from './host.js';
+import { Candidate } from './lane.js';
+import { ManagedRun } from './managed-run.js';
+import type { RunSpec } from './options.js';
+import { announceStarted, Queue } from './queue.js';
+import type { Recording } from './recording.js';
+import { rejected } from './rejected.js';
+import type { AbortedBeforeStart, BeginResult, Duplicate, Rejected } from './results.js';
+
+/** What asking for a generation came to. */
+export type Verdict =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'over'; readonly result: AbortedBeforeStart | Duplicate | Rejected };
+
+/** Decides whether, when and over whom a run starts. Check and reservation are one tick. */
+export class Admission {
+  readonly queue: Queue;
+  readonly #host: RunHost;
+  readonly #aborts: AbortRegistry;
+  readonly #claims: Claims;
+  readonly #recording: Recording;
+  readonly #duplicates: Duplicates;
+  readonly #reserved: (run: ManagedRun) => void;
+
+  /** @param reserved - called in the tick in which a run is registered */
+  constructor(options: {
+    readonly host: RunHost;
+    readonly aborts: AbortRegistry;
+    readonly claims: Claims;
+    readonly recording: Recording;
+    readonly duplicates: Duplicates;
+    readonly reserved: (run: ManagedRun) => void;
+  }) {
+    this.#host = options.host;
+    this.#aborts = options.aborts;
+    this.#claims = options.claims;
+    this.#recording = options.recording;
+    this.#duplicates = options.duplicates;
+    this.#reserved = options.reserved;
+    this.queue = new Queue(options.aborts, (candidate) => this.#claim(candidate));
+  }
+
+  /** Throws, or rejects with, `RUN_ID_CONFLICT` or `BACKEND_UNAVAILABLE`. */
+  admit(spec: RunSpec, runId: string, parent: ManagedRun | undefined, isDetached: boolean): Awaitable<BeginResult> {
+    const { authority } = this.#host.runtime;
+    if (!authority.may('start', spec.owner, spec)) return rejected('forbidden');
+    const known = this.#aborts.entries.get(runId);
+    if (known !== undefined) return this.#duplicates.ofLocal(known, spec);
+    if (spec.signal?.aborted === true) {
+      return { status: 'aborted', runId, reason: saysReason(spec.signal.reason) };
+    }
+    const run = new ManagedRun(this.#host, runId, spec, parent);
+    const refusal = this.#refusal(run);
+    if (refusal !== undefined) return refusal;
+    if (!isDetached) parent?.use().children.add(run);
+    this.#aborts.entries.add(run);
+    this.#reserved(run);
+    const candidate = new Candidate(run);
+    if (this.queue.mustWait(candidate)) return this.#wait(candidate);
+    return settle(
+      () => this.#claim(candidate),
+      (verdict) => this.#answer(candidate, verdict),
+      (error) => {
+        this.#discard(run);
+        throw error;
+      },
+    );
+  }
+
+  /** What can be refused before anything is reserved, and so before any effect. */
+  #refusal(run: ManagedRun): Rejected | undefined {
+    const { spec } = run;
+    if (spec.whenBusy === 'interrupt') {
+      const mayAll = this.queue.rivals(run).every((rival) => this.#maySupersede(run, rival));
+      return mayAll ? undefined : rejected('forbidden');
+    }
+    if (spec.whenBusy !== 'reject') return undefined;
+    const inTheWay = this.queue.rivals(run);
+    if (spec.startWhen === 'quiet') inTheWay.push(...this.queue.unsettled(run));
+    if (inTheWay.length === 0) return undefined;
+    const { authority } = this.#host.runtime;
+    const readable = inTheWay.filter((rival) => authority.may('read', spec.owner, targetOf(rival)));
+    return rejected('busy', { runIds: readable.map((rival) => rival.id) });
+  }
+
+  #claim(candidate: Candidate): Awaitable<Verdict> {
+    const { run } = candidate;
+    const takesOver = run.spec.whenBusy === 'interrupt' && !candidate.hasTakenOver;
+    if (!takesOver || this.queue.rivals(run).length === 0) return this.#claims.send(candidate, []);
+    // With an id of the caller's, nothing is cut before it is known to be no duplicate: a late retry
+    // must not kill the newer message. Where the answer is immediate, it costs nothing to ask first.
+    if (run.spec.runId === undefined && !this.#host.backend.synchronous) {
+      return this.#takeOver(candidate);
+    }
+    return chain(this.#claims.probe(candidate), (verdict) => verdict ?? this.#takeOver(candidate));
+  }
+
+  /** Cuts, claims, and then tells: a run that begins inside an abort listener is newer, and survives. */
+  #takeOver(candidate: Candidate): Awaitable<Verdict> {
+    const { run } = candidate;
+    const rivals = this.queue.rivals(run);
+    if (!rivals.every((rival) => this.#maySupersede(run, rival))) {
+      return { kind: 'over', result: rejected('forbidden') };
+    }
+    candidate.hasTakenOver = true;
+    const cut = new Cut(rivals, this.#aborts.newStop('superseded', run.id));
+    const bySession = this.#recording.prepare(cut);
+    const own = bySession.get(run.sessionKey) ?? [];
+    bySession.delete(run.sessionKey);
+    for (const [sessionKey, prepared] of bySession) {
+      this.#recording.send(sessionKey, prepared, { reason: 'parent', record: undefined });
+    }
+    const verdict = settle(
+      () => this.#claims.send(candidate, own),
+      (value) => () => value,
+      (error) => () => {
+        throw error;
+      },
+    );
+    cut.finish();
+    return chain(verdict, (unwrap) => unwrap());
+  }
+
+  /** Takes a place in the queue first, in the order of the calls, and asks about the id from there. */
+  #wait(candidate: Candidate): Awaitable<BeginResult> {
+    const { run } = candidate;
+    this.queue.add(candidate);
+    return settle(
+      () => this.#claims.probe(candidate),
+      (verdict) => {
+        if (verdict !== undefined) return this.#answer(candidate, verdict);
+        if (run.spec.whenBusy === 'interrupt') {
+          const rivals = this.queue.rivals(run);
+          if (!rivals.every((rival) => this.#maySupersede(run, rival))) {
+            return this.#answer(candidate, { kind: 'over', result: rejected('forbidden') });
+          }
+          candidate.hasTakenOver = true;
+          this.#aborts.stop(rivals, this.#aborts.newStop('superseded', run.id));
+        }
+        return this.#queued(candidate);
+      },
+      (error) => {
+        this.#discard(run);
+        throw error;
+      },
+    );
+  }
+
+  #answer(candidate: Candidate, verdict: Verdict): BeginResult {
+    const { run } = candidate;
+    if (verdict.kind === 'over') {
+      if (run.isLive) this.#discard(run);
+      return verdict.result;
+    }
+    if (verdict.kind === 'wait') {
+      this.queue.add(candidate);
+      return this.#queued(candidate);
+    }
+    run.isAnnounced = true;
+    announceStarted(run);
+    if (run.isLive) return { status: 'started', run };
+    // Cut by a listener: its work is never called, so nothing of it has to unwind.
+    run.unwound();
+    return abortedBeforeStart(run);
+  }
+
+  #queued(candidate: Candidate): BeginResult {
+    const { run } = candidate;
+    if (!run.isLive) return abortedBeforeStart(run);
+    const queued = this.queue.announce(candidate);
+    this.queue.pump(run.sessionKey);
+    if (run.status === 'running') return { status: 'started', run };
+    return run.isLive ? queued : abortedBeforeStart(run);
+  }
+
+  /** Takes a reservation back that nobody was told of. */
+  #discard(run: ManagedRun): void {
+    run.isRefused = true;
+    this.#aborts.stop([run], this.#aborts.newStop('policy'));
+  }
+
+  #maySupersede(run: ManagedRun, rival: ManagedRun): boolean {
+    return this.#host.runtime.authority.may('supersede', run.owner, targetOf(rival));
+  }
+}
+
+export function abortedBeforeStart(run: ManagedRun): AbortedBeforeStart {
+  return { status: 'aborted', runId: run.id, reason: run.reason ?? 'policy' };
+}

@@ -1,0 +1,71 @@
+import type { AbortRegistry } from '../abort/registry.js';
+import { targetOf } from '../abort/registry.js';
+import { matches } from '../abort/selector.js';
+import type { Backend, RunRef } from '../backend/port.js';
+import { settle } from '../internal/awaitable.js';
+import type { SessionLock } from '../lock/session-lock.js';
+import type { Duplicates } from './duplicates.js';
+import { ManagedRun } from './managed-run.js';
+import type { Queue } from './queue.js';
+
+/** Listens to what other nodes do to this one's runs. Returns the remover. */
+export function subscribe({
+  backend,
+  aborts,
+  locks,
+  duplicates,
+  queue,
+}: {
+  readonly backend: Backend;
+  readonly aborts: AbortRegistry;
+  readonly locks: SessionLock;
+  readonly duplicates: Duplicates;
+  readonly queue: Queue;
+}): () => void {
+  const { runtime, entries } = aborts;
+  /** By identity: a notice for an earlier generation hits nobody. */
+  const running = ({ runId, generation }: RunRef): ManagedRun[] => {
+    const entry = entries.get(runId);
+    return entry instanceof ManagedRun && entry.generation === generation ? [entry] : [];
+  };
+  const reconcile = (sessionKey: string): void => {
+    settle(
+      () => backend.read({ sessionKey }),
+      (stored) => {
+        for (const run of stored) {
+          if (run.status !== 'stopping') continue;
+          aborts.stop(running(run), aborts.newStop(run.reason ?? 'policy'));
+        }
+        locks.changed(sessionKey);
+        queue.pump(sessionKey);
+      },
+      runtime.onError,
+    );
+  };
+  return backend.subscribe(runtime.nodeId, {
+    stopped: ({ reason, runs, supersededBy }) => {
+      aborts.stop(runs.flatMap(running), aborts.newStop(reason, supersededBy));
+    },
+    recorded: ({ sessionKey, stop: { selector, requester, reason } }) => {
+      const hit = entries
+        .inSession(sessionKey)
+        .filter(
+          (entry) =>
+            entry.status === 'queued' &&
+            matches(selector, entry) &&
+            runtime.authority.may('abort', requester, targetOf(entry)),
+        );
+      const at = runtime.clock.monotonic();
+      aborts.stop(hit, { reason, requester, supersededBy: undefined, at });
+    },
+    changed: ({ sessionKey, ended }) => {
+      if (ended !== undefined) duplicates.ended(ended);
+      locks.changed(sessionKey);
+      queue.pump(sessionKey);
+    },
+    lockLost: ({ sessionKey, token }) => locks.lockLost(sessionKey, token),
+    gap: () => {
+      for (const sessionKey of entries.sessionKeys()) reconcile(sessionKey);
+    },
+  });
+}

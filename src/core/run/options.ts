@@ -1,0 +1,175 @@
+import { invalid } from '../internal/errors.js';
+import { isAbortSignal } from '../internal/signals.js';
+import {
+  checkKey,
+  checkLimit,
+  checkObject,
+  checkOneOf,
+  checkOptionalKey,
+  checkTag,
+  copyTags,
+} from '../internal/validate.js';
+import { copyPrincipal, type Principal } from '../principal.js';
+
+/**
+ * What a new run does when its session is busy: `interrupt` cuts the active runs and drops the
+ * queued ones, `enqueue` waits its turn, `reject` is refused, `concurrent` starts beside the others.
+ */
+export type WhenBusy = 'interrupt' | 'enqueue' | 'reject' | 'concurrent';
+
+/**
+ * When a new run may start: `fenced`, once the runs before it are cut; `quiet`, once they have
+ * unwound too, for work whose effects cannot be fenced.
+ */
+export type StartWhen = 'fenced' | 'quiet';
+
+/** What a run is, and how it starts. */
+export interface RunOptions {
+  /** The conversation or other serial unit of work; opaque, at most 1 024 characters. */
+  readonly sessionKey: string;
+  /** The caller's own id is its idempotency key: the same id again is a duplicate. Made by runfence if left out. */
+  readonly runId?: string;
+  /** A tag such as `chat`, `agent`, `http`, `cron`; `chat` by default. */
+  readonly kind?: string;
+  /** Who starts it, from the host's authentication. Left out: the host itself. */
+  readonly owner?: Principal | undefined;
+  readonly tags?: readonly string[];
+  /** `interrupt` by default. */
+  readonly whenBusy?: WhenBusy;
+  /** `fenced` by default. */
+  readonly startWhen?: StartWhen;
+  /** Aborts the run with the reason `timeout` so many ms after its start; none by default. */
+  readonly timeoutMs?: number;
+  /** Drops it with the reason `timeout` if it is still queued after so many ms; none by default. */
+  readonly queueTimeoutMs?: number;
+  /** How long its unwinding may take, in ms; 5 000 by default. */
+  readonly graceMs?: number;
+  /** Aborts the run when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+  /** A digest of the request: the same `runId` with another one is a conflict, not a duplicate. */
+  readonly fingerprint?: string;
+}
+
+/** What a child may set; the rest is its parent's. */
+export interface ChildOptions extends Omit<RunOptions, 'sessionKey' | 'owner'> {
+  /** Another session than the parent's. */
+  readonly sessionKey?: string;
+  /** True: it does not end with its parent. */
+  readonly detached?: boolean;
+}
+
+/** What runs get that do not say otherwise. */
+export interface RunDefaults {
+  readonly kind: string;
+  readonly whenBusy: WhenBusy;
+  readonly startWhen: StartWhen;
+  readonly timeoutMs: number;
+  readonly queueTimeoutMs: number;
+  readonly graceMs: number;
+}
+
+/** A run's options, checked and copied. */
+export interface RunSpec {
+  readonly sessionKey: string;
+  readonly runId: string | undefined;
+  readonly kind: string;
+  readonly owner: Principal | undefined;
+  readonly tags: readonly string[];
+  readonly whenBusy: WhenBusy;
+  readonly startWhen: StartWhen;
+  readonly timeoutMs: number;
+  readonly queueTimeoutMs: number;
+  readonly graceMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly fingerprint: string | undefined;
+}
+
+const KNOWN: ReadonlySet<string> = new Set([
+  'sessionKey',
+  'runId',
+  'kind',
+  'owner',
+  'tags',
+  'whenBusy',
+  'startWhen',
+  'timeoutMs',
+  'queueTimeoutMs',
+  'graceMs',
+  'signal',
+  'fingerprint',
+]);
+const CHILD_OPTIONS: ReadonlySet<string> = new Set([...KNOWN, 'detached'].filter((name) => name !== 'owner'));
+export const WHEN_BUSY: readonly WhenBusy[] = ['interrupt', 'enqueue', 'reject', 'concurrent'];
+export const START_WHEN: readonly StartWhen[] = ['fenced', 'quiet'];
+
+export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpec {
+  const given = checkObject('run options', options, KNOWN);
+  const { sessionKey, runId, kind, owner, tags, whenBusy, startWhen, fingerprint } = given;
+  const { timeoutMs, queueTimeoutMs, graceMs, signal } = given;
+  checkKey('sessionKey', sessionKey);
+  checkOptionalKey('runId', runId);
+  checkOptionalKey('fingerprint', fingerprint);
+  if (kind !== undefined) checkTag(kind);
+  checkOneOf('whenBusy', whenBusy, WHEN_BUSY);
+  checkOneOf('startWhen', startWhen, START_WHEN);
+  checkLimit('timeoutMs', timeoutMs);
+  checkLimit('queueTimeoutMs', queueTimeoutMs);
+  checkLimit('graceMs', graceMs);
+  if (signal !== undefined && !isAbortSignal(signal)) {
+    throw invalid('signal must be an AbortSignal.');
+  }
+  return {
+    sessionKey,
+    runId,
+    kind: (kind as string | undefined) ?? defaults.kind,
+    owner: owner === undefined ? undefined : copyPrincipal('owner', owner),
+    tags: copyTags(tags),
+    whenBusy: (whenBusy as WhenBusy | undefined) ?? defaults.whenBusy,
+    startWhen: (startWhen as StartWhen | undefined) ?? defaults.startWhen,
+    timeoutMs: timeoutMs ?? defaults.timeoutMs,
+    queueTimeoutMs: queueTimeoutMs ?? defaults.queueTimeoutMs,
+    graceMs: graceMs ?? defaults.graceMs,
+    signal: signal as AbortSignal | undefined,
+    fingerprint,
+  };
+}
+
+/** A child has its parent's session, kind and owner, and starts beside the others, unless it says otherwise. */
+export function checkChildOptions(
+  options: unknown,
+  parent: RunSpec,
+  defaults: RunDefaults,
+): { readonly spec: RunSpec; readonly isDetached: boolean } {
+  const { detached, ...own } = checkObject('child options', options, CHILD_OPTIONS);
+  if (detached !== undefined && typeof detached !== 'boolean') {
+    throw invalid('detached must be a boolean.');
+  }
+  const { sessionKey, kind, owner } = parent;
+  const inherited = { ...defaults, kind, whenBusy: 'concurrent' as const };
+  return {
+    spec: { ...checkRunOptions({ sessionKey, ...own }, inherited), owner },
+    isDetached: detached === true,
+  };
+}
+
+export function checkDefaults(
+  defaults: {
+    readonly [K in keyof RunDefaults]?: RunDefaults[K] | undefined;
+  },
+): RunDefaults {
+  const none = Number.POSITIVE_INFINITY;
+  if (defaults.kind !== undefined) checkTag(defaults.kind);
+  checkOneOf('defaults.whenBusy', defaults.whenBusy, WHEN_BUSY);
+  checkOneOf('defaults.startWhen', defaults.startWhen, START_WHEN);
+  checkLimit('defaults.timeoutMs', defaults.timeoutMs);
+  checkLimit('defaults.queueTimeoutMs', defaults.queueTimeoutMs);
+  checkLimit('defaults.graceMs', defaults.graceMs);
+  return {
+    kind: defaults.kind ?? 'chat',
+    whenBusy: defaults.whenBusy ?? 'interrupt',
+    startWhen: defaults.startWhen ?? 'fenced',
+    timeoutMs: defaults.timeoutMs ?? none,
+    queueTimeoutMs: defaults.queueTimeoutMs ?? none,
+    graceMs: defaults.graceMs ?? 5_000,
+  };
+}

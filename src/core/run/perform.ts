@@ -1,0 +1,101 @@
+import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
+import type { Runtime } from '../internal/runtime.js';
+import type { ManagedRun } from './managed-run.js';
+import { neverStarted, type Outcome } from './outcome.js';
+import type { Acknowledged, BeginResult, Duplicate, QueueResult, Rejected, RunResult, StartResult } from './results.js';
+import type { Run } from './run.js';
+
+/** Calls the work of a run that has started; what it returns or throws ends the run. */
+export function perform(run: ManagedRun, work: (run: Run) => unknown): void {
+  if (!run.isCurrent()) {
+    run.unwound();
+    return;
+  }
+  settle(
+    () => work(run),
+    (value) => {
+      run.complete(value);
+      run.unwound();
+    },
+    (error) => {
+      if (run.fail(error)) run.unwound();
+      else run.unwound({ error });
+    },
+  );
+}
+
+/** `control.run`: settles at the cut, and rejects with the work's own error. */
+export function runToOutcome<T>(
+  runtime: Runtime,
+  begun: Awaitable<BeginResult>,
+  work: (run: Run) => unknown,
+): Promise<RunResult<T>> {
+  return new Promise((resolve, reject) => {
+    const end = (outcome: Outcome): void => {
+      if (outcome.status === 'failed') reject(outcome.error);
+      else resolve(outcome as RunResult<T>);
+    };
+    const go = (result: BeginResult | QueueResult): void => {
+      if (result.status === 'started') {
+        whenEnded(result.run as ManagedRun, end);
+        perform(result.run as ManagedRun, work);
+      } else if (result.status === 'queued') {
+        const run = result.run as ManagedRun;
+        result.started.then((started) => (started.status === 'aborted' ? whenEnded(run, end) : go(started)));
+      } else if (result.status === 'failed') {
+        reject(result.error);
+      } else if (result.status === 'aborted') {
+        resolve(neverStarted(runtime, result.reason) as RunResult<T>);
+      } else {
+        resolve(result as RunResult<T>);
+      }
+    };
+    if (isThenable(begun)) begun.then(go, reject);
+    else go(begun);
+  });
+}
+
+/** `control.start`: answers at admission; the outcome never rejects. */
+export function startToAnswer<T>(begun: BeginResult, work: (run: Run) => unknown): StartResult<T> {
+  if (begun.status !== 'started' && begun.status !== 'queued') return begun as StartResult<T>;
+  const { status, run } = begun;
+  const outcome = outcomeOfBegun(begun) as Acknowledged<T>['outcome'];
+  whenStarted(begun, (started) => perform(started, work));
+  return { status, runId: run.id, outcome };
+}
+
+/** How a run ends that was acknowledged; a queued one may still turn out to be none. */
+export function outcomeOfBegun(
+  begun: Extract<BeginResult, { status: 'started' | 'queued' }>,
+): Promise<Outcome | Duplicate | Rejected> {
+  return new Promise((resolve) => {
+    const run = begun.run as ManagedRun;
+    if (begun.status === 'started') {
+      whenEnded(run, resolve);
+      return;
+    }
+    begun.started.then((result) => {
+      if (result.status === 'started' || result.status === 'aborted') whenEnded(run, resolve);
+      else if (result.status === 'failed') resolve({ status: 'failed', error: result.error });
+      else resolve(result);
+    });
+  });
+}
+
+export function whenStarted(
+  begun: Extract<BeginResult, { status: 'started' | 'queued' }>,
+  next: (run: ManagedRun) => void,
+): void {
+  if (begun.status === 'started') {
+    next(begun.run as ManagedRun);
+    return;
+  }
+  begun.started.then((result) => {
+    if (result.status === 'started') next(result.run as ManagedRun);
+  });
+}
+
+function whenEnded(run: ManagedRun, listener: (outcome: Outcome) => void): void {
+  if (run.hasOutcome) listener(run.outcome);
+  else run.onEnded(listener);
+}

@@ -1,0 +1,106 @@
+import type { AbortReason } from '../abort/reason.js';
+import { settle } from '../internal/awaitable.js';
+import type { OnError } from '../internal/runtime.js';
+import type { EpilogueStep } from '../lock/epilogue.js';
+import type { HeldGrant } from '../lock/grant.js';
+import type { Leftover } from '../lock/locking-run.js';
+import type { ManagedRun } from './managed-run.js';
+import type { Attachment } from './run.js';
+
+/** What hangs on a run besides its work; made for the runs that have any. */
+export class Resources {
+  readonly children: Set<ManagedRun> = new Set();
+  readonly grants: Set<HeldGrant> = new Set();
+  /** Gated functions, critical sections and epilogues in flight. */
+  readonly work: Set<Leftover> = new Set();
+  readonly epilogue: EpilogueStep[] = [];
+  readonly #attached: Set<Attached> = new Set();
+  readonly #deferred: (() => unknown)[] = [];
+  #isDeferring = false;
+  readonly #onError: OnError;
+  readonly #freed: () => void;
+
+  /** @param freed - called when something is gone that the run was waiting for */
+  constructor(onError: OnError, freed: () => void) {
+    this.#onError = onError;
+    this.#freed = freed;
+  }
+
+  attach(attachment: Attachment): Attached {
+    const attached: Attached = new Attached(attachment, this.#onError, () => {
+      if (this.#attached.delete(attached)) this.#freed();
+    });
+    this.#attached.add(attached);
+    return attached;
+  }
+
+  stopAttached(reason: AbortReason | undefined): void {
+    for (const attached of [...this.#attached]) attached.stop(reason);
+  }
+
+  defer(callback: () => unknown): void {
+    this.#deferred.push(callback);
+  }
+
+  /** Calls what was deferred, last first, one after the other. True if nothing is left of it. */
+  runDeferred(): boolean {
+    if (this.#isDeferring) return false;
+    const callback = this.#deferred.pop();
+    if (callback === undefined) return true;
+    this.#isDeferring = true;
+    const next = (): void => {
+      this.#isDeferring = false;
+      this.#freed();
+    };
+    settle(callback, next, (error) => {
+      this.#onError(error);
+      next();
+    });
+    return false;
+  }
+
+  get hasAttached(): boolean {
+    return this.#attached.size > 0;
+  }
+
+  leftovers(): string[] {
+    const names = [...this.work, ...this.#attached].map(({ name }) => name);
+    if (this.#isDeferring || this.#deferred.length > 0) names.push('defer');
+    return names;
+  }
+}
+
+/** One attached thing, until it is gone or released. */
+export class Attached {
+  readonly name: string;
+  readonly #attachment: Attachment;
+  readonly #onError: OnError;
+  readonly #gone: () => void;
+  #isStopped = false;
+
+  constructor(attachment: Attachment, onError: OnError, gone: () => void) {
+    this.name = attachment.name;
+    this.#attachment = attachment;
+    this.#onError = onError;
+    this.#gone = gone;
+    attachment.gone?.then(gone, gone);
+  }
+
+  /** One that cannot be stopped stays, by name, until it is gone or released. */
+  stop(reason: AbortReason | undefined): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    settle(
+      () => this.#attachment.stop(reason),
+      () => {
+        if (this.#attachment.gone === undefined) this.#gone();
+      },
+      this.#onError,
+    );
+  }
+
+  release(): void {
+    this.#isStopped = true;
+    this.#gone();
+  }
+}

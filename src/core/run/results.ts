@@ -1,0 +1,87 @@
+import type { AbortReason } from '../abort/reason.js';
+import type { AbortedOutcome, CompletedOutcome, Outcome } from './outcome.js';
+import type { Run } from './run.js';
+import type { RunView } from './view.js';
+
+/** The id was used before, within the retention: this is the first run. */
+export interface Duplicate<T = unknown> {
+  readonly status: 'duplicate';
+  /** The first run, as it is now. */
+  readonly run: RunView;
+  /** How the first run ends; it never rejects. */
+  readonly outcome: Promise<Outcome<T>>;
+}
+
+/** The run was not started, and nothing was stopped for it. */
+export interface Rejected {
+  readonly status: 'rejected';
+  /**
+   * `busy`: the session has runs, and `whenBusy` is `reject`. `forbidden`: the owner may not do it.
+   * `not-quiet`: runs before it were not quiet within the grace. `draining`: the server is shutting down.
+   */
+  readonly cause: 'busy' | 'forbidden' | 'not-quiet' | 'draining';
+  /** For `busy`: the runs in the way that the owner may read. */
+  readonly runIds: readonly string[];
+  /** For `not-quiet`: what is still there, by name. */
+  readonly leftovers: readonly string[];
+}
+
+/** The run was over before it began: an intent, an aborted signal, or a stop in between. */
+export interface AbortedBeforeStart {
+  readonly status: 'aborted';
+  readonly runId: string;
+  readonly reason: AbortReason;
+}
+
+/** The run has its generation. */
+export interface Started {
+  readonly status: 'started';
+  readonly run: Run;
+}
+
+/** The run waits for its turn. */
+export interface Queued {
+  readonly status: 'queued';
+  readonly run: Run;
+  /** 0 is next. */
+  readonly position: number;
+  /** What became of the waiting; it never rejects. */
+  readonly started: Promise<QueueResult>;
+}
+
+/** The backend failed a queued run. */
+export interface FailedToStart {
+  readonly status: 'failed';
+  readonly runId: string;
+  readonly error: unknown;
+}
+
+/** What became of a queued run. */
+export type QueueResult = Started | AbortedBeforeStart | Duplicate | Rejected | FailedToStart;
+
+/** What `begin` answers. */
+export type BeginResult = Started | Queued | AbortedBeforeStart | Duplicate | Rejected;
+
+/** What `control.run` answers; it rejects with the work's own error. */
+export type RunResult<T> = CompletedOutcome<T> | AbortedOutcome | Duplicate<T> | Rejected;
+
+/** The run was acknowledged: it can be aborted by its id from now on. */
+export interface Acknowledged<T> {
+  readonly status: 'started' | 'queued';
+  readonly runId: string;
+  /** How the run ends; it never rejects. */
+  readonly outcome: Promise<Outcome<T> | Duplicate<T> | Rejected>;
+}
+
+/** What `control.start` answers. */
+export type StartResult<T> = Acknowledged<T> | AbortedBeforeStart | Duplicate<T> | Rejected;
+
+/** What `control.stream` answers. */
+export type StreamResult<T> =
+  | (Acknowledged<void> & {
+      /** What the work produces, fenced. It errors with the abort, and the run ends with it. */
+      readonly stream: ReadableStream<T>;
+    })
+  | AbortedBeforeStart
+  | Duplicate<void>
+  | Rejected;

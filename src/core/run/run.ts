@@ -1,0 +1,150 @@
+import type { RunStatus } from '../abort/entry.js';
+import type { AbortReason } from '../abort/reason.js';
+import type { FenceOptions } from '../fence/fence.js';
+import type { Awaitable } from '../internal/awaitable.js';
+import type { EpilogueContext } from '../lock/epilogue.js';
+import type { CommitContext } from '../lock/grant.js';
+import type { Principal } from '../principal.js';
+import type { ChildOptions } from './options.js';
+import type { RunResult } from './results.js';
+
+/** One execution of work in a session. */
+export interface Run extends AsyncDisposable {
+  readonly id: string;
+  readonly sessionKey: string;
+  readonly kind: string;
+  /** Who started it; `undefined` is the host itself. Copied and frozen. */
+  readonly owner: Principal | undefined;
+  readonly tags: readonly string[];
+  /** Strictly increases within the session, and is never handed out twice. 0 while queued. */
+  readonly generation: number;
+  /**
+   * Aborted at the cut with a `RunAbortedError`. Made when it is first read: a run that never reads
+   * it pays nothing for it.
+   */
+  readonly signal: AbortSignal;
+  readonly status: RunStatus;
+  /** Why it was aborted. */
+  readonly reason: AbortReason | undefined;
+  /** In ms since the epoch; 0 while queued. */
+  readonly startedAt: number;
+  readonly parentId: string | undefined;
+
+  /** Whether it runs and nothing has stopped or replaced it. One field: call it per token. */
+  isCurrent(): boolean;
+
+  /**
+   * Throws unless the run is current.
+   *
+   * @throws `RUN_ABORTED` after a cut, `RUN_ENDED` after a normal end
+   */
+  throwIfStale(): void;
+
+  /**
+   * Guards a sink: after the cut the function is not called any more. A dropped call returns
+   * `undefined` and is counted. What the function does after its own `await` is not guarded.
+   *
+   * @example
+   * ```ts
+   * import { createRunControl } from 'runfence';
+   *
+   * const control = createRunControl();
+   * const seen: string[] = [];
+   * await control.run({ sessionKey: 's1' }, async (run) => {
+   *   const send = run.fence((text: string) => seen.push(text));
+   *   send('hello');
+   *   await control.abort({ sessionKey: 's1' });
+   *   send('too late');
+   * });
+   * console.assert(seen.join() === 'hello');
+   * ```
+   */
+  fence<A extends readonly unknown[], R>(sink: (...args: A) => R): (...args: A) => R | undefined;
+  /**
+   * Guards a stream. At the cut it errors with the abort, wakes a pull that is stuck, and cancels
+   * the source once. A chunk that is already in the reader's hands cannot be taken back: a
+   * `ReadableStream` has no hook for that.
+   */
+  fence<T>(source: ReadableStream<T>, options?: FenceOptions): ReadableStream<T>;
+  /**
+   * Guards a source. At the cut it rejects with the abort, wakes a pull that is stuck, calls the
+   * source's `return()` once, and an item that was fulfilled but not read is not delivered.
+   *
+   * @param options - `atAbort: 'end'` ends instead of rejecting: a quiet end looks like a finished answer
+   */
+  fence<T>(source: AsyncIterable<T>, options?: FenceOptions): AsyncIterableIterator<T>;
+
+  /**
+   * Guards what starts work outside, such as a tool: check and call happen in one tick, and a call
+   * in flight rejects at the cut. A function that ignores its signal is a leftover until it ends.
+   *
+   * @param tool - what to guard
+   * @param options - `name`: what a receipt calls it; by default the function's name
+   * @returns the guarded function. It rejects with `RUN_ABORTED` and `started` (whether the function
+   *   was called), with `RUN_ENDED` after a normal end, with `BACKEND_UNAVAILABLE` if the check got
+   *   no answer, and with the function's own error
+   */
+  gate<A extends readonly unknown[], R>(
+    tool: (...args: A) => Awaitable<R>,
+    options?: { readonly name?: string },
+  ): (...args: A) => Promise<R>;
+
+  /**
+   * A durable write: takes the session's lock, checks strictly, and calls `section` with the token
+   * that goes into the write. An abort lets a started section finish. Not reentrant.
+   *
+   * @param section - the write; gets `{ token, lost }`
+   * @param options - `timeoutMs`: how long to wait for the lock, in ms; `lockTimeoutMs` by default
+   * @returns what the section returns
+   * @throws `RUN_ABORTED` or `RUN_ENDED` if the section was not started
+   * @throws `LOCK_TIMEOUT`, which names the holder, also when it is this run itself
+   * @throws `LOCK_LOST` if the section took longer than `writeGraceMs` after an abort
+   * @throws `BACKEND_UNAVAILABLE`
+   */
+  commit<T>(section: (context: CommitContext) => Awaitable<T>, options?: { readonly timeoutMs?: number }): Promise<T>;
+
+  /**
+   * Announces what still has to be saved if the run is aborted, such as partial text. It runs under
+   * a token of its own before the lock goes to the next run, for at most `epilogueMs`.
+   *
+   * @param save - gets `{ token, signal, reason }`
+   * @param options - `name`: what errors call it
+   * @throws `RUN_ABORTED` or `RUN_ENDED` if the run is over: nothing would call it
+   */
+  epilogue(save: (context: EpilogueContext) => unknown, options?: { readonly name?: string }): void;
+
+  /**
+   * Runs work as a child: in this session and of this kind unless it says otherwise, with this
+   * owner, beside its ancestors. It is cut with its parent, and when its parent completes.
+   *
+   * @returns as `control.run`
+   */
+  child<T>(options: ChildOptions, work: (run: Run) => Awaitable<T>): Promise<RunResult<T>>;
+
+  /**
+   * Ties a resource to the run: it is stopped when the run ends, however it ends. Attached to a run
+   * that is over, it is stopped at once.
+   *
+   * @param resource - what it is called, how it is stopped, and when it is gone
+   * @returns `release()`: it is not the run's any more
+   */
+  attach(resource: Attachment): { release(): void };
+
+  /** Calls `callback` once the run's work has unwound, last announced first; at once if that is past. */
+  defer(callback: () => unknown): void;
+
+  /** Ends the run as completed. True if this was its first terminal result. */
+  complete(value?: unknown): boolean;
+  /** Ends the run as failed. True if this was its first terminal result. */
+  fail(error: unknown): boolean;
+}
+
+/** What can be attached to a run. */
+export interface Attachment {
+  /** What a receipt calls it while it is there. */
+  readonly name: string;
+  /** Stops it; `reason` is absent after a normal end. Without `gone`, it is gone when this settles. */
+  stop(reason: AbortReason | undefined): unknown;
+  /** Settles when it is gone, also by itself. */
+  readonly gone?: PromiseLike<unknown>;
+}

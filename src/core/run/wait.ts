@@ -1,0 +1,108 @@
+import type { EntryIndex } from '../abort/entry-index.js';
+import { targetOf } from '../abort/registry.js';
+import { invalid } from '../internal/errors.js';
+import type { Operations } from '../internal/operations.js';
+import type { Runtime } from '../internal/runtime.js';
+import { isAbortSignal } from '../internal/signals.js';
+import { checkKey, checkObject, checkTag, waitMs } from '../internal/validate.js';
+import { copyRequester, type Requester } from '../principal.js';
+import type { Duplicates } from './duplicates.js';
+import { ManagedRun } from './managed-run.js';
+import { type Outcome, outcomeOfStored, type WaitOutcome } from './outcome.js';
+
+/** How to wait for a run. */
+export interface WaitOptions {
+  /** A run of another kind is unknown. */
+  readonly kind?: string;
+  /** How long, in ms; for ever by default. 0, a negative number and NaN do not wait. */
+  readonly timeoutMs?: number;
+  /** Stops waiting; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Who asks, from the host's authentication. Left out: the host itself. */
+  readonly requester?: Requester | undefined;
+}
+
+const KNOWN: ReadonlySet<string> = new Set(['kind', 'timeoutMs', 'signal', 'requester']);
+const UNKNOWN = { status: 'unknown' } as const;
+const TIMEOUT = { status: 'timeout' } as const;
+
+export async function wait(
+  runId: string,
+  options: WaitOptions,
+  context: {
+    readonly runtime: Runtime;
+    readonly entries: EntryIndex;
+    readonly operations: Operations;
+    readonly duplicates: Duplicates;
+  },
+): Promise<WaitOutcome> {
+  checkKey('runId', runId);
+  checkObject('wait options', options, KNOWN);
+  const { kind, signal } = options;
+  if (kind !== undefined) checkTag(kind);
+  if (signal !== undefined && !isAbortSignal(signal)) throw invalid('signal must be an AbortSignal.');
+  const timeoutMs = waitMs('timeoutMs', options.timeoutMs, Number.POSITIVE_INFINITY);
+  const requester = copyRequester(options.requester);
+  if (signal?.aborted === true) throw signal.reason;
+  const { runtime, entries, operations, duplicates } = context;
+  const entry = entries.get(runId);
+  if (entry !== undefined) {
+    const isWanted = entry instanceof ManagedRun && (kind === undefined || kind === entry.kind);
+    if (!isWanted || !runtime.authority.may('read', requester, targetOf(entry))) return UNKNOWN;
+    if (entry.hasOutcome) return entry.outcome;
+    return untilEnded(runtime, timeoutMs, signal, {
+      listen: (listener) => entry.onEnded(listener),
+      forget: (listener) => entry.offEnded(listener),
+    });
+  }
+  const [stored] = await operations.ask(() => operations.backend.read({ runId }));
+  if (stored === undefined || (kind !== undefined && kind !== stored.kind)) return UNKNOWN;
+  if (!runtime.authority.may('read', requester, stored)) return UNKNOWN;
+  return (
+    outcomeOfStored(runtime, stored) ??
+    untilEnded(runtime, timeoutMs, signal, {
+      listen: (listener) => duplicates.onEndedElsewhere(runId, listener),
+      forget: (listener) => duplicates.offEndedElsewhere(runId, listener),
+    })
+  );
+}
+
+function untilEnded(
+  runtime: Runtime,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  ends: {
+    readonly listen: (listener: (outcome: Outcome) => void) => void;
+    readonly forget: (listener: (outcome: Outcome) => void) => void;
+  },
+): Promise<WaitOutcome> {
+  if (timeoutMs === 0) return Promise.resolve(TIMEOUT);
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      reject(signal.reason);
+      return;
+    }
+    const { timers } = runtime;
+    const stop = (): void => {
+      timers.cancel(timer);
+      if (timeoutMs !== Number.POSITIVE_INFINITY) timers.unhold();
+      signal?.removeEventListener('abort', aborted);
+      ends.forget(ended);
+    };
+    const ended = (outcome: Outcome): void => {
+      stop();
+      resolve(outcome);
+    };
+    const aborted = (): void => {
+      stop();
+      reject(signal?.reason);
+    };
+    const timer = timers.after(timeoutMs, () => {
+      stop();
+      resolve(TIMEOUT);
+    });
+    if (timeoutMs !== Number.POSITIVE_INFINITY) timers.hold();
+    ends.listen(ended);
+    signal?.addEventListener('abort', aborted, { once: true });
+  });
+}

@@ -1,0 +1,81 @@
+/**
+ * Run control for agent servers: a stop that really stops.
+ *
+ * @packageDocumentation
+ */
+
+export type { RunStatus } from './core/abort/entry.js';
+export { type AbortReason, type GateAbortedError, isRunAbortedError, RunAbortedError } from './core/abort/reason.js';
+export type {
+  AbortResult,
+  EpilogueState,
+  LockState,
+  QuietReport,
+  Receipt,
+  Recorded,
+  RunReport,
+  WhenQuietOptions,
+} from './core/abort/receipt.js';
+export {
+  AbortRegistry,
+  type AbortRegistryOptions,
+  type ExistingEntry,
+  type RegisterOptions,
+  type Registration,
+} from './core/abort/registry.js';
+export type { AbortOptions } from './core/abort/request.js';
+export type { Selector } from './core/abort/selector.js';
+export type { Action, AuthorityQuestion, AuthorityTarget, Authorize, Ownerless } from './core/authority.js';
+export { memory } from './core/backend/memory.js';
+export type {
+  Backend,
+  ClaimAnswer,
+  ClaimRequest,
+  EndRequest,
+  LockAnswer,
+  LockHolder,
+  LockRequest,
+  Notices,
+  RecordedStop,
+  ReservedEpilogue,
+  RunRef,
+  StopAnswer,
+  StopItem,
+  StopRequest,
+  StoredRun,
+  UnlockRequest,
+} from './core/backend/port.js';
+export { createRunControl, type RunControl, type RunControlOptions, type StreamOptions } from './core/control.js';
+export type { DrainOptions } from './core/drain.js';
+export type { LockEvent, RunEvents } from './core/events.js';
+export type { FenceOptions } from './core/fence/fence.js';
+export type { Awaitable } from './core/internal/awaitable.js';
+export type { Clock } from './core/internal/clock.js';
+export { type ErrorCode, isRunfenceError, RunfenceError } from './core/internal/errors.js';
+export type { OnError } from './core/internal/runtime.js';
+export type { EpilogueContext } from './core/lock/epilogue.js';
+export type { CommitContext, Grant } from './core/lock/grant.js';
+export { type AcquireOptions, SessionLock, type SessionLockOptions } from './core/lock/session-lock.js';
+export { LockTimeoutError } from './core/lock/waiter.js';
+export { ADMIN, type Principal, type Requester } from './core/principal.js';
+export type { ChildOptions, RunDefaults, RunOptions, StartWhen, WhenBusy } from './core/run/options.js';
+export type { AbortedOutcome, CompletedOutcome, FailedOutcome, Outcome, WaitOutcome } from './core/run/outcome.js';
+export { type Defaults, type ReadOptions, RunRegistry, type RunRegistryOptions } from './core/run/registry.js';
+export type {
+  AbortedBeforeStart,
+  Acknowledged,
+  BeginResult,
+  Duplicate,
+  FailedToStart,
+  Queued,
+  QueueResult,
+  Rejected,
+  RunResult,
+  Started,
+  StartResult,
+  StreamResult,
+} from './core/run/results.js';
+export type { RetentionOptions } from './core/run/retention.js';
+export type { Attachment, Run } from './core/run/run.js';
+export type { RunView, SessionView } from './core/run/view.js';
+export type { WaitOptions } from './core/run/wait.js';

@@ -1,0 +1,117 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { root } from '../../tools/entries.js';
+import {
+  type Block,
+  compileErrors,
+  docstringBlocks,
+  findBlocks,
+  markdownBlocks,
+  snippetFolder,
+  writeSnippet,
+} from './snippets.js';
+
+const preludes = join(root, 'test/docs/preludes');
+const folder = snippetFolder(root, 'snippets');
+const blocks = findBlocks(root).map((block) => ({
+  ...block,
+  title: `${block.file}:${block.line}`,
+  snippet: writeSnippet(block, folder, preludes),
+}));
+const errors = compileErrors(
+  root,
+  blocks.map(({ snippet }) => snippet),
+);
+
+test('README.md shows code', () => {
+  expect(blocks.some(({ file }) => file === 'README.md')).toBe(true);
+});
+
+describe.each(blocks)('$title', ({ snippet, compileOnly }) => {
+  test('compiles', () => {
+    expect(errors.get(snippet)).toEqual([]);
+  });
+
+  if (!compileOnly) test('runs', () => import(/* @vite-ignore */ snippet.path));
+});
+
+describe('the reader of blocks', () => {
+  test('takes the ts blocks of a page, with their line, mark and prelude', () => {
+    const page = [
+      '# Page',
+      '```ts',
+      'one();',
+      '```',
+      '<!-- prelude: server -->',
+      '',
+      '```ts compile-only',
+      'two();',
+      '```',
+      '```sh',
+      'npm ci',
+      '```',
+      '```tsx',
+      '```',
+    ].join('\n');
+    expect(markdownBlocks('page.md', page)).toEqual([
+      { file: 'page.md', line: 3, code: 'one();\n', compileOnly: false, prelude: undefined },
+      { file: 'page.md', line: 8, code: 'two();\n', compileOnly: true, prelude: 'server' },
+    ]);
+  });
+
+  test('takes the blocks of docstrings and of no other comment', () => {
+    const source = [
+      'const a = 1; // ```ts',
+      '  /**',
+      '   * Says.',
+      '   *',
+      '   * @example',
+      '   * ```ts',
+      '   * if (a) {',
+      '   *   b();',
+      '   * }',
+      '   * ```',
+      '   */',
+      '/* ```ts',
+      '```',
+      '*/',
+    ].join('\n');
+    expect(docstringBlocks('a.ts', source)).toEqual([
+      { file: 'a.ts', line: 7, code: 'if (a) {\n  b();\n}\n', compileOnly: false, prelude: undefined },
+    ]);
+  });
+});
+
+describe('a block', () => {
+  const samples = snippetFolder(root, 'snippet-samples');
+  const sample = (line: number, code: string, prelude?: string): Block => ({
+    file: 'sample.md',
+    line,
+    code,
+    compileOnly: false,
+    prelude,
+  });
+
+  test('that does not compile is an error with its line, prelude or not', () => {
+    writeFileSync(join(samples, 'wrap.ts'), 'const given = 1;\n// ---\nconst used: number = own;\n');
+    const good = writeSnippet(sample(1, 'const own = given;\n', 'wrap'), samples, samples);
+    const wrong = writeSnippet(sample(2, 'const own = given;\nown.missing();\n', 'wrap'), samples, samples);
+    const alone = writeSnippet(sample(3, "import { noSuchExport } from 'runfence';\n"), samples, samples);
+    const broken = writeSnippet(sample(4, 'const = 1;\n'), samples, samples);
+    const found = compileErrors(root, [good, wrong, alone, broken]);
+    expect(found.get(good)).toEqual([]);
+    expect(found.get(wrong)).toEqual([expect.stringMatching(/^line 2 of the block: Property 'missing'/)]);
+    expect(found.get(alone)).toEqual([expect.stringContaining("no exported member 'noSuchExport'")]);
+    expect(found.get(broken)).not.toEqual([]);
+  });
+
+  test('that throws fails when it is run', async () => {
+    const { path } = writeSnippet(sample(5, "await Promise.reject(new Error('from the block'));\n"), samples, samples);
+    await expect(import(/* @vite-ignore */ path)).rejects.toThrow('from the block');
+  });
+
+  test('with an unknown prelude is an error', () => {
+    expect(() => writeSnippet(sample(6, '', 'no-such'), samples, samples)).toThrow('no-such.ts');
+  });
+});

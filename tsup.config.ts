@@ -1,0 +1,17 @@
+import { defineConfig } from 'tsup';
+
+export default defineConfig({
+  // One line per entry of package.json's `exports`, for example `'files/index': 'src/files/index.ts'`.
+  entry: { index: 'src/index.ts' },
+  tsconfig: 'tsconfig.src.json',
+  format: 'esm',
+  target: 'es2022',
+  platform: 'neutral',
+  external: [/^node:/],
+  dts: true,
+  splitting: true,
+  sourcemap: true,
+  clean: true,
+  // tsup would rewrite `node:x` to `x`, which breaks Deno, Workers and our own scan of the build.
+  removeNodeProtocol: false,
+});

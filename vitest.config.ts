@@ -1,0 +1,56 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+// Tests read the source, not the build; the packaging project reads the build.
+const source = fileURLToPath(new URL('./src/', import.meta.url));
+const resolve = {
+  alias: [
+    { find: /^runfence$/, replacement: `${source}index.ts` },
+    { find: /^runfence\/(.+)$/, replacement: `${source}$1/index.ts` },
+  ],
+};
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    silent: 'passed-only',
+    coverage: {
+      provider: 'v8',
+      // Without `include`, a file that no test imports would not show as 0 %.
+      include: ['src/**/*.ts'],
+      reporter: ['text', 'html'],
+    },
+    projects: [
+      {
+        extends: true,
+        resolve,
+        test: {
+          name: 'core',
+          include: ['test/core/**/*.test.ts'],
+          setupFiles: ['./test/support/leaks.ts'],
+          execArgv: ['--expose-gc'],
+        },
+      },
+      {
+        extends: true,
+        resolve,
+        test: { name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 30_000 },
+      },
+      {
+        extends: true,
+        resolve,
+        test: { name: 'integration', include: ['test/integration/**/*.test.ts'], testTimeout: 30_000 },
+      },
+      {
+        // Reads `dist`: `npm run test:packaging` builds first.
+        extends: true,
+        test: {
+          name: 'packaging',
+          include: ['test/packaging/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
