@@ -20,6 +20,8 @@ export {
   AbortRegistry,
   type AbortRegistryOptions,
   type ExistingEntry,
+  type NotRegistered,
+  type Registered,
   type RegisterOptions,
   type Registration,
 } from './core/abort/registry.js';
@@ -30,11 +32,18 @@ export { memory } from './core/backend/memory.js';
 export type {
   Backend,
   ClaimAnswer,
+  ClaimBusy,
+  ClaimDuplicate,
+  ClaimGranted,
   ClaimRequest,
+  ClaimStopped,
   EndRequest,
   LockAnswer,
+  LockBusy,
+  LockGranted,
   LockHolder,
   LockRequest,
+  LockStale,
   Notices,
   RecordedStop,
   ReservedEpilogue,
@@ -47,7 +56,16 @@ export type {
 } from './core/backend/port.js';
 export { createRunControl, type RunControl, type RunControlOptions, type StreamOptions } from './core/control.js';
 export type { DrainOptions } from './core/drain.js';
-export type { LockEvent, RunEvents } from './core/events.js';
+export type {
+  LockEvent,
+  QueueEvent,
+  RunAbortedEvent,
+  RunEndedEvent,
+  RunEvent,
+  RunEvents,
+  RunQuietEvent,
+  SessionEvent,
+} from './core/events.js';
 export type { FenceOptions } from './core/fence/fence.js';
 export type { Awaitable } from './core/internal/awaitable.js';
 export type { Clock } from './core/internal/clock.js';
@@ -59,7 +77,14 @@ export { type AcquireOptions, SessionLock, type SessionLockOptions } from './cor
 export { LockTimeoutError } from './core/lock/waiter.js';
 export { ADMIN, type Principal, type Requester } from './core/principal.js';
 export type { ChildOptions, RunDefaults, RunOptions, StartWhen, WhenBusy } from './core/run/options.js';
-export type { AbortedOutcome, CompletedOutcome, FailedOutcome, Outcome, WaitOutcome } from './core/run/outcome.js';
+export type {
+  AbortedOutcome,
+  CompletedOutcome,
+  FailedOutcome,
+  NoOutcome,
+  Outcome,
+  WaitOutcome,
+} from './core/run/outcome.js';
 export { type Defaults, type ReadOptions, RunRegistry, type RunRegistryOptions } from './core/run/registry.js';
 export type {
   AbortedBeforeStart,
@@ -76,6 +101,6 @@ export type {
   StreamResult,
 } from './core/run/results.js';
 export type { RetentionOptions } from './core/run/retention.js';
-export type { Attachment, Run } from './core/run/run.js';
+export type { Attached, Attachment, Run } from './core/run/run.js';
 export type { RunView, SessionView } from './core/run/view.js';
 export type { WaitOptions } from './core/run/wait.js';

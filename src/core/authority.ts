@@ -7,16 +7,23 @@ export type Action = 'start' | 'supersede' | 'abort' | 'read' | 'subscribe';
 
 /** What an action is aimed at. `runId` is absent for a session as a whole. */
 export interface AuthorityTarget {
+  /** The session. */
   readonly sessionKey?: string | undefined;
+  /** The id of the run. */
   readonly runId?: string | undefined;
+  /** Its kind. */
   readonly kind?: string | undefined;
+  /** Who started the run. */
   readonly owner?: Principal | undefined;
 }
 
 /** What `authorize` is asked. */
 export interface AuthorityQuestion {
+  /** What somebody wants to do. */
   readonly action: Action;
+  /** Who wants it. */
   readonly principal: Principal;
+  /** To what. */
   readonly target: AuthorityTarget;
 }
 

@@ -6,7 +6,7 @@ import type { Authorize, Ownerless } from './authority.js';
 import type { Backend } from './backend/port.js';
 import { Drain, type DrainOptions } from './drain.js';
 import type { RunEvents } from './events.js';
-import type { Awaitable } from './internal/awaitable.js';
+import { type Awaitable, chain } from './internal/awaitable.js';
 import type { Clock } from './internal/clock.js';
 import { invalid } from './internal/errors.js';
 import type { OnError } from './internal/runtime.js';
@@ -26,6 +26,7 @@ import type { WaitOptions } from './run/wait.js';
 export interface RunControlOptions {
   /** Where generations, locks, duplicates and notices live; in this process by default. */
   readonly backend?: Backend;
+  /** Where time comes from; the platform's clocks by default. */
   readonly clock?: Clock;
   /** Who may do what; by default the host, `ADMIN`, and whoever shares an id with the owner. */
   readonly authorize?: Authorize;
@@ -89,8 +90,11 @@ export interface RunControl extends AsyncDisposable {
    * @returns what became of the runs that were there
    */
   drain(options?: DrainOptions): Promise<QuietReport>;
+  /** The registry of runs. */
   readonly runs: RunRegistry;
+  /** The registry of what can be aborted: the one place from which a stop goes out. */
   readonly aborts: AbortRegistry;
+  /** The locks of the sessions. */
   readonly locks: SessionLock;
   /**
    * Hears an event. A listener that throws goes to `onError`, and breaks nothing.
@@ -149,14 +153,14 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
     },
     start: async (runOptions, work) => {
       checkFunction('work', work);
-      return startToAnswer(await runs.admit(runOptions), work);
+      return chain(runs.admit(runOptions), (begun) => startToAnswer(begun, work));
     },
     stream: async (streamOptions, work) => {
       checkFunction('work', work);
       const { readTimeoutMs, ...runOptions } = streamOptions ?? {};
       checkLimit('readTimeoutMs', readTimeoutMs);
-      const begun = await runs.admit(runOptions);
-      return streamToAnswer(runtime, begun, readTimeoutMs ?? DEFAULT_READ_TIMEOUT_MS, work);
+      const idleMs = readTimeoutMs ?? DEFAULT_READ_TIMEOUT_MS;
+      return chain(runs.admit(runOptions), (begun) => streamToAnswer(runtime, begun, idleMs, work));
     },
     abort: (selector, abortOptions) => aborts.abort(selector, abortOptions),
     wait: (runId, waitOptions) => runs.wait(runId, waitOptions),

@@ -12,6 +12,11 @@ import {
   writeSnippet,
 } from './snippets.js';
 
+// The platform's own only prints: an example whose claim does not hold has to fail.
+console.assert = (holds?: boolean, ...message: unknown[]) => {
+  if (holds !== true) throw new Error(`an assertion of the example does not hold ${message.join(' ')}`);
+};
+
 const preludes = join(root, 'test/docs/preludes');
 const folder = snippetFolder(root, 'snippets');
 const blocks = findBlocks(root).map((block) => ({
@@ -109,6 +114,11 @@ describe('a block', () => {
   test('that throws fails when it is run', async () => {
     const { path } = writeSnippet(sample(5, "await Promise.reject(new Error('from the block'));\n"), samples, samples);
     await expect(import(/* @vite-ignore */ path)).rejects.toThrow('from the block');
+  });
+
+  test('whose assertion does not hold fails when it is run', async () => {
+    const { path } = writeSnippet(sample(7, 'console.assert(1 > 2);\n'), samples, samples);
+    await expect(import(/* @vite-ignore */ path)).rejects.toThrow('does not hold');
   });
 
   test('with an unknown prelude is an error', () => {

@@ -37,6 +37,7 @@ export const ABORT_REASONS: readonly AbortReason[] = Object.freeze(Object.keys(M
  */
 export class RunAbortedError extends RunfenceError {
   declare readonly code: 'RUN_ABORTED';
+  /** `TimeoutError` for the reason `timeout`. */
   declare readonly name: 'AbortError' | 'TimeoutError';
   /** Why the run was aborted. */
   readonly reason: AbortReason;

@@ -12,12 +12,15 @@ export type Recorded = 'local' | 'cluster' | 'unreachable';
 
 /** What an abort reports. It is for the host, and truthful: adapters answer strangers. */
 export interface Receipt {
+  /** What the abort found. */
   readonly result: AbortResult;
   /** The runs that matched and are not quiet, queued ones first; for `already-ended` the run that was named. */
   readonly runIds: readonly string[];
   /** Those of them that were still queued. */
   readonly queuedRunIds: readonly string[];
+  /** How far the stop was recorded. */
   readonly recorded: Recorded;
+  /** Why the runs were stopped. */
   readonly reason: AbortReason;
   /** Who asked; `undefined` is the host itself. */
   readonly requester: Requester | undefined;
@@ -53,7 +56,9 @@ export type EpilogueState = 'done' | 'pending' | 'failed' | 'timed-out' | 'skipp
 
 /** What was seen of one aborted run. */
 export interface RunReport {
+  /** The id of the run. */
   readonly runId: string;
+  /** The node that it lives on: one per registry, random. */
   readonly nodeId: string;
   /** `unreported`: the run is on another node, which has not said. */
   readonly state: 'quiet' | 'leftovers' | 'unreported';
@@ -63,6 +68,7 @@ export interface RunReport {
    * take the release. `none`: the run held no lock.
    */
   readonly lock: LockState;
+  /** What became of what it still had to save. */
   readonly epilogue: EpilogueState;
   /** What is still there, by name: `work`, gated functions, attached things, `commit`, `epilogue`, `defer`. */
   readonly leftovers: readonly string[];
@@ -76,7 +82,9 @@ export interface RunReport {
 
 /** A run of another node that an abort stopped. */
 export interface RemoteRun {
+  /** The id of the run. */
   readonly runId: string;
+  /** The node that it lives on: one per registry, random. */
   readonly nodeId: string;
 }
 

@@ -36,32 +36,48 @@ export interface AbortRegistryOptions {
 export interface RegisterOptions {
   /** Unique in the registry. */
   readonly id: string;
+  /** The session that it belongs to. */
   readonly sessionKey?: string;
   /** `chat` by default. */
   readonly kind?: string;
   /** Who may abort it, from the host's authentication. */
   readonly owner?: Principal;
+  /** Tags to select it by. */
   readonly tags?: readonly string[];
   /** Aborts it with the reason `timeout` after so many ms; none by default. */
   readonly timeoutMs?: number;
 }
 
-/** What registering gave. A taken id leaves what is there untouched. */
-export type Registration =
-  | {
-      readonly registered: true;
-      /** Aborted when the entry is. */
-      readonly signal: AbortSignal;
-      /** Say so when the work is over: the entry is removed, by identity, and an aborted one is quiet. Safe to repeat. */
-      release(): void;
-    }
-  | { readonly registered: false; readonly existing: ExistingEntry };
+/** What registering gave. */
+export type Registration = Registered | NotRegistered;
+
+/** It can be aborted from now on. */
+export interface Registered {
+  /** Tells the answers apart. */
+  readonly registered: true;
+  /** Aborted when the entry is. */
+  readonly signal: AbortSignal;
+  /** Say so when the work is over: the entry is removed, by identity, and an aborted one is quiet. Safe to repeat. */
+  release(): void;
+}
+
+/** The id is taken; what is there is untouched. */
+export interface NotRegistered {
+  /** Tells the answers apart. */
+  readonly registered: false;
+  /** What is there. */
+  readonly existing: ExistingEntry;
+}
 
 /** What is already registered under an id. */
 export interface ExistingEntry {
+  /** Its id. */
   readonly id: string;
+  /** The session that it belongs to. */
   readonly sessionKey: string | undefined;
+  /** Its kind. */
   readonly kind: string;
+  /** Where it is in its life. */
   readonly status: RunStatus;
 }
 
@@ -114,7 +130,10 @@ export class AbortRegistry {
    * @param options - `clock`, `authorize`, `ownerless`, `onError`; all have defaults
    * @throws `INVALID_OPTIONS` for an unknown name or a wrong type
    */
-  constructor(options: AbortRegistryOptions = {}, /** @internal */ runtime?: Runtime) {
+  constructor(options?: AbortRegistryOptions);
+  /** @internal */
+  constructor(options: AbortRegistryOptions, runtime: Runtime);
+  constructor(options: AbortRegistryOptions = {}, runtime?: Runtime) {
     checkObject('AbortRegistry options', options, OPTIONS);
     this.runtime = runtime ?? new Runtime(options);
   }
@@ -154,7 +173,9 @@ export class AbortRegistry {
     );
     this.entries.add(entry);
     if (options.timeoutMs !== undefined && options.timeoutMs !== Number.POSITIVE_INFINITY) {
-      entry.timeout = this.runtime.timers.after(options.timeoutMs, () => this.stop([entry], this.newStop('timeout')));
+      entry.timeout = this.runtime.timers.after(options.timeoutMs, () => {
+        void this.stop([entry], this.newStop('timeout'));
+      });
     }
     return {
       registered: true,

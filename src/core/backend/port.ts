@@ -16,12 +16,12 @@ export interface Backend {
   readonly synchronous: boolean;
   /**
    * Gives a run its generation, after it has marked `replaces` as stopped in the same operation.
-   * Order of the checks: duplicate, stopped, busy, not quiet.
+   * Order of the checks: duplicate, stopped, busy, not quiet. A duplicate or stopped claim marks nothing.
    */
   claim(request: ClaimRequest): Awaitable<ClaimAnswer>;
   /** Marks runs as stopped, records the stop, revokes grants and reserves epilogues, in one operation. */
   stop(request: StopRequest): Awaitable<StopAnswer>;
-  /** A run has ended, and is quiet. It frees the run's grant and keeps its record if `retain` says so. */
+  /** A run has ended, and is quiet if it was stopped. Its record is kept if `retain` says so. Locks are not touched. */
   end(request: EndRequest): Awaitable<void>;
   /** Whether the run is current: running, and of this generation. */
   check(request: RunRef): Awaitable<boolean>;
@@ -31,7 +31,7 @@ export interface Backend {
   unlock(request: UnlockRequest): Awaitable<boolean>;
   /** Who holds a session's lock. */
   holder(sessionKey: string): Awaitable<LockHolder | undefined>;
-  /** The runs of a session that have not ended, or the one run of that id. */
+  /** The runs of a session that have not ended, or the one run of that id, also a retained one. */
   read(query: { readonly sessionKey: string } | { readonly runId: string }): Awaitable<readonly StoredRun[]>;
   /** Drops a retained run, or a recorded stop. A backend that expires by itself may ignore it. */
   forget(
@@ -45,17 +45,25 @@ export interface Backend {
 
 /** One generation of one run. */
 export interface RunRef {
+  /** Its session. */
   readonly sessionKey: string;
+  /** Its id. */
   readonly runId: string;
+  /** Its generation. */
   readonly generation: number;
 }
 
 /** A run as the backend knows it. */
 export interface StoredRun extends RunRef {
+  /** The node that it lives on: one a registry, random. */
   readonly nodeId: string;
+  /** Its kind. */
   readonly kind: string;
+  /** Who started it; `undefined` is the host itself. */
   readonly owner: Principal | undefined;
+  /** The digest of its request, if one was given. */
   readonly fingerprint: string | undefined;
+  /** Where it is in its life; `stopping` until its node says that it has ended. */
   readonly status: 'running' | 'stopping' | 'completed' | 'failed' | 'aborted';
   /** Why it was stopped. */
   readonly reason: AbortReason | undefined;
@@ -63,7 +71,9 @@ export interface StoredRun extends RunRef {
 
 /** A run that is to be stopped. */
 export interface StopItem {
+  /** Its id. */
   readonly runId: string;
+  /** Its generation: another one of the same id is not stopped. */
   readonly generation: number;
   /** The token of a grant that is revoked with it. A grant with a critical section in flight is not listed: it is unlocked later. */
   readonly revoke: number | undefined;
@@ -71,18 +81,27 @@ export interface StopItem {
   readonly epilogue: boolean;
 }
 
-/** The token that was reserved for a stopped run's epilogue; absent if a later grant was there first. */
+/** The token that was reserved for a stopped run's epilogue. Without one, a later grant was there first. */
 export interface ReservedEpilogue {
+  /** The stopped run. */
   readonly runId: string;
+  /** Above every grant that the session has given, below every later one. */
   readonly token: number;
 }
 
+/** A run asks for its generation. */
 export interface ClaimRequest {
+  /** Its session. */
   readonly sessionKey: string;
+  /** Its id. */
   readonly runId: string;
+  /** The node that asks. */
   readonly nodeId: string;
+  /** Its kind. */
   readonly kind: string;
+  /** Who starts it; `undefined` is the host itself. */
   readonly owner: Principal | undefined;
+  /** The digest of its request, if one was given. */
   readonly fingerprint: string | undefined;
   /** `probe` never grants: it asks for duplicates, stops and the stop counter. */
   readonly mode: 'exclusive' | 'concurrent' | 'probe';
@@ -90,7 +109,7 @@ export interface ClaimRequest {
   readonly whenQuiet: boolean;
   /** Runs that the new one takes over from. */
   readonly replaces: readonly StopItem[];
-  /** Ids of runs that do not stand in the new one's way: its ancestors. */
+  /** Ids of runs that do not stand in the new one's way, such as its ancestors. */
   readonly beside: readonly string[];
   /** Session stops up to this number came before the run; `undefined`: all of them did. */
   readonly stopsSeen: number | undefined;
@@ -98,82 +117,141 @@ export interface ClaimRequest {
   readonly stopsJudged: number;
 }
 
-export type ClaimAnswer =
-  | {
-      readonly kind: 'granted';
-      readonly generation: number;
-      readonly epilogues: readonly ReservedEpilogue[];
-    }
-  /** Runs that stand in the way, and the session's stop counter. */
-  | {
-      readonly kind: 'busy';
-      readonly live: readonly StoredRun[];
-      readonly stopsSeen: number;
-      readonly epilogues: readonly ReservedEpilogue[];
-    }
-  | {
-      readonly kind: 'not-quiet';
-      readonly live: readonly StoredRun[];
-      readonly stopsSeen: number;
-      readonly epilogues: readonly ReservedEpilogue[];
-    }
-  | { readonly kind: 'duplicate'; readonly run: StoredRun }
-  /** Stops that may concern the run: the node judges them and claims again. */
-  | { readonly kind: 'stopped'; readonly stops: readonly RecordedStop[]; readonly stopsSeen: number };
+/** What a claim came to. */
+export type ClaimAnswer = ClaimGranted | ClaimBusy | ClaimDuplicate | ClaimStopped;
+
+/** The run has its generation. */
+export interface ClaimGranted {
+  /** Tells the answers apart. */
+  readonly kind: 'granted';
+  /** A positive safe integer, above every earlier one of the session. */
+  readonly generation: number;
+  /** For those of `replaces` that have one. */
+  readonly epilogues: readonly ReservedEpilogue[];
+}
+
+/** Runs stand in the way: running ones, or for `not-quiet` stopping ones. `replaces` was marked all the same. */
+export interface ClaimBusy {
+  /** Tells the answers apart. */
+  readonly kind: 'busy' | 'not-quiet';
+  /** The runs in the way, with their owners. */
+  readonly live: readonly StoredRun[];
+  /** The session's stop counter. */
+  readonly stopsSeen: number;
+  /** For those of `replaces` that have one. */
+  readonly epilogues: readonly ReservedEpilogue[];
+}
+
+/** The id is taken. */
+export interface ClaimDuplicate {
+  /** Tells the answers apart. */
+  readonly kind: 'duplicate';
+  /** The first run of this id. */
+  readonly run: StoredRun;
+}
+
+/** Stops that may concern the run: the node judges them and claims again. */
+export interface ClaimStopped {
+  /** Tells the answers apart. */
+  readonly kind: 'stopped';
+  /** The stops to judge. */
+  readonly stops: readonly RecordedStop[];
+  /** The session's stop counter. */
+  readonly stopsSeen: number;
+}
 
 /** A stop that is kept for runs which begin, or leave their queue, after it. */
 export interface RecordedStop {
+  /** Its number, from the counter that generations come from. */
   readonly number: number;
+  /** The node that recorded it. */
   readonly nodeId: string;
+  /** What it is aimed at. */
   readonly selector: Selector;
+  /** Who asked; `undefined` is the host itself. */
   readonly requester: Requester | undefined;
+  /** Why. */
   readonly reason: AbortReason;
   /** An intent is for one run that has not begun; other stops are for queued runs. */
   readonly intent: boolean;
 }
 
+/** Runs of one session are stopped. */
 export interface StopRequest {
+  /** The session. */
   readonly sessionKey: string;
+  /** The node that asks. */
   readonly nodeId: string;
+  /** Why. */
   readonly reason: AbortReason;
+  /** The runs to mark. */
   readonly runs: readonly StopItem[];
   /** Given for a stop of the session as a whole, and for an intent: it is kept, and moves the stop counter. */
-  readonly record:
-    | { readonly selector: Selector; readonly requester: Requester | undefined; readonly intent: boolean }
-    | undefined;
+  readonly record: Pick<RecordedStop, 'selector' | 'requester' | 'intent'> | undefined;
 }
 
+/** What a stop came to. */
 export interface StopAnswer {
+  /** For those runs that have one. */
   readonly epilogues: readonly ReservedEpilogue[];
   /** The number of the recorded stop. */
   readonly number: number | undefined;
 }
 
+/** A run has ended. */
 export interface EndRequest extends RunRef {
+  /** The node that it lived on. */
   readonly nodeId: string;
+  /** How it ended. */
   readonly status: 'completed' | 'failed' | 'aborted';
+  /** Whether its record is kept, for duplicates. */
   readonly retain: boolean;
 }
 
+/** Somebody asks for a session's lock. */
 export interface LockRequest {
+  /** The session. */
   readonly sessionKey: string;
+  /** The node that asks. */
   readonly nodeId: string;
   /** The run that will hold it; absent for a holder that is no run of this session. */
-  readonly run: { readonly runId: string; readonly generation: number } | undefined;
+  readonly run: Pick<RunRef, 'runId' | 'generation'> | undefined;
   /** The token that was reserved for an epilogue. */
   readonly reserved: number | undefined;
   /** When it was asked for, in ms since the epoch, for display. */
   readonly since: number;
 }
 
-export type LockAnswer =
-  | { readonly kind: 'granted'; readonly token: number }
-  | { readonly kind: 'busy'; readonly holder: LockHolder | undefined }
-  /** The run is not current, or the reservation is gone. */
-  | { readonly kind: 'stale' };
+/** What asking for a lock came to. */
+export type LockAnswer = LockGranted | LockBusy | LockStale;
 
+/** The lock is granted. */
+export interface LockGranted {
+  /** Tells the answers apart. */
+  readonly kind: 'granted';
+  /** Above every earlier grant of the session. */
+  readonly token: number;
+}
+
+/** Somebody else has it. */
+export interface LockBusy {
+  /** Tells the answers apart. */
+  readonly kind: 'busy';
+  /** Who; `undefined` while it is reserved for an epilogue. */
+  readonly holder: LockHolder | undefined;
+}
+
+/** The run is not current, or the reservation is gone. */
+export interface LockStale {
+  /** Tells the answers apart. */
+  readonly kind: 'stale';
+}
+
+/** A grant or a reservation is given back. */
 export interface UnlockRequest {
+  /** The session. */
   readonly sessionKey: string;
+  /** The number of the grant. */
   readonly token: number;
 }
 
@@ -181,7 +259,9 @@ export interface UnlockRequest {
 export interface LockHolder {
   /** The holding run; absent for a holder that is no run of the session. */
   readonly runId: string | undefined;
+  /** The node that it lives on. */
   readonly nodeId: string;
+  /** The number of the grant. */
   readonly token: number;
   /** Since when, in ms since the epoch, by the holder's wall clock. */
   readonly since: number;
@@ -198,7 +278,7 @@ export interface Notices {
   }): void;
   /** A stop of the session as a whole was recorded by another node. */
   recorded(notice: { readonly sessionKey: string; readonly stop: RecordedStop }): void;
-  /** A run ended, or the session's lock was freed. */
+  /** A run of another node ended, or the session's lock was freed. */
   changed(notice: { readonly sessionKey: string; readonly ended: StoredRun | undefined }): void;
   /** A grant of this node is lost. */
   lockLost(notice: { readonly sessionKey: string; readonly token: number }): void;

@@ -22,6 +22,6 @@ export function commit<T>(
       refuse(run.closedError());
       return;
     }
-    locks.acquireFor(run, timeoutMs, (grant) => grant.commitAtOnce(section).then(resolve, reject), refuse);
+    locks.acquireFor(run, timeoutMs, (grant) => void grant.commitAtOnce(section).then(resolve, reject), refuse);
   });
 }

@@ -8,6 +8,7 @@ import type { LockQueue } from './queue.js';
 
 /** One holding of a session's lock. */
 export interface Grant {
+  /** Whose lock it is. */
   readonly sessionKey: string;
   /** Its number: higher than every earlier one of the session. Write it with the data, and let the store refuse a lower one. */
   readonly token: number;

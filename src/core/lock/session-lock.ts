@@ -17,6 +17,7 @@ import { Waiter } from './waiter.js';
 export interface SessionLockOptions {
   /** Where the lock lives; in this process by default. */
   readonly backend?: Backend;
+  /** Where time comes from; the platform's clocks by default. */
   readonly clock?: Clock;
   /** How long `acquire` waits if it does not say, in ms; 30 000 by default. */
   readonly lockTimeoutMs?: number;
@@ -79,9 +80,12 @@ export class SessionLock {
    * @param options - `backend`, `clock`, `lockTimeoutMs`, `writeGraceMs`, `backendTimeoutMs`, `onError`
    * @throws `INVALID_OPTIONS` for an unknown name or a wrong type
    */
+  constructor(options?: SessionLockOptions);
+  /** @internal */
+  constructor(options: SessionLockOptions, shared: { readonly runtime: Runtime; readonly operations: Operations });
   constructor(
     options: SessionLockOptions = {},
-    /** @internal */ shared?: { readonly runtime: Runtime; readonly operations: Operations },
+    shared?: { readonly runtime: Runtime; readonly operations: Operations },
   ) {
     checkObject('SessionLock options', options, OPTIONS);
     checkLimit('lockTimeoutMs', options.lockTimeoutMs);

@@ -21,7 +21,7 @@ import { type Outcome, outcomeOf } from './outcome.js';
 import { leftoversOf, reportOf } from './report.js';
 import { Resources } from './resources.js';
 import type { RunResult } from './results.js';
-import type { Attachment, Run } from './run.js';
+import type { Attached, Attachment, Run } from './run.js';
 import { viewOf } from './view.js';
 import { WatchedEntry } from './watched-entry.js';
 
@@ -144,7 +144,7 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
     return this.host.child(this, options, work);
   }
 
-  attach(resource: Attachment): { release(): void } {
+  attach(resource: Attachment): Attached {
     checkKey('name', resource?.name);
     checkFunction('stop', resource.stop);
     const attached = this.use().attach(resource);

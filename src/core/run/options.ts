@@ -33,6 +33,7 @@ export interface RunOptions {
   readonly kind?: string;
   /** Who starts it, from the host's authentication. Left out: the host itself. */
   readonly owner?: Principal | undefined;
+  /** Tags to select it by; at most 32. */
   readonly tags?: readonly string[];
   /** `interrupt` by default. */
   readonly whenBusy?: WhenBusy;
@@ -60,27 +61,44 @@ export interface ChildOptions extends Omit<RunOptions, 'sessionKey' | 'owner'> {
 
 /** What runs get that do not say otherwise. */
 export interface RunDefaults {
+  /** The tag `kind`. */
   readonly kind: string;
+  /** What a new run does when its session is busy. */
   readonly whenBusy: WhenBusy;
+  /** When a new run may start. */
   readonly startWhen: StartWhen;
+  /** How long a run may take, in ms. */
   readonly timeoutMs: number;
+  /** How long a run may be queued, in ms. */
   readonly queueTimeoutMs: number;
+  /** How long unwinding may take, in ms. */
   readonly graceMs: number;
 }
 
 /** A run's options, checked and copied. */
 export interface RunSpec {
+  /** The session. */
   readonly sessionKey: string;
+  /** The id of the run. */
   readonly runId: string | undefined;
+  /** The tag `kind`. */
   readonly kind: string;
+  /** Who started it; `undefined` is the host itself. */
   readonly owner: Principal | undefined;
+  /** Tags to select it by; at most 32. */
   readonly tags: readonly string[];
+  /** What a new run does when its session is busy. */
   readonly whenBusy: WhenBusy;
+  /** When a new run may start. */
   readonly startWhen: StartWhen;
+  /** How long a run may take, in ms. */
   readonly timeoutMs: number;
+  /** How long a run may be queued, in ms. */
   readonly queueTimeoutMs: number;
+  /** How long unwinding may take, in ms. */
   readonly graceMs: number;
   readonly signal: AbortSignal | undefined;
+  /** The digest of its request, if one was given. */
   readonly fingerprint: string | undefined;
 }
 

@@ -12,6 +12,7 @@ export type Outcome<T = unknown> = CompletedOutcome<T> | FailedOutcome | Aborted
 
 /** The work returned. */
 export interface CompletedOutcome<T = unknown> {
+  /** How it ended. */
   readonly status: 'completed';
   /** What the work returned; only while the first run lives, and on its node. */
   readonly value?: T;
@@ -19,6 +20,7 @@ export interface CompletedOutcome<T = unknown> {
 
 /** The work threw. */
 export interface FailedOutcome {
+  /** How it ended. */
   readonly status: 'failed';
   /** What it threw; `RUN_FAILED` for a run of another node. */
   readonly error: unknown;
@@ -26,7 +28,9 @@ export interface FailedOutcome {
 
 /** The run was cut. */
 export interface AbortedOutcome {
+  /** How it ended. */
   readonly status: 'aborted';
+  /** Why it was aborted. */
   readonly reason: AbortReason;
   /**
    * Waits until the run and its descendants are quiet, and reports what was seen.
@@ -37,12 +41,16 @@ export interface AbortedOutcome {
 }
 
 /** What `wait` answers. */
-export type WaitOutcome<T = unknown> =
-  | Outcome<T>
-  /** The time was over; the run goes on. */
-  | { readonly status: 'timeout' }
-  /** No such run that the requester may read, or it is of another kind, or its retention has passed. */
-  | { readonly status: 'unknown' };
+export type WaitOutcome<T = unknown> = Outcome<T> | NoOutcome;
+
+/** There is no outcome to answer with. */
+export interface NoOutcome {
+  /**
+   * `timeout`: the time was over, and the run goes on. `unknown`: no such run that the requester may
+   * read, or it is of another kind, or its retention has passed.
+   */
+  readonly status: 'timeout' | 'unknown';
+}
 
 class Aborted implements AbortedOutcome {
   readonly status = 'aborted';

@@ -41,7 +41,7 @@ export function runToOutcome<T>(
         perform(result.run as ManagedRun, work);
       } else if (result.status === 'queued') {
         const run = result.run as ManagedRun;
-        result.started.then((started) => (started.status === 'aborted' ? whenEnded(run, end) : go(started)));
+        void result.started.then((started) => (started.status === 'aborted' ? whenEnded(run, end) : go(started)));
       } else if (result.status === 'failed') {
         reject(result.error);
       } else if (result.status === 'aborted') {
@@ -74,7 +74,7 @@ export function outcomeOfBegun(
       whenEnded(run, resolve);
       return;
     }
-    begun.started.then((result) => {
+    void begun.started.then((result) => {
       if (result.status === 'started' || result.status === 'aborted') whenEnded(run, resolve);
       else if (result.status === 'failed') resolve({ status: 'failed', error: result.error });
       else resolve(result);
@@ -90,7 +90,7 @@ export function whenStarted(
     next(begun.run as ManagedRun);
     return;
   }
-  begun.started.then((result) => {
+  void begun.started.then((result) => {
     if (result.status === 'started') next(result.run as ManagedRun);
   });
 }

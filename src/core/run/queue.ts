@@ -56,9 +56,7 @@ export class Queue {
     const { run } = candidate;
     run.isAnnounced = true;
     if (run.spec.queueTimeoutMs !== Number.POSITIVE_INFINITY) {
-      candidate.queueTimer = this.#runtime.timers.after(run.spec.queueTimeoutMs, () =>
-        this.#aborts.stop([run], this.#aborts.newStop('timeout')),
-      );
+      candidate.queueTimer = this.#runtime.timers.after(run.spec.queueTimeoutMs, () => run.host.cut(run, 'timeout'));
     }
     run.onEnded((outcome) => {
       const { id: runId } = run;

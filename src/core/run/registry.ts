@@ -43,7 +43,9 @@ export interface RunRegistryOptions {
   readonly backend?: Backend;
   /** The registry that stops its runs, to be shared with what a host registers by itself. */
   readonly aborts?: AbortRegistry;
+  /** Where time comes from; the platform's clocks by default. */
   readonly clock?: Clock;
+  /** How long ended runs stay known by id. */
   readonly retention?: RetentionOptions;
   /** What runs get that do not say otherwise, and the bounds of locks, epilogues and the backend. */
   readonly defaults?: Defaults;

@@ -14,7 +14,7 @@ export class Resources {
   /** Gated functions, critical sections and epilogues in flight. */
   readonly work: Set<Leftover> = new Set();
   readonly epilogue: EpilogueStep[] = [];
-  readonly #attached: Set<Attached> = new Set();
+  readonly #attached: Set<AttachedThing> = new Set();
   readonly #deferred: (() => unknown)[] = [];
   #isDeferring = false;
   readonly #onError: OnError;
@@ -26,8 +26,8 @@ export class Resources {
     this.#freed = freed;
   }
 
-  attach(attachment: Attachment): Attached {
-    const attached: Attached = new Attached(attachment, this.#onError, () => {
+  attach(attachment: Attachment): AttachedThing {
+    const attached: AttachedThing = new AttachedThing(attachment, this.#onError, () => {
       if (this.#attached.delete(attached)) this.#freed();
     });
     this.#attached.add(attached);
@@ -71,7 +71,7 @@ export class Resources {
 }
 
 /** One attached thing, until it is gone or released. */
-export class Attached {
+export class AttachedThing {
   readonly name: string;
   readonly #attachment: Attachment;
   readonly #onError: OnError;

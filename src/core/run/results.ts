@@ -5,6 +5,7 @@ import type { RunView } from './view.js';
 
 /** The id was used before, within the retention: this is the first run. */
 export interface Duplicate<T = unknown> {
+  /** What it came to. */
   readonly status: 'duplicate';
   /** The first run, as it is now. */
   readonly run: RunView;
@@ -14,6 +15,7 @@ export interface Duplicate<T = unknown> {
 
 /** The run was not started, and nothing was stopped for it. */
 export interface Rejected {
+  /** What it came to. */
   readonly status: 'rejected';
   /**
    * `busy`: the session has runs, and `whenBusy` is `reject`. `forbidden`: the owner may not do it.
@@ -28,20 +30,27 @@ export interface Rejected {
 
 /** The run was over before it began: an intent, an aborted signal, or a stop in between. */
 export interface AbortedBeforeStart {
+  /** What it came to. */
   readonly status: 'aborted';
+  /** The id of the run. */
   readonly runId: string;
+  /** Why it was aborted. */
   readonly reason: AbortReason;
 }
 
 /** The run has its generation. */
 export interface Started {
+  /** What it came to. */
   readonly status: 'started';
+  /** The run: end it. */
   readonly run: Run;
 }
 
 /** The run waits for its turn. */
 export interface Queued {
+  /** What it came to. */
   readonly status: 'queued';
+  /** The run, not started yet. */
   readonly run: Run;
   /** 0 is next. */
   readonly position: number;
@@ -51,8 +60,11 @@ export interface Queued {
 
 /** The backend failed a queued run. */
 export interface FailedToStart {
+  /** What it came to. */
   readonly status: 'failed';
+  /** The id of the run. */
   readonly runId: string;
+  /** What the backend said. */
   readonly error: unknown;
 }
 
@@ -67,7 +79,9 @@ export type RunResult<T> = CompletedOutcome<T> | AbortedOutcome | Duplicate<T> |
 
 /** The run was acknowledged: it can be aborted by its id from now on. */
 export interface Acknowledged<T> {
+  /** What it came to. */
   readonly status: 'started' | 'queued';
+  /** The id of the run. */
   readonly runId: string;
   /** How the run ends; it never rejects. */
   readonly outcome: Promise<Outcome<T> | Duplicate<T> | Rejected>;

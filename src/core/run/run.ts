@@ -10,11 +10,15 @@ import type { RunResult } from './results.js';
 
 /** One execution of work in a session. */
 export interface Run extends AsyncDisposable {
+  /** Unique over all kinds. */
   readonly id: string;
+  /** The session that it belongs to. */
   readonly sessionKey: string;
+  /** Its kind. */
   readonly kind: string;
   /** Who started it; `undefined` is the host itself. Copied and frozen. */
   readonly owner: Principal | undefined;
+  /** Its tags. */
   readonly tags: readonly string[];
   /** Strictly increases within the session, and is never handed out twice. 0 while queued. */
   readonly generation: number;
@@ -23,11 +27,13 @@ export interface Run extends AsyncDisposable {
    * it pays nothing for it.
    */
   readonly signal: AbortSignal;
+  /** Where it is in its life. */
   readonly status: RunStatus;
   /** Why it was aborted. */
   readonly reason: AbortReason | undefined;
   /** In ms since the epoch; 0 while queued. */
   readonly startedAt: number;
+  /** The run that began it as a child. */
   readonly parentId: string | undefined;
 
   /** Whether it runs and nothing has stopped or replaced it. One field: call it per token. */
@@ -128,7 +134,7 @@ export interface Run extends AsyncDisposable {
    * @param resource - what it is called, how it is stopped, and when it is gone
    * @returns `release()`: it is not the run's any more
    */
-  attach(resource: Attachment): { release(): void };
+  attach(resource: Attachment): Attached;
 
   /** Calls `callback` once the run's work has unwound, last announced first; at once if that is past. */
   defer(callback: () => unknown): void;
@@ -137,6 +143,12 @@ export interface Run extends AsyncDisposable {
   complete(value?: unknown): boolean;
   /** Ends the run as failed. True if this was its first terminal result. */
   fail(error: unknown): boolean;
+}
+
+/** Something that is attached to a run. */
+export interface Attached {
+  /** It is not the run's any more: it is not stopped with it. Safe to repeat. */
+  release(): void;
 }
 
 /** What can be attached to a run. */
