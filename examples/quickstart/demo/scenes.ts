@@ -1,0 +1,176 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Measured, SOON_MS, type Stage, since } from './stage.js';
+import { ms } from './timeline.js';
+
+/** How long a scene looks on after it is over: whatever comes late must have had its chance. */
+const WATCH_MS = 300;
+
+export type Scene = (stage: Stage) => Promise<Measured>;
+
+export const scenes: readonly Scene[] = [stopInMidStream, takeover, midWrite, deafTool, shutdown];
+
+async function stopInMidStream(stage: Stage): Promise<Measured> {
+  const { line } = stage;
+  line.scene('1  A stop in mid-stream');
+  const message = 'Tell me about canals.';
+  const answer = stage.chat('canals', message);
+  await answer.until((it) => it.words >= 25);
+  const before = answer.words;
+  const foreign = await stage.bob.stop('canals');
+  line.event('bob', `POST /stop  for a chat of alice's: ${foreign.result}`);
+  await answer.until((it) => it.words >= before + 10);
+
+  const stop = stage.stopsNow(message);
+  line.event('alice', 'POST /stop');
+  const receipt = await stage.alice.stop('canals');
+  line.event('alice', `has the receipt: ${receipt.result}, quiet: ${receipt.quiet}`);
+  await answer.done;
+  await sleep(WATCH_MS);
+
+  const isUntouched = foreign.result === 'nothing-running' && answer.words >= before + 10;
+  line.check(isUntouched, "a stranger's stop stops nothing", `${answer.words - before} more words`);
+  stage.checkStopped(answer, 'canals', 'user', stop);
+  stage.checkHungUp(stop);
+  stage.checkQuiet(receipt, 'canals', 'user', stop);
+  return stage.measured('1 stop', answer, stop);
+}
+
+async function takeover(stage: Stage): Promise<Measured> {
+  const { line } = stage;
+  line.scene('2  A second message takes over, and the provider is deaf to the hang-up');
+  const [first, second] = ['Tell me about canals, deaf provider.', 'No, just say hello.'];
+  const old = stage.chat('takeover', first);
+  await old.until((it) => it.words >= 25);
+
+  const stop = stage.stopsNow(first);
+  const next = stage.chat('takeover', second);
+  await Promise.all([old.done, next.done]);
+  await sleep(WATCH_MS);
+
+  stage.checkStopped(old, 'takeover', 'superseded', stop);
+  const kept = stage.store.read('alice/takeover').at(-1);
+  const isWhole = next.ending === 'completed' && kept?.state === 'complete' && kept.text === next.text;
+  const firstWord = ms(since(stop.at, next.firstTextAt));
+  line.check(isWhole, 'the second message is answered in full', `${next.words} words, the first after ${firstWord}`);
+  const inTurn = since(old.lastTextAt, next.firstTextAt) >= 0;
+  line.check(inTurn, 'no text of the old answer after the first of the new', inTurn ? 'none' : 'they overlap');
+  const epilogue = stage.firstSave('takeover', (entry) => entry.state === 'superseded');
+  const successor = stage.firstSave('takeover', (entry) => entry.text === second);
+  const handOverMs = since(epilogue?.endedAt, successor?.startedAt);
+  const inOrder = handOverMs >= 0 && handOverMs < SOON_MS;
+  const evidence = `${ms(handOverMs)}, token ${epilogue?.token} then ${successor?.token}`;
+  line.check(inOrder, 'its lock comes right after the partial text was saved', evidence);
+  const deaf = stage.callsFor(first)[0]?.tokensAfterHangUp ?? 0;
+  line.check(deaf > 5, 'the provider did go on, unheard', `${deaf} tokens after the hang-up, 0 shown`);
+  stage.checkQuiet(old.receipt, 'takeover', 'superseded', stop);
+  return stage.measured('2 takeover', old, stop, handOverMs);
+}
+
+async function midWrite(stage: Stage): Promise<Measured> {
+  const { line } = stage;
+  line.scene('3  A second message while the first one is being written to the store');
+  const [first, second] = ['Tell me about locks.', 'Or rather, say hello.'];
+  const writing = stage.store.nextSave();
+  const old = stage.chat('double', first);
+  await writing;
+
+  const stop = stage.stopsNow(first);
+  const next = stage.chat('double', second);
+  await Promise.all([old.done, next.done]);
+  await sleep(WATCH_MS);
+
+  const lastByteMs = since(stop.at, old.endingAt);
+  const isMute = old.ending === 'stopped: superseded' && old.text === '' && old.late === '';
+  line.check(isMute && lastByteMs < SOON_MS, 'the first is stopped before it said a word', ms(lastByteMs));
+  const calls = stage.callsFor(first).length;
+  line.check(calls === 0, 'and never reaches the model', `${calls} requests`);
+  const kept = stage.store.read('alice/double').map((entry) => `${entry.role} ${entry.state}`);
+  const all = ['user complete', 'assistant superseded', 'user complete', 'assistant complete'];
+  line.check(kept.join() === all.join(), 'the write in flight is kept, and all is in order', `${kept.length} entries`);
+  const begun = stage.firstSave('double', (entry) => entry.text === first);
+  const epilogue = stage.firstSave('double', (entry) => entry.state === 'superseded');
+  const successor = stage.firstSave('double', (entry) => entry.text === second);
+  const handOverMs = since(epilogue?.endedAt, successor?.startedAt);
+  const inOrder = since(begun?.endedAt, epilogue?.startedAt) >= 0 && handOverMs >= 0 && handOverMs < SOON_MS;
+  const tokens = [begun, epilogue, successor].map((save) => save?.token).join(', ');
+  line.check(inOrder, 'the lock comes after that write and the epilogue', `${ms(handOverMs)}, tokens ${tokens}`);
+  stage.checkQuiet(old.receipt, 'double', 'superseded', stop);
+  return stage.measured('3 mid-write', old, stop, handOverMs);
+}
+
+async function deafTool(stage: Stage): Promise<Measured> {
+  const { line } = stage;
+  line.scene('4  A tool ignores its signal');
+  const [message, next] = ['Please write a report.', 'Say hello instead.'];
+  const answer = stage.chat('report', message);
+  await answer.until((it) => it.text.includes('page 4'));
+
+  const stop = stage.stopsNow(message);
+  line.event('alice', 'POST /stop');
+  const stopping = stage.alice.stop('report');
+  await answer.until((it) => it.ending !== undefined);
+  const nextAt = performance.now();
+  const following = stage.chat('report', next);
+  const receipt = await stopping;
+  const receiptAt = performance.now();
+  const [run] = receipt.runs;
+  const leftovers = run?.leftovers.join(', ') || 'none';
+  line.event('alice', `has the receipt: ${receipt.result}, quiet: ${receipt.quiet}, left: ${leftovers}`);
+  await Promise.all([answer.done, following.done]);
+  const [use] = stage.uses;
+  for (let waited = 0; use?.endedAt === undefined && waited < 5_000; waited += 20) await sleep(20);
+  await sleep(WATCH_MS);
+
+  stage.checkStopped(answer, 'report', 'user', stop);
+  const epilogue = stage.firstSave('report', (entry) => entry.state === 'user');
+  const said = use?.said.filter((at) => since(epilogue?.startedAt, at) > 0) ?? [];
+  line.check(said.length > 5, 'the tool really ran on', `${said.length} lines of progress after the stop, 0 shown`);
+  const started = `${stage.uses.length} of 2 started`;
+  line.check(stage.uses.length === 1, 'the second tool that the model wanted never starts', started);
+  const asked = stage.callsFor(message).length;
+  line.check(asked === 1, 'the model is not asked again', `${asked} request`);
+  const report = stage.firstSave('report', (entry) => entry.role === 'report');
+  const isRefused = report === undefined && use?.saveFailed !== undefined;
+  line.check(isRefused, "the tool's late write does not reach the store", use?.saveFailed ?? 'it was accepted');
+  const successor = stage.firstSave('report', (entry) => entry.text === next);
+  const handOverMs = since(epilogue?.endedAt, successor?.startedAt);
+  const waitedMs = since(nextAt, successor?.startedAt);
+  const atOnce = handOverMs >= 0 && waitedMs < SOON_MS && since(successor?.startedAt, use?.endedAt) > 0;
+  const waited = `${ms(handOverMs)} after the epilogue, ${ms(waitedMs)} after it was sent`;
+  line.check(atOnce, 'the next message has the lock while the tool still runs', waited);
+  line.check(following.ending === 'completed', 'and is answered in full', `${following.words} words`);
+  const isNamed = receipt.result === 'aborted' && !receipt.quiet && run?.leftovers.join() === 'write_report';
+  line.check(isNamed, 'the receipt names the tool, and nothing else, as a leftover', leftovers);
+  const counted = said.filter((at) => at < receiptAt).length;
+  const isCounted = Math.abs((run?.fencedEffects ?? Number.NaN) - counted) <= 1; // one may fall between the two
+  line.check(isCounted, 'and counts its fenced effects', `${run?.fencedEffects}, we counted ${counted}`);
+  const apartMs = stage.quietMs(receipt, stop) - since(stop.at, use?.endedAt);
+  line.check(Math.abs(apartMs) < SOON_MS, 'it is quiet when the tool has ended', `${ms(Math.abs(apartMs))} apart`);
+  return stage.measured('4 deaf tool', answer, stop, handOverMs);
+}
+
+async function shutdown(stage: Stage): Promise<Measured> {
+  const { line } = stage;
+  line.scene('5  Ctrl-C: the server drains');
+  const message = 'Tell me about canals once more.';
+  const answer = stage.chat('shutdown', message);
+  await answer.until((it) => it.words >= 15);
+
+  const stop = stage.stopsNow(message);
+  line.event('server', 'control.drain()');
+  await stage.app.close();
+  const closedMs = since(stop.at, performance.now());
+  line.event('server', 'closed');
+  await answer.done;
+  await sleep(WATCH_MS);
+
+  stage.checkStopped(answer, 'shutdown', 'shutdown', stop);
+  stage.checkHungUp(stop);
+  const isGone = await stage.alice.stop('shutdown').then(
+    () => false,
+    () => true,
+  );
+  line.check(isGone && closedMs < SOON_MS, 'the server is gone', `after ${ms(closedMs)}`);
+  stage.checkQuiet(answer.receipt, 'shutdown', 'shutdown', stop);
+  return stage.measured('5 shutdown', answer, stop);
+}
