@@ -1,5 +1,5 @@
 import { isThenable } from './internal/awaitable.js';
-import { RunfenceError } from './internal/errors.js';
+import { invalid, RunfenceError } from './internal/errors.js';
 import { ADMIN, type Principal, type Requester, sharesId } from './principal.js';
 
 /** What can be allowed or refused. */
@@ -28,7 +28,7 @@ export interface AuthorityQuestion {
 }
 
 /**
- * Says whether a principal may do something. Synchronous: a promise or a throw means no. It is
+ * Says whether a principal may do something. Synchronous: a promise or a throw means no, and `onError` hears of it. It is
  * not asked for the host itself (no principal given) nor for `ADMIN`.
  */
 export type Authorize = (question: AuthorityQuestion) => boolean;
@@ -56,9 +56,11 @@ export class Authority {
         principal,
         target: { sessionKey, runId, kind, owner },
       });
+      if (typeof answer === 'boolean') return answer;
       // A promise would be truthy, whatever it says later.
       if (isThenable(answer)) answer.then(undefined, this.#onError);
-      return answer === true;
+      this.#onError(invalid('authorize must answer true or false at once: what it answered counts as no.'));
+      return false;
     } catch (error) {
       this.#onError(error);
       return false;

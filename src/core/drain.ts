@@ -2,6 +2,7 @@ import { type QuietReport, whenQuiet } from './abort/receipt.js';
 import { withDependants } from './abort/registry.js';
 import { settle } from './internal/awaitable.js';
 import { checkObject, waitMs } from './internal/validate.js';
+import type { ManagedRun } from './run/managed-run.js';
 import type { RunRegistry } from './run/registry.js';
 
 /** How to drain. */
@@ -31,24 +32,25 @@ export class Drain {
     const { runtime } = aborts;
     const since = runtime.clock.monotonic();
     runs.isDraining = true;
-    await aborts.stop(runs.queued, aborts.newStop('shutdown'));
-    await this.#untilEnded(graceMs);
+    const dropped = aborts.stop(runs.queued, aborts.newStop('shutdown'));
+    if (graceMs > 0) await this.#untilEnded(graceMs);
     const left = withDependants(runs.unquiet());
     const recorded = aborts.stop(left, aborts.newStop('shutdown'));
     const report = await whenQuiet(runtime, left, [], since, undefined);
-    await recorded;
+    await Promise.all([dropped, recorded]);
     this.#closing ??= this.#close();
     await this.#closing;
     return report;
   }
 
-  /** Until nothing is live, or the grace is over. */
+  /** Until nothing is live, children included that began in the meantime, or the grace is over. */
   #untilEnded(graceMs: number): Promise<void> {
-    const live = new Set(this.#runs.unquiet().filter((run) => run.isLive));
-    if (live.size === 0 || graceMs === 0) return Promise.resolve();
+    const live = (): ManagedRun[] => this.#runs.unquiet().filter((run) => run.isLive);
+    if (live().length === 0) return Promise.resolve();
     const { timers } = this.#runs.aborts.runtime;
     return new Promise((resolve) => {
       timers.hold();
+      const listeners = new Map<ManagedRun, () => void>();
       const finish = (): void => {
         timers.cancel(timer);
         timers.unhold();
@@ -56,14 +58,18 @@ export class Drain {
         resolve();
       };
       const timer = timers.after(graceMs, finish);
-      const listeners = [...live].map((run) => {
-        const listener = (): void => {
-          live.delete(run);
-          if (live.size === 0) finish();
-        };
-        run.onEnded(listener);
-        return [run, listener] as const;
-      });
+      const watch = (): void => {
+        for (const run of live()) {
+          const listener = (): void => {
+            listeners.delete(run);
+            if (listeners.size === 0) watch();
+          };
+          listeners.set(run, listener);
+          run.onEnded(listener);
+        }
+        if (listeners.size === 0) finish();
+      };
+      watch();
     });
   }
 

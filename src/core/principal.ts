@@ -59,9 +59,8 @@ export function hasIds(owner: Principal | undefined, wanted: Principal): boolean
   return owner !== undefined && IDS.every((name) => wanted[name] === undefined || wanted[name] === owner[name]);
 }
 
-/** One string a requester, to count what it has stored. */
-export function requesterKey(requester: Requester | undefined): string {
-  if (requester === undefined) return 'host';
-  if (requester === ADMIN) return 'admin';
-  return JSON.stringify([requester.userId, requester.deviceId, requester.connId]);
+/** One string a principal, to count what it has stored: by its widest id, or a new connection would start anew. */
+export function principalKey(principal: Principal): string {
+  const widest = IDS.find((name) => principal[name] !== undefined);
+  return JSON.stringify(widest === undefined ? [] : [widest, principal[widest]]);
 }

@@ -45,6 +45,7 @@ export class RunAbortedError extends RunfenceError {
   constructor(reason: AbortReason) {
     super('RUN_ABORTED', MESSAGES[reason]);
     this.reason = reason;
+    if (reason === 'timeout') Object.setPrototypeOf(this, RunTimeoutError.prototype);
   }
 }
 
@@ -103,5 +104,6 @@ function namesAbort(name: unknown): boolean {
 
 /** The reason that an aborted signal of the caller stands for: its own if it is one of ours. */
 export function saysReason(reason: unknown): AbortReason {
-  return isRunAbortedError(reason) ? reason.reason : 'upstream';
+  // Another copy of the package may know reasons that this one does not.
+  return isRunAbortedError(reason) && ABORT_REASONS.includes(reason.reason) ? reason.reason : 'upstream';
 }

@@ -89,14 +89,14 @@ export interface RemoteRun {
 }
 
 /** Waits for quiet, at most `timeoutMs`, and reports. */
-export function whenQuiet(
+export async function whenQuiet(
   runtime: Runtime,
   entries: readonly Entry[],
   remote: readonly RemoteRun[],
   since: number,
-  options: unknown,
+  options: unknown = {},
 ): Promise<QuietReport> {
-  const given = checkObject('whenQuiet options', options ?? {}, WHEN_QUIET_OPTIONS);
+  const given = checkObject('whenQuiet options', options, WHEN_QUIET_OPTIONS);
   const grace = entries.reduce((longest, entry) => Math.max(longest, entry.graceMs), 0);
   const timeoutMs = waitMs('timeoutMs', given.timeoutMs, grace);
   const report = (): QuietReport => {
@@ -106,7 +106,7 @@ export function whenQuiet(
     return { quiet: runs.every((run) => run.state === 'quiet'), elapsedMs, runs };
   };
   const pending = new Set(entries.filter((entry) => !entry.isQuiet));
-  if (pending.size === 0 || timeoutMs === 0) return Promise.resolve(report());
+  if (pending.size === 0 || timeoutMs === 0) return report();
   return new Promise((resolve) => {
     runtime.timers.hold();
     const listeners = new Map<Entry, () => void>();

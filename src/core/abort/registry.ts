@@ -1,4 +1,5 @@
 import type { Authorize, Ownerless } from '../authority.js';
+import type { StoredRun } from '../backend/port.js';
 import type { Awaitable } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { type OnError, Runtime } from '../internal/runtime.js';
@@ -84,7 +85,10 @@ export interface ExistingEntry {
 /** Records what an abort cut, and reaches the runs of other nodes. */
 export interface StopRecorder {
   record(cut: Cut, request: AbortRequest | undefined): Awaitable<Recorded>;
-  stopElsewhere(request: AbortRequest): Awaitable<Elsewhere>;
+  /** The runs of other nodes, as they are before the stop frees anything; `undefined` if nobody can say. */
+  lookElsewhere(request: AbortRequest): Awaitable<readonly StoredRun[] | undefined>;
+  /** Authorises those that were seen, and stops them by id. */
+  stopElsewhere(request: AbortRequest, seen: Awaitable<readonly StoredRun[] | undefined>): Awaitable<Elsewhere>;
 }
 
 export interface Elsewhere {
@@ -203,9 +207,11 @@ export class AbortRegistry {
     const found = this.#find(request);
     const { reason, requester } = request;
     const cut = new Cut(found.live, { reason, requester, supersededBy: undefined, at });
+    // Looked for first: a run that waited elsewhere, and starts because of this stop, is not stopped by it.
+    const seen = this.recorder?.lookElsewhere(request);
     const recorded = this.recorder?.record(cut, request) ?? 'local';
     cut.finish();
-    const elsewhere = this.recorder?.stopElsewhere(request) ?? NOWHERE;
+    const elsewhere = this.recorder?.stopElsewhere(request, seen) ?? NOWHERE;
     return new AbortReceipt(this.runtime, request, found, cut, await elsewhere, await recorded);
   }
 

@@ -38,8 +38,9 @@ export function checkAbort(selector: unknown, options: unknown = {}): AbortReque
     throw invalid('intent must be a boolean.');
   }
   const copy = copySelector(selector);
-  if (intent === true && (copy.runId === undefined || copy.sessionKey === undefined)) {
-    throw invalid('An intent is for one run of one session: give sessionKey and runId.');
+  const isForOneRun = copy.runId !== undefined && copy.sessionKey !== undefined && Object.keys(copy).length === 2;
+  if (intent === true && !isForOneRun) {
+    throw invalid('An intent is for one run of one session: give sessionKey and runId, and nothing else.');
   }
   return {
     selector: copy,

@@ -1,5 +1,6 @@
 import type { AbortReason } from '../abort/reason.js';
 import { RunfenceError } from '../internal/errors.js';
+import { MemoryLock } from './memory-lock.js';
 import type {
   Backend,
   ClaimAnswer,
@@ -30,14 +31,13 @@ export function memory(): Backend {
 type MemoryRun = { -readonly [K in keyof StoredRun]: StoredRun[K] } & {
   /** How many grants the session had given when the run was stopped. */
   grantsAtStop: number;
+  /** Whether a token was ever reserved for its epilogue. */
+  hasReserved: boolean;
 };
 
 interface MemorySession {
   readonly live: Set<MemoryRun>;
-  holder: LockHolder | undefined;
-  grants: number;
-  /** Tokens of epilogues that are due, in the order of the cuts: the lock is theirs first. */
-  readonly reserved: (ReservedEpilogue & { readonly nodeId: string })[];
+  readonly lock: MemoryLock;
   readonly stops: RecordedStop[];
 }
 
@@ -47,9 +47,23 @@ class MemoryBackend implements Backend {
   readonly #sessions = new Map<string, MemorySession>();
   readonly #runs = new Map<string, MemoryRun>();
   readonly #nodes = new Map<string, Notices>();
+  /** What an operation has to tell: once it is done, or a listener would claim in the middle of it. */
+  readonly #untold: (() => void)[] = [];
   #counter = 0;
 
   claim(request: ClaimRequest): ClaimAnswer {
+    const answer = this.#claim(request);
+    this.#tellAll();
+    return answer;
+  }
+
+  stop(request: StopRequest): StopAnswer {
+    const answer = this.#stop(request);
+    this.#tellAll();
+    return answer;
+  }
+
+  #claim(request: ClaimRequest): ClaimAnswer {
     const known = this.#runs.get(request.runId);
     if (known !== undefined) return { kind: 'duplicate', run: { ...known } };
     const recorded = this.#sessions.get(request.sessionKey)?.stops ?? [];
@@ -59,7 +73,7 @@ class MemoryBackend implements Backend {
     const epilogues = this.#stopRuns(request, request.replaces, 'superseded', request.runId);
     const answer = this.#refusal(request, stopsSeen, epilogues);
     if (answer !== undefined) return answer;
-    const { sessionKey, runId, nodeId, kind, owner, fingerprint } = request;
+    const { sessionKey, runId, nodeId, kind, owner, tags, fingerprint } = request;
     const generation = this.#next();
     const run: MemoryRun = {
       sessionKey,
@@ -68,17 +82,19 @@ class MemoryBackend implements Backend {
       nodeId,
       kind,
       owner,
+      tags,
       fingerprint,
       status: 'running',
       reason: undefined,
       grantsAtStop: 0,
+      hasReserved: false,
     };
     this.#runs.set(runId, run);
     this.#session(sessionKey).live.add(run);
     return { kind: 'granted', generation, epilogues };
   }
 
-  stop(request: StopRequest): StopAnswer {
+  #stop(request: StopRequest): StopAnswer {
     const epilogues = this.#stopRuns(request, request.runs, request.reason, undefined);
     if (request.record === undefined) {
       this.#tidyKey(request.sessionKey);
@@ -87,7 +103,9 @@ class MemoryBackend implements Backend {
     const { sessionKey, nodeId, reason } = request;
     const stop: RecordedStop = { number: this.#next(), nodeId, reason, ...request.record };
     this.#session(sessionKey).stops.push(stop);
-    if (!stop.intent) this.#tell(nodeId, (notices) => notices.recorded({ sessionKey, stop }));
+    if (!stop.intent) {
+      this.#untold.push(() => this.#tell(nodeId, (notices) => notices.recorded({ sessionKey, stop })));
+    }
     return { epilogues, number: stop.number };
   }
 
@@ -98,6 +116,8 @@ class MemoryBackend implements Backend {
     if (!request.retain) this.#runs.delete(request.runId);
     const session = this.#sessions.get(request.sessionKey);
     session?.live.delete(run);
+    // A reservation whose answer was lost: nobody will ever take it.
+    session?.lock.dropReservationOf(run.runId);
     this.#tidyKey(request.sessionKey);
     this.#changed(request.nodeId, request.sessionKey, run);
   }
@@ -108,33 +128,29 @@ class MemoryBackend implements Backend {
   }
 
   lock(request: LockRequest): LockAnswer {
-    const { sessionKey, nodeId, run, reserved, since } = request;
-    const session = this.#session(sessionKey);
-    const answer = this.#lock(session, request);
-    if (answer.kind === 'granted') {
-      session.holder = { runId: run?.runId, nodeId, token: answer.token, since };
-      if (reserved === undefined) session.grants += 1;
-      else session.reserved.splice(indexOf(session, reserved), 1);
-    }
-    this.#tidy(sessionKey, session);
-    return answer;
+    const { sessionKey, run, reserved } = request;
+    const isMeant =
+      reserved === undefined
+        ? run === undefined || this.check({ sessionKey, ...run })
+        : this.#sessions.get(sessionKey)?.lock.isReserved(reserved) === true;
+    if (!isMeant) return { kind: 'stale' };
+    const { lock } = this.#session(sessionKey);
+    if (!lock.isFreeFor(request)) return { kind: 'busy', holder: lock.holder };
+    const token = reserved ?? this.#next();
+    lock.grant(request, token);
+    return { kind: 'granted', token };
   }
 
   unlock({ sessionKey, token }: UnlockRequest): boolean {
     const session = this.#sessions.get(sessionKey);
-    if (session === undefined) return false;
-    const at = indexOf(session, token);
-    const wasHeld = session.holder?.token === token;
-    if (wasHeld) session.holder = undefined;
-    else if (at >= 0) session.reserved.splice(at, 1);
-    else return false;
+    if (session?.lock.free(token) !== true) return false;
     this.#tidy(sessionKey, session);
     this.#changed(undefined, sessionKey, undefined);
     return true;
   }
 
   holder(sessionKey: string): LockHolder | undefined {
-    return this.#sessions.get(sessionKey)?.holder;
+    return this.#sessions.get(sessionKey)?.lock.holder;
   }
 
   read(query: { readonly sessionKey: string } | { readonly runId: string }): readonly StoredRun[] {
@@ -180,7 +196,7 @@ class MemoryBackend implements Backend {
   #session(sessionKey: string): MemorySession {
     let session = this.#sessions.get(sessionKey);
     if (session === undefined) {
-      session = { live: new Set(), holder: undefined, grants: 0, reserved: [], stops: [] };
+      session = { live: new Set(), lock: new MemoryLock(), stops: [] };
       this.#sessions.set(sessionKey, session);
     }
     return session;
@@ -211,11 +227,15 @@ class MemoryBackend implements Backend {
     for (const item of items) {
       const run = this.#runs.get(item.runId);
       if (run === undefined || run.generation !== item.generation) continue;
-      const session = this.#session(sessionKey);
-      if (run.status === 'running') {
+      const { lock } = this.#session(sessionKey);
+      const isCutNow = run.status === 'running';
+      if (isCutNow) {
         run.status = 'stopping';
         run.reason = reason;
-        run.grantsAtStop = session.grants;
+        run.grantsAtStop = lock.grants;
+        // A cut is an outcome: who waits for it on another node need not wait for quiet.
+        const cut = { ...run };
+        this.#untold.push(() => this.#changed(cut.nodeId, sessionKey, cut));
         if (run.nodeId !== nodeId) {
           const { runId, generation } = run;
           const runs = elsewhere.get(run.nodeId) ?? [];
@@ -223,33 +243,24 @@ class MemoryBackend implements Backend {
           elsewhere.set(run.nodeId, runs);
         }
       }
-      if (item.revoke !== undefined && session.holder?.token === item.revoke) {
-        session.holder = undefined;
+      if (item.revoke !== undefined && lock.free(item.revoke)) {
+        // The cut tells of it, too.
+        if (!isCutNow) this.#untold.push(() => this.#changed(nodeId, sessionKey, undefined));
       }
       // After a later run's grant, an epilogue would write over what that run wrote.
-      const isInTime = run.status === 'stopping' && run.grantsAtStop === session.grants;
+      const isInTime = run.status === 'stopping' && run.grantsAtStop === lock.grants;
       if (item.epilogue && isInTime) {
-        const epilogue = { runId: run.runId, token: this.#next(), nodeId: run.nodeId };
-        session.reserved.push(epilogue);
-        epilogues.push(epilogue);
+        // Told twice because the first answer was lost: still one epilogue, and one token.
+        if (!run.hasReserved) lock.reserve({ runId: run.runId, token: this.#next() });
+        run.hasReserved = true;
+        const epilogue = lock.reservationOf(run.runId);
+        if (epilogue !== undefined) epilogues.push(epilogue);
       }
     }
     for (const [node, runs] of elsewhere) {
-      this.#nodes.get(node)?.stopped({ sessionKey, reason, runs, supersededBy });
+      this.#untold.push(() => this.#nodes.get(node)?.stopped({ sessionKey, reason, runs, supersededBy }));
     }
     return epilogues;
-  }
-
-  #lock(session: MemorySession, { run, reserved }: LockRequest): LockAnswer {
-    if (reserved !== undefined && indexOf(session, reserved) < 0) return { kind: 'stale' };
-    if (reserved === undefined && run !== undefined) {
-      const stored = this.#runs.get(run.runId);
-      const isCurrent = stored?.generation === run.generation && stored.status === 'running';
-      if (!isCurrent) return { kind: 'stale' };
-    }
-    const isFirst = session.reserved.length === 0 || session.reserved[0]?.token === reserved;
-    if (session.holder !== undefined || !isFirst) return { kind: 'busy', holder: session.holder };
-    return { kind: 'granted', token: reserved ?? this.#next() };
   }
 
   #tidyKey(sessionKey: string): void {
@@ -258,12 +269,12 @@ class MemoryBackend implements Backend {
   }
 
   #tidy(sessionKey: string, session: MemorySession): void {
-    const isEmpty =
-      session.live.size === 0 &&
-      session.holder === undefined &&
-      session.reserved.length === 0 &&
-      session.stops.length === 0;
+    const isEmpty = session.live.size === 0 && session.lock.isFree && session.stops.length === 0;
     if (isEmpty && this.#sessions.get(sessionKey) === session) this.#sessions.delete(sessionKey);
+  }
+
+  #tellAll(): void {
+    for (let tell = this.#untold.shift(); tell !== undefined; tell = this.#untold.shift()) tell();
   }
 
   #tell(except: string | undefined, tell: (notices: Notices) => void): void {
@@ -279,10 +290,6 @@ function concerns(stop: RecordedStop, request: ClaimRequest): boolean {
   if (stop.number <= request.stopsJudged) return false;
   if (stop.intent) return stop.selector.runId === request.runId;
   return stop.nodeId !== request.nodeId && request.stopsSeen !== undefined && stop.number > request.stopsSeen;
-}
-
-function indexOf(session: MemorySession, token: number): number {
-  return session.reserved.findIndex((reserved) => reserved.token === token);
 }
 
 function copies(runs: readonly StoredRun[]): StoredRun[] {

@@ -19,9 +19,12 @@ export interface Backend {
    * Order of the checks: duplicate, stopped, busy, not quiet. A duplicate or stopped claim marks nothing.
    */
   claim(request: ClaimRequest): Awaitable<ClaimAnswer>;
-  /** Marks runs as stopped, records the stop, revokes grants and reserves epilogues, in one operation. */
+  /**
+   * Marks runs as stopped, records the stop, revokes grants and reserves epilogues, in one
+   * operation. A run has one reservation at most: asked again, the answer is the same token.
+   */
   stop(request: StopRequest): Awaitable<StopAnswer>;
-  /** A run has ended, and is quiet if it was stopped. Its record is kept if `retain` says so. Locks are not touched. */
+  /** A run has ended, and is quiet if it was stopped. Its record is kept if `retain` says so. Of its locks, only a reservation that was not taken is dropped. */
   end(request: EndRequest): Awaitable<void>;
   /** Whether the run is current: running, and of this generation. */
   check(request: RunRef): Awaitable<boolean>;
@@ -61,6 +64,7 @@ export interface StoredRun extends RunRef {
   readonly kind: string;
   /** Who started it; `undefined` is the host itself. */
   readonly owner: Principal | undefined;
+  readonly tags: readonly string[];
   /** The digest of its request, if one was given. */
   readonly fingerprint: string | undefined;
   /** Where it is in its life; `stopping` until its node says that it has ended. */
@@ -101,6 +105,7 @@ export interface ClaimRequest {
   readonly kind: string;
   /** Who starts it; `undefined` is the host itself. */
   readonly owner: Principal | undefined;
+  readonly tags: readonly string[];
   /** The digest of its request, if one was given. */
   readonly fingerprint: string | undefined;
   /** `probe` never grants: it asks for duplicates, stops and the stop counter. */

@@ -1,4 +1,4 @@
-import type { Awaitable } from '../internal/awaitable.js';
+import { type Awaitable, Deferred } from '../internal/awaitable.js';
 import { isRunfenceError } from '../internal/errors.js';
 import type { CommitContext } from '../lock/grant.js';
 import type { SessionLock } from '../lock/session-lock.js';
@@ -11,17 +11,19 @@ export function commit<T>(
   section: (context: CommitContext) => Awaitable<T>,
   timeoutMs: number | undefined,
 ): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const refuse = (error: unknown): void => {
-      if (isRunfenceError(error, 'RUN_ABORTED') || isRunfenceError(error, 'RUN_ENDED')) {
-        run.refused();
-      }
-      reject(error);
-    };
-    if (!run.current) {
-      refuse(run.closedError());
-      return;
+  const written = new Deferred<T>();
+  const refuse = (error: unknown): void => {
+    if (isRunfenceError(error, 'RUN_ABORTED') || isRunfenceError(error, 'RUN_ENDED')) {
+      run.refused();
+      written.refuse(error);
+    } else {
+      written.reject(error);
     }
-    locks.acquireFor(run, timeoutMs, (grant) => void grant.commitAtOnce(section).then(resolve, reject), refuse);
-  });
+  };
+  if (run.current) {
+    locks.acquireFor(run, timeoutMs, (grant) => written.resolve(grant.commitAtOnce(section)), refuse);
+  } else {
+    refuse(run.closedError());
+  }
+  return written.promise;
 }

@@ -21,13 +21,16 @@ export function fence(run: FencedRun, source: unknown, options: unknown = {}): u
   if (typeof source === 'function') {
     return fenceFunction(run, source as (...args: readonly unknown[]) => unknown);
   }
-  if (isReadableStream(source)) {
+  const isReadable = isReadableStream(source);
+  if (!isReadable && !isAsyncIterable(source)) {
+    throw invalid('fence takes a function, an async iterable or a ReadableStream.');
+  }
+  // A source would have to be told to stop before the run has begun.
+  if (run.isLive && !run.current) throw run.closedError();
+  if (isReadable) {
     return new FencedStream(run, fromReader(unlocked(source)), atAbort, undefined).open();
   }
-  if (isAsyncIterable(source)) {
-    return new FencedIterator(run, source[Symbol.asyncIterator](), atAbort);
-  }
-  throw invalid('fence takes a function, an async iterable or a ReadableStream.');
+  return new FencedIterator(run, source[Symbol.asyncIterator](), atAbort);
 }
 
 /** The chunks of what a `stream` work gives. */

@@ -1,4 +1,3 @@
-import type { Awaitable } from '../internal/awaitable.js';
 import type { OnError } from '../internal/runtime.js';
 import type { LockingRun } from '../lock/locking-run.js';
 
@@ -11,6 +10,4 @@ export interface FencedRun extends LockingRun {
   readonly onError: OnError;
   /** An effect was refused: it is counted, and the first one is announced. */
   refused(): void;
-  /** Whether the backend still has the run as current; cuts it if not. */
-  confirm(): Awaitable<boolean>;
 }

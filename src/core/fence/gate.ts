@@ -1,6 +1,6 @@
 import { abortError, isRunAbortedError } from '../abort/reason.js';
-import { type Awaitable, settle } from '../internal/awaitable.js';
-import { type RunfenceError, runEnded } from '../internal/errors.js';
+import { type Awaitable, Deferred, settle } from '../internal/awaitable.js';
+import type { RunfenceError } from '../internal/errors.js';
 import type { Leftover, Watcher } from '../lock/locking-run.js';
 import type { FencedRun } from './fenced-run.js';
 import { reportLate } from './iterable.js';
@@ -10,76 +10,81 @@ export function gate<A extends readonly unknown[], R>(
   tool: (...args: A) => Awaitable<R>,
   name: string,
 ): (...args: A) => Promise<R> {
-  return (...args) =>
-    new Promise<R>((resolve, reject) => {
-      const refuse = (): void => {
-        run.refused();
-        reject(gateError(run.closedError(), false));
-      };
-      if (!run.current) {
-        refuse();
-        return;
-      }
-      settle(
-        () => run.confirm(),
-        () => {
-          if (run.current) new GateCall(run, name, resolve, reject).start(() => tool(...args));
-          else refuse();
-        },
-        reject,
-      );
-    });
+  return (...args) => {
+    const call = new GateCall<R>(run, name);
+    call.make(() => tool(...args));
+    return call.answer.promise;
+  };
 }
 
-/** A gated function in flight. */
+/** A call of a gated function, from its check until it ends. */
 class GateCall<R> implements Watcher {
   nextWatcher: Watcher | undefined = undefined;
   previousWatcher: Watcher | undefined = undefined;
+  readonly answer: Deferred<R> = new Deferred();
   private isOver = false;
-  private readonly leftover: Leftover;
+  /** There once the function was called. */
+  private leftover: Leftover | undefined = undefined;
 
   private readonly run: FencedRun;
-  private readonly resolve: (value: R) => void;
-  private readonly reject: (error: unknown) => void;
+  private readonly name: string;
 
-  constructor(run: FencedRun, name: string, resolve: (value: R) => void, reject: (error: unknown) => void) {
+  constructor(run: FencedRun, name: string) {
     this.run = run;
-    this.resolve = resolve;
-    this.reject = reject;
-    this.leftover = run.beginWork(name);
+    this.name = name;
   }
 
-  start(call: () => Awaitable<R>): void {
-    // Before the call: a tool may abort its own run in its synchronous part.
+  make(call: () => Awaitable<R>): void {
+    if (!this.run.current) {
+      this.closed(this.run.closedError());
+      return;
+    }
+    // Before the check and the call: a cut may come during both, and a tool may abort its own run in its synchronous part.
     this.run.watch(this);
     settle(
-      call,
-      (value) => this.finish(() => this.resolve(value)),
-      (error) => {
-        if (this.isOver) reportLate(this.run, error);
-        this.finish(() => this.reject(error));
+      () => this.run.confirm(),
+      () => {
+        if (this.run.current) this.start(call);
       },
+      (error) => this.finish(() => this.answer.reject(error)),
     );
   }
 
   closed(error: RunfenceError): void {
     this.isOver = true;
-    this.reject(gateError(error, true));
+    const started = this.leftover !== undefined;
+    if (!started) this.run.refused();
+    this.answer.refuse(gateError(error, started));
   }
 
+  private start(call: () => Awaitable<R>): void {
+    const leftover = this.run.beginWork(this.name);
+    this.leftover = leftover;
+    settle(
+      call,
+      (value) => {
+        this.finish(() => this.answer.resolve(value));
+        this.run.endWork(leftover);
+      },
+      (error) => {
+        if (this.isOver) reportLate(this.run, error);
+        this.finish(() => this.answer.reject(error));
+        this.run.endWork(leftover);
+      },
+    );
+  }
+
+  /** After the cut the caller has its answer already. */
   private finish(answer: () => void): void {
-    if (!this.isOver) {
-      this.isOver = true;
-      this.run.unwatch(this);
-      if (this.run.current) answer();
-      else this.reject(gateError(this.run.closedError(), true));
-    }
-    this.run.endWork(this.leftover);
+    if (this.isOver) return;
+    this.isOver = true;
+    this.run.unwatch(this);
+    answer();
   }
 }
 
 /** An error of its own for each call: `started` differs, and callers may add to it. */
 function gateError(error: RunfenceError, started: boolean): RunfenceError {
-  const own = isRunAbortedError(error) ? abortError(error.reason) : runEnded();
+  const own = isRunAbortedError(error) ? abortError(error.reason) : error;
   return Object.assign(own, { started });
 }

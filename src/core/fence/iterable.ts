@@ -1,5 +1,5 @@
 import { saysAborted } from '../abort/reason.js';
-import { isThenable } from '../internal/awaitable.js';
+import { Deferred, isThenable } from '../internal/awaitable.js';
 import type { Watcher } from '../lock/locking-run.js';
 import type { FencedRun } from './fenced-run.js';
 
@@ -46,9 +46,9 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   private isOver = false;
   /** Over by itself or by its consumer, not by the cut. */
   private hasFinished = false;
-  private resolve: ((item: IteratorResult<T>) => void) | undefined = undefined;
-  private reject: ((error: unknown) => void) | undefined = undefined;
-  private last: Promise<unknown> | undefined = undefined;
+  private pull: Pull<T> | undefined = undefined;
+  /** Sources need not take a second pull before the first is answered: one at a time, in order. */
+  private readonly waiting: Pull<T>[] = [];
   private readonly onItem: (item: IteratorResult<T>) => void;
   private readonly onFailure: (error: unknown) => void;
 
@@ -67,76 +67,82 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   }
 
   next(): Promise<IteratorResult<T>> {
-    // Sources need not take a second pull before the first is answered: one at a time, in order.
-    if (this.resolve !== undefined) {
-      const queued = (this.last as Promise<unknown>).then(
-        () => this.next(),
-        () => this.next(),
-      );
-      this.last = queued;
-      return queued;
-    }
-    if (this.hasFinished) return Promise.resolve({ done: true, value: undefined });
-    if (this.isOver || !this.run.current) return this.refuse();
-    const pull = new Promise<IteratorResult<T>>((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-      try {
-        this.source.next().then(this.onItem, this.onFailure);
-      } catch (error) {
-        this.fail(error);
-      }
-    });
-    this.last = pull;
-    return pull;
+    const pull: Pull<T> = new Deferred();
+    if (this.hasFinished) pull.resolve(end());
+    else if (this.isOver || !this.run.current) this.close(pull);
+    else if (this.pull === undefined) this.start(pull);
+    else this.waiting.push(pull);
+    return pull.promise;
   }
 
   async return(value?: unknown): Promise<IteratorResult<T>> {
+    const wasOver = this.isOver;
     this.finish();
-    this.answer()?.resolve({ done: true, value: undefined });
-    await this.source.return?.(value);
+    for (const pull of this.takePulls()) pull.resolve(end());
+    if (!wasOver) await this.source.return?.(value);
     return { done: true, value };
   }
 
-  async throw(error?: unknown): Promise<IteratorResult<T>> {
-    this.finish();
-    if (this.source.throw === undefined) throw error;
-    return this.source.throw(error);
+  async throw(error?: unknown): Promise<never> {
+    await this.return();
+    throw error;
   }
 
-  /** The cut, or the run's end: the pull in flight is woken, and the producer told once. */
+  /** The cut, or the run's end: the pulls in flight are woken, and the producer told once. */
   closed(): void {
     if (this.isOver) return;
     this.isOver = true;
-    const pull = this.answer();
-    if (this.endsQuietly) pull?.resolve({ done: true, value: undefined });
-    else pull?.reject(this.run.closedError());
+    for (const pull of this.takePulls()) this.close(pull);
     tellProducer(this.run, () => this.source.return?.());
   }
 
-  private deliver(item: IteratorResult<T>): void {
-    if (item.done === true) {
-      this.finish();
-      this.answer()?.resolve(item);
-    } else if (this.run.current && !this.isOver) {
-      this.answer()?.resolve(new FencedItem(this, item.value) as unknown as IteratorResult<T>);
-    } else if (!this.hasFinished) {
-      this.run.refused();
+  private start(pull: Pull<T>): void {
+    this.pull = pull;
+    try {
+      this.source.next().then(this.onItem, this.onFailure);
+    } catch (error) {
+      this.fail(error);
     }
   }
 
-  private fail(error: unknown): void {
-    const wasClosed = this.isOver;
-    this.finish();
-    const pull = this.answer();
-    if (pull !== undefined) pull.reject(error);
-    else if (wasClosed) reportLate(this.run, error);
+  private deliver(item: IteratorResult<T>): void {
+    try {
+      if (item.done === true) {
+        this.finish();
+        const [pull, ...behind] = this.takePulls();
+        pull?.resolve(item);
+        for (const other of behind) other.resolve(end());
+      } else if (this.run.current && !this.isOver) {
+        this.answer(new FencedItem(this, item.value));
+      } else if (!this.hasFinished) {
+        this.run.refused();
+      }
+    } catch (error) {
+      // An item may refuse to be read: one of a fence inside this one does so once its run is cut.
+      this.fail(error);
+    }
   }
 
-  private refuse(): Promise<IteratorResult<T>> {
-    return this.endsQuietly
-      ? Promise.resolve({ done: true, value: undefined })
-      : Promise.reject(this.run.closedError());
+  private answer(item: FencedItem<T>): void {
+    const { pull } = this;
+    this.pull = undefined;
+    pull?.resolve(item as unknown as IteratorResult<T>);
+    const next = this.waiting.shift();
+    if (next !== undefined) this.start(next);
+  }
+
+  private fail(error: unknown): void {
+    const wasOver = this.isOver;
+    this.finish();
+    const [pull, ...behind] = this.takePulls();
+    pull?.reject(error);
+    for (const other of behind) other.resolve(end());
+    if (wasOver) reportLate(this.run, error);
+  }
+
+  private close(pull: Pull<T>): void {
+    if (this.endsQuietly) pull.resolve(end());
+    else pull.refuse(this.run.closedError());
   }
 
   /** The source is over, by itself or by its consumer: the cut finds nothing to do here. */
@@ -147,21 +153,22 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
     this.run.unwatch(this);
   }
 
-  private answer(): Pull<T> | undefined {
-    const { resolve, reject } = this;
-    this.resolve = undefined;
-    this.reject = undefined;
-    return resolve === undefined || reject === undefined ? undefined : { resolve, reject };
+  private takePulls(): Pull<T>[] {
+    if (this.pull === undefined) return [];
+    const pulls = [this.pull, ...this.waiting.splice(0)];
+    this.pull = undefined;
+    return pulls;
   }
 }
 
-interface Pull<T> {
-  readonly resolve: (item: IteratorResult<T>) => void;
-  readonly reject: (error: unknown) => void;
+type Pull<T> = Deferred<IteratorResult<T>>;
+
+function end<T>(): IteratorResult<T> {
+  return { done: true, value: undefined };
 }
 
 /** Nobody waits for the producer's clean-up; what it throws besides the abort is reported. */
-export function tellProducer(run: FencedRun, tell: () => unknown): void {
+function tellProducer(run: FencedRun, tell: () => unknown): void {
   try {
     const told = tell();
     if (isThenable(told)) told.then(undefined, (error) => reportLate(run, error));

@@ -1,6 +1,6 @@
 import type { Watcher } from '../lock/locking-run.js';
 import type { FencedRun } from './fenced-run.js';
-import { reportLate, tellProducer } from './iterable.js';
+import { reportLate } from './iterable.js';
 
 /** Where a fenced stream takes its chunks from: a reader, or an iterator. */
 export interface ChunkSource<T> {
@@ -15,6 +15,8 @@ export interface StreamListener {
   ended(): void;
   failed(error: unknown): void;
   cancelled(): void;
+  /** The source failed when the stream was over already. */
+  failedLate(error: unknown): void;
   /** The source has nothing left to unwind. */
   unwound(): void;
 }
@@ -29,6 +31,7 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
   private controller: ReadableStreamDefaultController<T> | undefined = undefined;
   private isOver = false;
   private isPulling = false;
+  private isStopping = false;
 
   private readonly run: FencedRun;
   private readonly source: ChunkSource<T>;
@@ -67,41 +70,50 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
     }
   }
 
-  cancel(reason: unknown): PromiseLike<void> | undefined {
-    if (this.isOver) return undefined;
+  async cancel(reason: unknown): Promise<void> {
+    if (this.isOver) return;
     this.finish();
-    this.listener?.cancelled();
-    return Promise.resolve(this.source.stop(reason)).then(() => this.unwoundUnlessPulling());
+    if (this.listener === undefined) {
+      await this.source.stop(reason);
+    } else {
+      this.listener.cancelled();
+      await this.stopSource(reason);
+    }
   }
 
   /** The cut, or the run's end: a stuck read is woken, and the producer told once. */
   closed(): void {
     if (this.isOver) return;
     this.isOver = true;
+    const error = this.run.closedError();
     if (this.atAbort === 'end') this.controller?.close();
-    else this.controller?.error(this.run.closedError());
-    tellProducer(this.run, () =>
-      Promise.resolve(this.source.stop(this.run.closedError())).finally(() => this.unwoundUnlessPulling()),
-    );
+    else this.controller?.error(error);
+    void this.stopSource(error);
   }
 
   private deliver(
     controller: ReadableStreamDefaultController<T>,
-    { done, value }: { readonly done?: boolean | undefined; readonly value?: T | undefined },
+    chunk: { readonly done?: boolean | undefined; readonly value?: T | undefined },
   ): void {
     this.isPulling = false;
-    if (this.isOver) {
-      if (done !== true && !this.run.current) this.run.refused();
-      this.listener?.unwound();
-    } else if (done === true) {
-      this.finish();
-      controller.close();
-      this.listener?.ended();
-    } else if (this.run.current) {
-      controller.enqueue(value as T);
-      this.listener?.delivered();
-    } else {
-      this.run.refused();
+    try {
+      const isEnd = chunk.done === true;
+      if (this.isOver) {
+        if (!isEnd && !this.run.current) this.run.refused();
+        this.unwoundIfIdle();
+      } else if (isEnd) {
+        this.finish();
+        controller.close();
+        this.listener?.ended();
+      } else if (this.run.current) {
+        controller.enqueue(chunk.value as T);
+        this.listener?.delivered();
+      } else {
+        this.run.refused();
+      }
+    } catch (error) {
+      // A chunk may refuse to be read: an item of a fenced iterable does so once its run is cut.
+      this.failed(error);
     }
   }
 
@@ -109,8 +121,8 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
   failed(error: unknown): void {
     this.isPulling = false;
     if (this.isOver) {
-      reportLate(this.run, error);
-      this.listener?.unwound();
+      this.failedLate(error);
+      this.unwoundIfIdle();
       return;
     }
     this.finish();
@@ -118,9 +130,26 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
     this.listener?.failed(error);
   }
 
-  /** A pull in flight is work that has not unwound; its answer says when it has. */
-  private unwoundUnlessPulling(): void {
-    if (!this.isPulling) this.listener?.unwound();
+  /** Tells the producer. Nobody is there for what its clean-up throws. */
+  private async stopSource(reason: unknown): Promise<void> {
+    this.isStopping = true;
+    try {
+      await this.source.stop(reason);
+    } catch (error) {
+      this.failedLate(error);
+    }
+    this.isStopping = false;
+    this.unwoundIfIdle();
+  }
+
+  private failedLate(error: unknown): void {
+    if (this.listener === undefined) reportLate(this.run, error);
+    else this.listener.failedLate(error);
+  }
+
+  /** A pull in flight and a clean-up are work that has not unwound. */
+  private unwoundIfIdle(): void {
+    if (!this.isPulling && !this.isStopping) this.listener?.unwound();
   }
 
   private finish(): void {

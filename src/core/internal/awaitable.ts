@@ -23,3 +23,23 @@ export function settle<T, R>(
   }
   return isThenable(value) ? (value as PromiseLike<T>).then(next, failed) : next(value);
 }
+
+/** A promise that is settled from outside. */
+export class Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve!: (value: Awaitable<T>) => void;
+  reject!: (error: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  /** Rejects because the run is over. The run tells of that itself: nobody has to listen here, and no process ends of it. */
+  refuse(error: unknown): void {
+    this.reject(error);
+    this.promise.catch(() => {});
+  }
+}

@@ -1,18 +1,32 @@
 /** Every code that an error of runfence can have. */
 export type ErrorCode =
+  /** An unknown name, a wrong type, or a blank or empty value. Nothing was done. */
   | 'INVALID_OPTIONS'
+  /** The run was cut; `reason` says why. */
   | 'RUN_ABORTED'
+  /** The run ended normally, and what was asked of it came after that. */
   | 'RUN_ENDED'
+  /** The run has not started, and what was asked of it needs a run that has. */
   | 'RUN_QUEUED'
+  /** The run failed on another node, which has the error. */
   | 'RUN_FAILED'
+  /** The handle of a run was disposed before the run was completed or failed. */
   | 'RUN_DISPOSED'
+  /** The id belongs to another run, or to a request that is not the same. */
   | 'RUN_ID_CONFLICT'
+  /** The backend threw, rejected or did not answer in time; `cause` says what is known. */
   | 'BACKEND_UNAVAILABLE'
+  /** The backend has no safe integer left for a generation or a token. */
   | 'GENERATION_EXHAUSTED'
+  /** The lock was not free in time; `holder` says who has it. */
   | 'LOCK_TIMEOUT'
+  /** The grant is not valid any more. */
   | 'LOCK_LOST'
+  /** The control was drained. */
   | 'CLOSED'
+  /** Told to `onError` once: a principal was refused a run that has no owner. */
   | 'OWNER_MISSING'
+  /** Told to `onError`: a run has ended, and something of it is still there after its grace. */
   | 'NOT_STOPPED';
 
 const BRAND = Symbol.for('runfence.error');

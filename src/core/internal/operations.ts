@@ -31,16 +31,22 @@ export class Operations {
   }
 
   /** As `send`, before everything that is not sent yet. */
-  sendFirst<T>(sessionKey: string, call: () => Awaitable<T>): Awaitable<T> {
+  sendFirst<T>(sessionKey: string, call: () => Awaitable<T>, late?: (value: T) => void): Awaitable<T> {
     const line = this.#lines.get(sessionKey);
-    if (line === undefined) return this.send(sessionKey, call);
-    return this.#queue(line, call, undefined, true);
+    if (line === undefined) return this.send(sessionKey, call, late);
+    return this.#queue(line, call, late, true);
   }
 
   /** For checks and reads, which nothing holds up. */
   ask<T>(call: () => Awaitable<T>): Awaitable<T> {
     const answer = attempt(call);
     return isThenable(answer) ? this.#bound(answer as PromiseLike<T>, undefined) : answer;
+  }
+
+  /** An answer, or `fallback` once the bound has passed: whatever it is made of, and whatever it waits behind. */
+  within<T>(answer: Awaitable<T>, fallback: T): Awaitable<T> {
+    if (!isThenable(answer)) return answer;
+    return this.#bound(answer as PromiseLike<T>, undefined).catch(() => fallback);
   }
 
   #open<T>(sessionKey: string, answer: PromiseLike<T>, late: ((value: T) => void) | undefined): Promise<T> {

@@ -55,6 +55,6 @@ function guardedReporter(onError: OnError | undefined): OnError {
 
 function checkClock(clock: Clock): void {
   for (const name of ['now', 'monotonic', 'setTimeout', 'clearTimeout'] as const) {
-    if (typeof clock[name] !== 'function') throw invalid(`clock.${name} must be a function.`);
+    if (typeof clock?.[name] !== 'function') throw invalid(`clock.${name} must be a function.`);
   }
 }

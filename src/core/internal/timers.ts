@@ -83,8 +83,6 @@ export class Timers {
 
   #fire(): void {
     this.#handle = undefined;
-    // A callback that sets a timer must not arm a second one beside the one armed below.
-    this.#armedFor = Number.NEGATIVE_INFINITY;
     const now = this.#clock.monotonic();
     for (let first = this.#heap[0]; first !== undefined && first.at <= now; first = this.#heap[0]) {
       this.#remove(first);
@@ -94,7 +92,6 @@ export class Timers {
         this.#onError(error);
       }
     }
-    this.#armedFor = Number.POSITIVE_INFINITY;
     this.#arm();
   }
 

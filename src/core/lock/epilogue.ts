@@ -1,5 +1,5 @@
 import type { AbortReason } from '../abort/reason.js';
-import { abortError } from '../abort/reason.js';
+import { abortError, saysAborted } from '../abort/reason.js';
 import { settle } from '../internal/awaitable.js';
 import type { Runtime } from '../internal/runtime.js';
 import type { LockingRun } from './locking-run.js';
@@ -58,7 +58,8 @@ export class Epilogue {
         () => step(index + 1),
         (error) => {
           failure ??= { error };
-          runtime.onError(error);
+          // Told that its time is over, it may say just that.
+          if (!isOver || !saysAborted(error)) runtime.onError(error);
           return step(index + 1);
         },
       );

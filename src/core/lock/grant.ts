@@ -1,8 +1,9 @@
 import type { AbortReason } from '../abort/reason.js';
-import { abortError } from '../abort/reason.js';
-import { type Awaitable, settle } from '../internal/awaitable.js';
+import { saysAborted } from '../abort/reason.js';
+import { type Awaitable, chain, settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
 import type { Timer } from '../internal/timers.js';
+import { LazySignal } from './lazy-signal.js';
 import type { LockingRun } from './locking-run.js';
 import type { LockQueue } from './queue.js';
 
@@ -44,15 +45,20 @@ export class HeldGrant implements Grant {
   readonly run: LockingRun | undefined;
   /** In ms since the epoch, for display. */
   readonly since: number;
-  /** Revoked by the backend together with the stop of its run: nothing to unlock. */
-  isStoppedInBackend = false;
+  /** The operation that stops its run revokes it in the backend too: is it answered? */
+  stop: 'sent' | 'taken' | 'failed' | undefined = undefined;
   /** Unlinks the signal that holds it. */
   onLeave: (() => void) | undefined = undefined;
   readonly #queue: LockQueue;
   #state: 'held' | 'ending' | 'over' = 'held';
   #sections = 0;
+  #isReleased = false;
+  #isRevoked = false;
+  /** Why it was taken from its holder. */
   #reason: AbortReason | undefined;
-  #lost: AbortController | undefined;
+  readonly #lost: LazySignal = new LazySignal();
+  /** Aborted for sections that outlive the write grace, and only for them. */
+  readonly #overdue: LazySignal = new LazySignal();
   #writeGrace: Timer | undefined;
   /** Rejects the callers of sections that outlive the write grace. */
   readonly #onRevoked: Set<(error: RunfenceError) => void> = new Set();
@@ -69,11 +75,17 @@ export class HeldGrant implements Grant {
   }
 
   get lost(): AbortSignal {
-    this.#lost ??= new AbortController();
-    if (this.#reason !== undefined && !this.#lost.signal.aborted) {
-      this.#lost.abort(abortError(this.#reason));
-    }
     return this.#lost.signal;
+  }
+
+  /** It was taken from its holder, and not released. */
+  get isLost(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  /** It was taken although a section ran. */
+  get isRevoked(): boolean {
+    return this.#isRevoked;
   }
 
   get isIdle(): boolean {
@@ -93,9 +105,9 @@ export class HeldGrant implements Grant {
       // Counted before the check: an abort that lands in it must not free the lock under the section.
       const end = this.#beginSection(reject);
       settle(
-        () => this.#queue.confirm(this.token),
+        () => this.#confirm(),
         (isValid) => {
-          if (!isValid) this.revoke('lock-lost', false);
+          if (!isValid) this.#lose();
           if (isValid && this.isHeld()) {
             this.#run(section, resolve, reject, end);
           } else {
@@ -122,6 +134,22 @@ export class HeldGrant implements Grant {
     });
   }
 
+  /** Its run is cut first: whoever hears of the loss finds it stopped. */
+  #lose(): void {
+    this.run?.loseLock();
+    this.revoke('lock-lost', false);
+  }
+
+  /** Whether its run is current in the backend, and its token still the session's newest grant: equality, not order. */
+  #confirm(): Awaitable<boolean> {
+    const { operations } = this.#queue.context;
+    return chain(this.run?.confirm() ?? true, (isCurrent) => {
+      if (!isCurrent) return false;
+      const holder = operations.ask(() => operations.backend.holder(this.sessionKey));
+      return chain(holder, (seen) => seen?.token === this.token);
+    });
+  }
+
   #run<T>(
     section: (context: CommitContext) => Awaitable<T>,
     resolve: (value: T) => void,
@@ -140,6 +168,7 @@ export class HeldGrant implements Grant {
         finish();
       },
       (error) => {
+        if (this.#isRevoked && !saysAborted(error)) this.#queue.context.runtime.onError(error);
         reject(error);
         finish();
       },
@@ -152,8 +181,21 @@ export class HeldGrant implements Grant {
 
   release(): void {
     if (this.#state !== 'held') return;
-    this.#state = this.#sections > 0 ? 'ending' : 'over';
-    if (this.#state === 'over') this.#over();
+    this.#isReleased = true;
+    if (this.#sections > 0) this.#state = 'ending';
+    else this.#over();
+  }
+
+  /** The backend says that it is not held any more. */
+  loseInBackend(): void {
+    this.stop = 'taken';
+    this.#lose();
+  }
+
+  /** The operation that was to revoke it in the backend is answered. */
+  stopAnswered(isTaken: boolean): void {
+    this.stop = isTaken ? 'taken' : 'failed';
+    if (this.#state === 'over') this.#queue.handBack(this);
   }
 
   /**
@@ -163,17 +205,14 @@ export class HeldGrant implements Grant {
    */
   revoke(reason: AbortReason, isEnding: boolean): void {
     if (this.#state === 'over') return;
-    if (!isEnding && this.#reason === undefined) {
-      this.#reason = reason;
-      if (this.#sections === 0) this.#fireLost();
-    }
+    if (!isEnding && !this.#isReleased) this.#reason ??= reason;
     if (this.#sections === 0) {
-      this.#state = 'over';
       this.#over();
       return;
     }
     this.#state = 'ending';
-    this.#writeGrace ??= this.#queue.afterWriteGrace(() => this.#cutSections());
+    const { runtime, writeGraceMs } = this.#queue.context;
+    this.#writeGrace ??= runtime.timers.after(writeGraceMs, () => this.#cutSections());
   }
 
   #beginSection(reject: (error: RunfenceError) => void): () => void {
@@ -182,37 +221,32 @@ export class HeldGrant implements Grant {
     return () => {
       this.#sections -= 1;
       this.#onRevoked.delete(reject);
-      if (this.#sections === 0 && this.#state === 'ending') {
-        this.#state = 'over';
-        this.#over();
-      }
+      if (this.#sections === 0 && this.#state === 'ending') this.#over();
     };
   }
 
   #cutSections(): void {
-    this.#state = 'over';
+    this.#isRevoked = true;
     this.#reason ??= 'lock-lost';
-    this.#fireLost();
+    this.#overdue.abort(this.#reason);
     for (const reject of this.#onRevoked) reject(lockLost());
-    this.#over('revoked');
+    this.#over();
   }
 
-  #over(how: 'released' | 'revoked' = 'released'): void {
-    this.#queue.cancel(this.#writeGrace);
+  #over(): void {
+    this.#state = 'over';
+    this.#queue.context.runtime.timers.cancel(this.#writeGrace);
     this.onLeave?.();
-    this.#queue.leave(this, this.#reason !== undefined, how);
-  }
-
-  #fireLost(): void {
-    if (this.#reason !== undefined) this.#lost?.abort(abortError(this.#reason));
+    if (this.#reason !== undefined) this.#lost.abort(this.#reason);
+    this.#queue.leave(this);
   }
 
   #context(): CommitContext {
-    const grant = this;
+    const overdue = this.#overdue;
     return {
       token: this.token,
       get lost() {
-        return grant.lost;
+        return overdue.signal;
       },
     };
   }

@@ -1,5 +1,6 @@
 import type { EpilogueState, LockState } from '../abort/receipt.js';
 import type { Backend } from '../backend/port.js';
+import type { Awaitable } from '../internal/awaitable.js';
 import type { RunfenceError } from '../internal/errors.js';
 import type { Epilogue } from './epilogue.js';
 import type { HeldGrant } from './grant.js';
@@ -25,6 +26,8 @@ export interface LockingRun {
   readonly backend: Backend;
   readonly grants: Set<HeldGrant>;
   isCurrent(): boolean;
+  /** Whether the backend still has the run as current; cuts it if not. */
+  confirm(): Awaitable<boolean>;
   /** What a refused caller gets: the abort, or `RUN_ENDED`. */
   closedError(): RunfenceError;
   watch(watcher: Watcher): void;

@@ -1,41 +1,41 @@
-import type { LockAnswer, LockHolder } from '../backend/port.js';
-import { type Awaitable, chain, settle } from '../internal/awaitable.js';
-import type { Operations } from '../internal/operations.js';
-import type { Runtime } from '../internal/runtime.js';
+import type { LockGranted, LockHolder, LockStale } from '../backend/port.js';
+import { settle } from '../internal/awaitable.js';
 import type { Timer } from '../internal/timers.js';
+import { askForLock } from './ask.js';
+import type { LockContext } from './context.js';
 import type { Epilogue } from './epilogue.js';
+import { EpilogueLine } from './epilogue-line.js';
 import { HeldGrant, lockLost } from './grant.js';
 import type { LockingRun } from './locking-run.js';
+import { Returns } from './returns.js';
 import { LockTimeoutError, type Waiter } from './waiter.js';
 
 /** A backend that says busy is asked again: its notice may be lost. */
 const RETRY_MS = 50;
 
-/** What all queues of one `SessionLock` share. */
-export interface LockContext {
-  readonly runtime: Runtime;
-  readonly operations: Operations;
-  readonly writeGraceMs: number;
-  /** The queue is empty and nobody holds the lock. */
-  idle(queue: LockQueue): void;
-}
-
 /** The order in which one session's lock is granted on this node: epilogues first, then first come, first served. */
 export class LockQueue {
   readonly key: string;
-  readonly #context: LockContext;
+  readonly context: LockContext;
   readonly #waiters: Set<Waiter> = new Set();
-  readonly #epilogues: Epilogue[] = [];
+  /** Waiters that do not wait: refused if they are not served at once. */
+  readonly #impatient: Set<Waiter> = new Set();
+  readonly #epilogues: EpilogueLine = new EpilogueLine();
+  readonly #returns: Returns;
   #held: HeldGrant | undefined;
-  /** A lock or unlock is on its way, or an epilogue runs. */
+  /** Who has the lock, as far as is known, when it is no grant of this queue. */
+  #otherHolder: LockHolder | undefined;
+  /** The lock is being asked for or given back, or an epilogue runs. */
   #isEngaged = false;
-  #retry: Timer | undefined;
   #asking: Waiter | undefined;
-  #seenHolder: LockHolder | undefined;
+  #isPumping = false;
+  #mustPump = false;
+  #retry: Timer | undefined;
 
   constructor(key: string, context: LockContext) {
     this.key = key;
-    this.#context = context;
+    this.context = context;
+    this.#returns = new Returns(key, context);
   }
 
   get held(): HeldGrant | undefined {
@@ -44,141 +44,140 @@ export class LockQueue {
 
   join(waiter: Waiter): void {
     this.#waiters.add(waiter);
+    if (waiter.timeoutMs === 0) this.#impatient.add(waiter);
     this.pump();
-    if (waiter.timeoutMs === 0 && this.#asking !== waiter) this.timeout(waiter);
   }
 
+  /** It was granted, or refused. */
   waiterLeft(waiter: Waiter): void {
     this.#waiters.delete(waiter);
+    this.#impatient.delete(waiter);
     this.#settleDown();
   }
 
   /** Refuses who still waits. */
   close(error: unknown): void {
+    this.#returns.close();
     for (const waiter of [...this.#waiters]) waiter.refuse(error);
+    this.#settleDown();
   }
 
-  /** At the head of the queue, in the order of the cuts. */
+  /** Before all waiters. */
   reserve(epilogue: Epilogue): void {
-    this.#epilogues.push(epilogue);
+    this.#epilogues.add(epilogue);
   }
 
-  /** Serves the next in line if the lock is free. */
+  /** A token that the backend gave, or reserved, when nobody waited for its answer any more. */
+  giveBackLate(token: number): void {
+    const pump = (): void => this.pump();
+    this.#returns.give(token, pump, pump);
+  }
+
+  /**
+   * Serves who is next, for as long as the lock is free. A loop and no recursion: any number of
+   * sections may wait, and each may be over at once.
+   */
   pump(): void {
-    if (this.#held !== undefined || this.#isEngaged) return;
-    this.cancel(this.#retry);
-    this.#retry = undefined;
-    const epilogue = this.#epilogues[0];
-    if (epilogue !== undefined) {
-      this.#serveEpilogue(epilogue);
-      return;
+    this.#mustPump = true;
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    while (this.#mustPump) {
+      this.#mustPump = false;
+      this.#serveNext();
     }
-    const [waiter] = this.#waiters;
-    if (waiter !== undefined) this.#serveWaiter(waiter);
-    else this.#settleDown();
+    this.#isPumping = false;
+    this.#refuseImpatient();
+    this.#settleDown();
   }
 
-  leave(grant: HeldGrant, wasLost: boolean, how: 'released' | 'revoked'): void {
+  leave(grant: HeldGrant): void {
     if (this.#held !== grant) return;
     this.#held = undefined;
-    const { run, token } = grant;
-    run?.grants.delete(grant);
-    const { events } = this.#context.runtime;
-    const freed = (state: 'released' | 'failed'): void => {
-      if (run?.sessionKey === this.key) run.lockEnded(how === 'revoked' ? 'revoked' : state);
-      this.#isEngaged = false;
-      if (wasLost && events.has('lock:lost')) {
-        events.emit('lock:lost', { sessionKey: this.key, token, runId: run?.id });
-      }
-      if (events.has('lock:released')) {
-        events.emit('lock:released', { sessionKey: this.key, token, runId: run?.id });
-      }
-      this.pump();
-    };
-    if (grant.isStoppedInBackend) {
-      freed('released');
-      return;
-    }
     this.#isEngaged = true;
-    settle(
-      () => this.#unlock(token),
-      () => freed('released'),
-      (error) => {
-        this.#context.runtime.onError(error);
-        freed('failed');
-      },
-    );
+    grant.run?.grants.delete(grant);
+    // One that a stop revokes in the backend is handed back when that is answered.
+    if (grant.stop !== 'sent') this.handBack(grant);
   }
 
-  /** Whether the backend still has this token as the session's newest grant: equality, not order. */
-  confirm(token: number): Awaitable<boolean> {
-    const { operations } = this.#context;
-    const holder = operations.ask(() => operations.backend.holder(this.key));
-    return chain(holder, (seen) => seen?.token === token);
+  /** Frees the lock of a grant that has left. */
+  handBack(grant: HeldGrant): void {
+    const { run, token } = grant;
+    const ended = (isFree: boolean): void => {
+      const state = isFree ? 'released' : 'failed';
+      if (run?.sessionKey === this.key) run.lockEnded(grant.isRevoked ? 'revoked' : state);
+      if (grant.isLost) this.#emit('lock:lost', token, run);
+      if (isFree) this.#emit('lock:released', token, run);
+      this.#freed();
+    };
+    if (grant.stop === 'taken') ended(true);
+    else this.#returns.give(token, ended, () => this.#freedLate(token, run));
   }
 
   timeout(waiter: Waiter): void {
-    if (!waiter.isWaiting) return;
-    const holder = this.#held === undefined ? this.#seenHolder : this.#describeHeld(this.#held);
+    const holder = this.#held === undefined ? this.#otherHolder : this.#holder(this.#held);
     const isSelf = holder?.runId !== undefined && holder.runId === waiter.run?.id;
     waiter.refuse(new LockTimeoutError(this.key, waiter.timeoutMs, holder, isSelf));
   }
 
-  afterWriteGrace(callback: () => void): Timer {
-    return this.#context.runtime.timers.after(this.#context.writeGraceMs, callback);
-  }
-
-  cancel(timer: Timer | undefined): void {
-    this.#context.runtime.timers.cancel(timer);
+  #serveNext(): void {
+    if (this.#held !== undefined || this.#isEngaged) return;
+    this.context.runtime.timers.cancel(this.#retry);
+    const epilogue = this.#epilogues.next();
+    const [waiter] = this.#waiters;
+    if (epilogue !== undefined) this.#serveEpilogue(epilogue);
+    else if (waiter !== undefined && this.#epilogues.isEmpty) this.#serveWaiter(waiter);
   }
 
   #serveWaiter(waiter: Waiter): void {
+    const { run } = waiter;
     this.#asking = waiter;
     this.#ask(
-      waiter.run,
+      run,
       undefined,
       (answer, since) => {
-        if (answer.kind === 'granted') {
-          // Cut between the question and the answer: its watcher is told in this very tick.
-          if (waiter.isWaiting && waiter.run?.isCurrent() !== false) {
-            this.#hold(waiter, answer.token, since);
-          } else {
-            this.#waiters.delete(waiter);
-            this.#giveBack(answer.token);
-          }
-        } else if (answer.kind === 'stale') {
-          waiter.refuse(waiter.run?.isCurrent() === false ? waiter.run.closedError() : lockLost());
-          this.pump();
-        }
+        if (answer.kind === 'stale') this.#refuseStale(waiter);
+        // Cut between the question and the answer: its watcher is told in this very tick.
+        else if (waiter.isWaiting && run?.isCurrent() !== false) this.#hold(waiter, answer.token, since);
+        else this.#giveBack(answer.token, () => {});
       },
-      (error) => {
-        waiter.refuse(error);
-        this.pump();
-      },
+      (error) => waiter.refuse(error),
     );
   }
 
+  /** The backend knows of a stop of the run that this node has not heard of yet. */
+  #refuseStale(waiter: Waiter): void {
+    const { run } = waiter;
+    const refuse = (): void => {
+      waiter.refuse(run?.isCurrent() === false ? run.closedError() : lockLost());
+      this.#freed();
+    };
+    this.#isEngaged = true;
+    settle(() => run?.confirm(), refuse, refuse);
+  }
+
   #serveEpilogue(epilogue: Epilogue): void {
-    if (epilogue.token === undefined || !epilogue.isDue) return;
-    const skip = (state: 'skipped' | 'failed'): void => {
-      this.#epilogues.shift();
-      epilogue.run.epilogueEnded(epilogue, state);
+    const { run, token } = epilogue;
+    const end = (state: 'skipped' | 'failed'): void => {
+      this.#epilogues.remove(epilogue);
+      run.epilogueEnded(epilogue, state);
       this.pump();
     };
-    if (epilogue.token === null) {
-      skip('skipped');
+    if (token === null || token === undefined) {
+      end('skipped');
       return;
     }
     this.#ask(
-      epilogue.run,
-      epilogue.token,
-      (answer) => {
-        if (answer.kind === 'stale') skip('skipped');
-        else if (answer.kind === 'granted') this.#runEpilogue(epilogue, answer.token);
+      run,
+      token,
+      (answer, since) => {
+        if (answer.kind === 'stale') end('skipped');
+        else this.#runEpilogue(epilogue, answer.token, since);
       },
       (error) => {
-        this.#context.runtime.onError(error);
-        skip('failed');
+        this.context.runtime.onError(error);
+        // What is still reserved stands in everybody's way.
+        this.#giveBack(token, () => {});
+        end('failed');
       },
     );
   }
@@ -186,47 +185,39 @@ export class LockQueue {
   #ask(
     run: LockingRun | undefined,
     reserved: number | undefined,
-    answered: (answer: LockAnswer, since: number) => void,
+    answered: (answer: LockGranted | LockStale, since: number) => void,
     failed: (error: unknown) => void,
   ): void {
-    const { operations, runtime } = this.#context;
-    const request = {
-      sessionKey: this.key,
-      nodeId: runtime.nodeId,
-      run: run?.sessionKey === this.key ? { runId: run.id, generation: run.generation } : undefined,
-      reserved,
-      since: runtime.clock.now(),
-    };
     this.#isEngaged = true;
+    const answer = (): void => {
+      this.#isEngaged = false;
+      this.#asking = undefined;
+      this.#otherHolder = undefined;
+    };
     settle(
-      () =>
-        operations.send(
-          this.key,
-          () => operations.backend.lock(request),
-          (answer) => {
-            if (answer.kind === 'granted') this.#forgetLate(answer.token);
-          },
-        ),
-      (answer) => {
-        this.#isEngaged = false;
-        const asking = this.#asking;
-        this.#asking = undefined;
-        if (answer.kind === 'busy') this.#waitForOther(answer.holder, asking);
-        else answered(answer, request.since);
+      () => askForLock(this.context, this.key, run, reserved, (token) => this.giveBackLate(token)),
+      (asked) => {
+        answer();
+        if (asked.answer.kind === 'busy') {
+          this.#waitForOther(asked.answer.holder);
+        } else {
+          answered(asked.answer, asked.since);
+          this.pump();
+        }
       },
       (error) => {
-        this.#isEngaged = false;
-        this.#asking = undefined;
+        answer();
         failed(error);
+        this.pump();
       },
     );
   }
 
   /** Another node holds the lock: its release is noticed, or found by asking again. */
-  #waitForOther(holder: LockHolder | undefined, asking: Waiter | undefined): void {
-    this.#seenHolder = holder;
-    if (asking?.timeoutMs === 0) this.timeout(asking);
-    this.#retry = this.#context.runtime.timers.after(RETRY_MS, () => this.pump());
+  #waitForOther(holder: LockHolder | undefined): void {
+    this.#otherHolder = holder;
+    this.#retry = this.context.runtime.timers.after(RETRY_MS, () => this.pump());
+    this.#refuseImpatient();
     this.#settleDown();
   }
 
@@ -234,74 +225,68 @@ export class LockQueue {
     const { run } = waiter;
     const grant = new HeldGrant(this, token, run, since);
     this.#held = grant;
-    this.#waiters.delete(waiter);
     run?.grants.add(grant);
-    const { events } = this.#context.runtime;
-    if (events.has('lock:granted')) {
-      events.emit('lock:granted', { sessionKey: this.key, token, runId: run?.id });
-    }
+    this.#emit('lock:granted', token, run);
     // A listener may have aborted the run, or the waiter's signal.
     if (waiter.isWaiting) waiter.grant(grant);
     else grant.release();
   }
 
-  #runEpilogue(epilogue: Epilogue, token: number): void {
-    const { runtime } = this.#context;
+  #runEpilogue(epilogue: Epilogue, token: number, since: number): void {
+    const { run } = epilogue;
+    const { runtime } = this.context;
     this.#isEngaged = true;
-    if (runtime.events.has('lock:granted')) {
-      runtime.events.emit('lock:granted', { sessionKey: this.key, token, runId: epilogue.run.id });
-    }
+    this.#otherHolder = { runId: run.id, nodeId: runtime.nodeId, token, since };
+    this.#emit('lock:granted', token, run);
     epilogue.start(runtime, token, () => {
-      this.#epilogues.shift();
-      this.#giveBack(token, epilogue.run.id);
+      this.#epilogues.remove(epilogue);
+      this.#giveBack(token, () => this.#emit('lock:released', token, run));
     });
   }
 
-  #giveBack(token: number, runId?: string): void {
+  #giveBack(token: number, taken: () => void): void {
     this.#isEngaged = true;
-    const { runtime } = this.#context;
-    const freed = (): void => {
-      this.#isEngaged = false;
-      if (runId !== undefined && runtime.events.has('lock:released')) {
-        runtime.events.emit('lock:released', { sessionKey: this.key, token, runId });
-      }
-      this.pump();
-    };
-    settle(
-      () => this.#unlock(token),
-      freed,
-      (error) => {
-        runtime.onError(error);
-        freed();
+    this.#returns.give(
+      token,
+      (isTaken) => {
+        if (isTaken) taken();
+        this.#freed();
+      },
+      () => {
+        taken();
+        this.pump();
       },
     );
   }
 
-  #unlock(token: number): Awaitable<boolean> {
-    const { operations } = this.#context;
-    return operations.send(this.key, () => operations.backend.unlock({ sessionKey: this.key, token }));
+  #freed(): void {
+    this.#isEngaged = false;
+    this.#otherHolder = undefined;
+    this.pump();
   }
 
-  /** A lock whose answer came after its bound was given up: it is not ours. */
-  #forgetLate(token: number): void {
-    settle(
-      () => this.#unlock(token),
-      () => this.pump(),
-      this.#context.runtime.onError,
-    );
+  #freedLate(token: number, run: LockingRun | undefined): void {
+    this.#emit('lock:released', token, run);
+    this.pump();
   }
 
-  #describeHeld(grant: HeldGrant): LockHolder {
-    const { run, token, since } = grant;
-    return { runId: run?.id, nodeId: this.#context.runtime.nodeId, token, since };
+  #refuseImpatient(): void {
+    for (const waiter of this.#impatient) if (waiter !== this.#asking) this.timeout(waiter);
+  }
+
+  #holder({ run, token, since }: HeldGrant): LockHolder {
+    return { runId: run?.id, nodeId: this.context.runtime.nodeId, token, since };
+  }
+
+  #emit(event: 'lock:granted' | 'lock:released' | 'lock:lost', token: number, run: LockingRun | undefined): void {
+    const { events } = this.context.runtime;
+    if (events.has(event)) events.emit(event, { sessionKey: this.key, token, runId: run?.id });
   }
 
   #settleDown(): void {
-    const isIdle =
-      this.#held === undefined && !this.#isEngaged && this.#waiters.size === 0 && this.#epilogues.length === 0;
-    if (!isIdle) return;
-    this.cancel(this.#retry);
-    this.#retry = undefined;
-    this.#context.idle(this);
+    const isBusy = this.#held !== undefined || this.#isEngaged || this.#waiters.size > 0;
+    if (isBusy || !this.#epilogues.isEmpty || !this.#returns.isEmpty) return;
+    this.context.runtime.timers.cancel(this.#retry);
+    this.context.idle(this);
   }
 }

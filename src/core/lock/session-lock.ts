@@ -1,16 +1,18 @@
 import { saysReason } from '../abort/reason.js';
 import { memory } from '../backend/memory.js';
 import type { Backend, LockHolder } from '../backend/port.js';
+import { settle } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { closed, invalid } from '../internal/errors.js';
 import { Operations } from '../internal/operations.js';
 import { type OnError, Runtime } from '../internal/runtime.js';
 import { isAbortSignal, SignalLinks } from '../internal/signals.js';
-import { checkKey, checkLimit, checkObject, waitMs } from '../internal/validate.js';
+import { checkBackend, checkKey, checkLimit, checkObject, waitMs } from '../internal/validate.js';
 import type { Run } from '../run/run.js';
+import type { LockContext } from './context.js';
 import type { Grant, HeldGrant } from './grant.js';
 import type { LockingRun } from './locking-run.js';
-import { type LockContext, LockQueue } from './queue.js';
+import { LockQueue } from './queue.js';
 import { Waiter } from './waiter.js';
 
 /** How a `SessionLock` is made. */
@@ -88,6 +90,7 @@ export class SessionLock {
     shared?: { readonly runtime: Runtime; readonly operations: Operations },
   ) {
     checkObject('SessionLock options', options, OPTIONS);
+    if (options.backend !== undefined) checkBackend(options.backend);
     checkLimit('lockTimeoutMs', options.lockTimeoutMs);
     checkLimit('writeGraceMs', options.writeGraceMs);
     checkLimit('backendTimeoutMs', options.backendTimeoutMs);
@@ -96,7 +99,11 @@ export class SessionLock {
       shared?.operations ??
       new Operations(options.backend ?? memory(), this.#runtime, options.backendTimeoutMs ?? 2_000);
     this.#lockTimeoutMs = options.lockTimeoutMs ?? 30_000;
+    const isClosed = (): boolean => this.#isClosed;
     this.#context = {
+      get isClosed() {
+        return isClosed();
+      },
       runtime: this.#runtime,
       operations: this.#operations,
       writeGraceMs: options.writeGraceMs ?? 5_000,
@@ -196,13 +203,28 @@ export class SessionLock {
     this.#queues.get(sessionKey)?.pump();
   }
 
+  /** Notices may have been missed: locks may be free, and grants lost. @internal */
+  reconcile(): void {
+    const { backend } = this.#operations;
+    for (const queue of [...this.#queues.values()]) {
+      const { key, held } = queue;
+      if (held === undefined) queue.pump();
+      else {
+        settle(
+          () => this.#operations.ask(() => backend.holder(key)),
+          (holder) => {
+            if (holder?.token !== held.token) this.lockLost(key, held.token);
+          },
+          this.#runtime.onError,
+        );
+      }
+    }
+  }
+
   /** @internal */
   lockLost(sessionKey: string, token: number): void {
     const held = this.#queues.get(sessionKey)?.held;
-    if (held === undefined || held.token !== token) return;
-    held.isStoppedInBackend = true;
-    held.revoke('lock-lost', false);
-    held.run?.loseLock();
+    if (held?.token === token) held.loseInBackend();
   }
 
   /** @internal */
@@ -225,12 +247,7 @@ export class SessionLock {
   ): Waiter {
     if (this.#isClosed) throw closed();
     if (run?.isCurrent() === false) throw run.closedError();
-    const waiter = new Waiter(this.queue(sessionKey), run, timeoutMs, onGranted, onRefused);
-    if (timeoutMs > 0 && timeoutMs !== Number.POSITIVE_INFINITY) {
-      waiter.timer = this.#runtime.timers.after(timeoutMs, () => waiter.queue.timeout(waiter));
-    }
-    run?.watch(waiter);
-    return waiter;
+    return new Waiter(this.queue(sessionKey), run, timeoutMs, onGranted, onRefused);
   }
 
   #linkHolder(signal: AbortSignal, grant: HeldGrant): void {

@@ -9,7 +9,6 @@ import type { LockQueue } from './queue.js';
 export class Waiter implements Watcher {
   nextWatcher: Watcher | undefined = undefined;
   previousWatcher: Watcher | undefined = undefined;
-  timer: Timer | undefined = undefined;
   isWaiting = true;
 
   readonly queue: LockQueue;
@@ -17,6 +16,7 @@ export class Waiter implements Watcher {
   readonly timeoutMs: number;
   readonly onGranted: (grant: HeldGrant) => void;
   readonly onRefused: (error: unknown) => void;
+  readonly #timer: Timer | undefined;
 
   constructor(
     queue: LockQueue,
@@ -30,6 +30,12 @@ export class Waiter implements Watcher {
     this.timeoutMs = timeoutMs;
     this.onGranted = onGranted;
     this.onRefused = onRefused;
+    const isTimed = timeoutMs > 0 && timeoutMs !== Number.POSITIVE_INFINITY;
+    const { timers } = queue.context.runtime;
+    this.#timer = isTimed ? timers.after(timeoutMs, () => queue.timeout(this)) : undefined;
+    // Somebody awaits it: the process must not exit under them.
+    timers.hold();
+    run?.watch(this);
   }
 
   closed(error: RunfenceError): void {
@@ -45,12 +51,15 @@ export class Waiter implements Watcher {
 
   grant(grant: HeldGrant): void {
     this.#stopWaiting();
+    this.queue.waiterLeft(this);
     this.onGranted(grant);
   }
 
   #stopWaiting(): void {
     this.isWaiting = false;
-    this.queue.cancel(this.timer);
+    const { timers } = this.queue.context.runtime;
+    timers.cancel(this.#timer);
+    timers.unhold();
     this.run?.unwatch(this);
   }
 }

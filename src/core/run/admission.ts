@@ -28,6 +28,7 @@ export class Admission {
   readonly #recording: Recording;
   readonly #duplicates: Duplicates;
   readonly #reserved: (run: ManagedRun) => void;
+  #begins = 0;
 
   /** @param reserved - called in the tick in which a run is registered */
   constructor(options: {
@@ -62,15 +63,12 @@ export class Admission {
     if (!isDetached) parent?.use().children.add(run);
     this.#aborts.entries.add(run);
     this.#reserved(run);
-    const candidate = new Candidate(run);
+    const candidate = new Candidate(run, ++this.#begins);
     if (this.queue.mustWait(candidate)) return this.#wait(candidate);
     return settle(
       () => this.#claim(candidate),
       (verdict) => this.#answer(candidate, verdict),
-      (error) => {
-        this.#discard(run);
-        throw error;
-      },
+      (error) => this.#failed(run, error),
     );
   }
 
@@ -93,7 +91,11 @@ export class Admission {
   #claim(candidate: Candidate): Awaitable<Verdict> {
     const { run } = candidate;
     const takesOver = run.spec.whenBusy === 'interrupt' && !candidate.hasTakenOver;
-    if (!takesOver || this.queue.rivals(run).length === 0) return this.#claims.send(candidate, []);
+    if (!takesOver) return this.#claims.send(candidate, []);
+    if (this.queue.predecessors(run).length === 0) {
+      candidate.hasTakenOver = true;
+      return this.#claims.send(candidate, []);
+    }
     // With an id of the caller's, nothing is cut before it is known to be no duplicate: a late retry
     // must not kill the newer message. Where the answer is immediate, it costs nothing to ask first.
     if (run.spec.runId === undefined && !this.#host.backend.synchronous) {
@@ -105,7 +107,7 @@ export class Admission {
   /** Cuts, claims, and then tells: a run that begins inside an abort listener is newer, and survives. */
   #takeOver(candidate: Candidate): Awaitable<Verdict> {
     const { run } = candidate;
-    const rivals = this.queue.rivals(run);
+    const rivals = this.queue.predecessors(run);
     if (!rivals.every((rival) => this.#maySupersede(run, rival))) {
       return { kind: 'over', result: rejected('forbidden') };
     }
@@ -137,7 +139,7 @@ export class Admission {
       (verdict) => {
         if (verdict !== undefined) return this.#answer(candidate, verdict);
         if (run.spec.whenBusy === 'interrupt') {
-          const rivals = this.queue.rivals(run);
+          const rivals = this.queue.predecessors(run);
           if (!rivals.every((rival) => this.#maySupersede(run, rival))) {
             return this.#answer(candidate, { kind: 'over', result: rejected('forbidden') });
           }
@@ -146,10 +148,7 @@ export class Admission {
         }
         return this.#queued(candidate);
       },
-      (error) => {
-        this.#discard(run);
-        throw error;
-      },
+      (error) => this.#failed(run, error),
     );
   }
 
@@ -163,12 +162,21 @@ export class Admission {
       this.queue.add(candidate);
       return this.#queued(candidate);
     }
-    run.isAnnounced = true;
-    announceStarted(run);
+    if (run.isLive) {
+      run.isAnnounced = true;
+      announceStarted(run);
+    }
     if (run.isLive) return { status: 'started', run };
-    // Cut by a listener: its work is never called, so nothing of it has to unwind.
+    // Cut by a listener, or since the answer: its work is never called, so nothing of it has to unwind.
     run.unwound();
     return abortedBeforeStart(run);
+  }
+
+  /** A run that was stopped in the meantime has its answer, whatever the backend says. */
+  #failed(run: ManagedRun, error: unknown): BeginResult {
+    if (!run.isLive) return abortedBeforeStart(run);
+    this.#discard(run);
+    throw error;
   }
 
   #queued(candidate: Candidate): BeginResult {
@@ -184,6 +192,7 @@ export class Admission {
   #discard(run: ManagedRun): void {
     run.isRefused = true;
     this.#aborts.stop([run], this.#aborts.newStop('policy'));
+    run.unwound();
   }
 
   #maySupersede(run: ManagedRun, rival: ManagedRun): boolean {

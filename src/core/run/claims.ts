@@ -11,6 +11,7 @@ import { ancestorsOf, type Candidate } from './lane.js';
 import type { ManagedRun } from './managed-run.js';
 import { type PreparedStop, type Recording, remoteItem } from './recording.js';
 import { rejected } from './rejected.js';
+import { Strays } from './strays.js';
 
 /** The run was cut before its claim was sent: it never claims. */
 const GONE = { kind: 'gone' } as const;
@@ -22,6 +23,7 @@ export class Claims {
   readonly #operations: Operations;
   readonly #recording: Recording;
   readonly #duplicates: Duplicates;
+  readonly #strays: Strays;
 
   constructor(options: {
     readonly aborts: AbortRegistry;
@@ -34,6 +36,7 @@ export class Claims {
     this.#operations = options.operations;
     this.#recording = options.recording;
     this.#duplicates = options.duplicates;
+    this.#strays = new Strays(options.aborts, options.operations);
   }
 
   /**
@@ -51,7 +54,8 @@ export class Claims {
       (answer) => this.#answered(candidate, replaced, answer),
       (error) => {
         // The user asked for the old runs to stop: they stay stopped, and the backend is told when it listens.
-        if (replaced.length > 0) this.#recordAlone(run, replaced);
+        this.#recordAlone(run, replaced);
+        this.#strays.readBack(run);
         throw error;
       },
     );
@@ -63,7 +67,9 @@ export class Claims {
     const asked = this.#ask(candidate, [], { mode: 'probe', whenQuiet: false });
     return chain(asked, (answer): Awaitable<Verdict | undefined> => {
       if (answer.kind === 'gone' || !run.isLive) return over(run);
-      if (answer.kind === 'duplicate') return this.#duplicate(run, answer.run);
+      if (answer.kind === 'duplicate') {
+        return this.#strays.clear(candidate, [answer.run]) ? this.probe(candidate) : this.#duplicate(run, answer.run);
+      }
       if (answer.kind === 'stopped') {
         return this.#judgeStops(candidate, answer) ?? this.probe(candidate);
       }
@@ -79,41 +85,59 @@ export class Claims {
     { mode, whenQuiet }: Pick<ClaimRequest, 'mode' | 'whenQuiet'>,
   ): Awaitable<ClaimAnswer | typeof GONE> {
     const { run } = candidate;
-    const { sessionKey, kind, owner, fingerprint } = run.spec;
+    const { sessionKey, kind, owner, tags, fingerprint } = run.spec;
     candidate.isAsking = true;
-    const answered = <T>(answer: T): T => {
-      candidate.isAsking = false;
-      return answer;
+    const send = (): Awaitable<ClaimAnswer | typeof GONE> => {
+      if (!run.isLive) return GONE;
+      const asked = this.#operations.backend.claim({
+        sessionKey,
+        runId: run.id,
+        nodeId: this.#runtime.nodeId,
+        kind,
+        owner,
+        tags,
+        fingerprint,
+        mode,
+        whenQuiet,
+        replaces: mode === 'probe' ? [] : [...replaced.map(({ item }) => item), ...candidate.replaces],
+        beside: this.#besides(candidate),
+        stopsSeen: candidate.stopsSeen,
+        stopsJudged: candidate.stopsJudged,
+      });
+      return chain(asked, (answer) => this.#arrived(run, answer));
     };
     return settle(
-      () =>
-        this.#operations.send<ClaimAnswer | typeof GONE>(
-          sessionKey,
-          () =>
-            run.isLive
-              ? this.#operations.backend.claim({
-                  sessionKey,
-                  runId: run.id,
-                  nodeId: this.#runtime.nodeId,
-                  kind,
-                  owner,
-                  fingerprint,
-                  mode,
-                  whenQuiet,
-                  replaces: mode === 'probe' ? [] : [...replaced.map(({ item }) => item), ...candidate.remote],
-                  beside: this.#besides(candidate),
-                  stopsSeen: candidate.stopsSeen,
-                  stopsJudged: candidate.stopsJudged,
-                })
-              : GONE,
-          (late) => {
-            if (late.kind === 'granted') this.#giveBack(run, late.generation);
-          },
-        ),
-      answered,
+      () => this.#operations.send(sessionKey, send),
+      (answer) => {
+        candidate.isAsking = false;
+        return answer;
+      },
       (error) => {
         candidate.isAsking = false;
         throw error;
+      },
+    );
+  }
+
+  /**
+   * Starts the run, or ends a generation that came too late for it. Both before anything else of the
+   * session is sent, and however late the answer: a claim that waits behind finds the session free.
+   */
+  #arrived(run: ManagedRun, answer: ClaimAnswer): Awaitable<ClaimAnswer> {
+    if (answer.kind !== 'granted') return answer;
+    const { generation } = answer;
+    const { stoppedEarly } = run;
+    if (stoppedEarly?.generation === generation) this.#aborts.stop([run], stoppedEarly.stop);
+    if (run.isLive) {
+      run.start(generation);
+      return answer;
+    }
+    return settle(
+      () => this.#strays.end(run, generation),
+      () => answer,
+      (error) => {
+        this.#runtime.onError(error);
+        return answer;
       },
     );
   }
@@ -129,6 +153,7 @@ export class Claims {
         this.#recordAlone(run, replaced);
         return over(run);
       case 'duplicate':
+        if (run.isLive && this.#strays.clear(candidate, [answer.run])) return this.send(candidate, replaced);
         this.#recordAlone(run, replaced);
         return this.#duplicate(run, answer.run);
       case 'stopped': {
@@ -139,12 +164,7 @@ export class Claims {
       }
       case 'granted':
         this.#recording.applied(replaced, answer.epilogues);
-        if (!run.isLive) {
-          this.#giveBack(run, answer.generation);
-          return over(run);
-        }
-        run.start(answer.generation);
-        return { kind: 'started' };
+        return run.generation === answer.generation ? { kind: 'started' } : over(run);
       default:
         this.#recording.applied(replaced, answer.epilogues);
         candidate.stopsSeen ??= answer.stopsSeen;
@@ -154,9 +174,16 @@ export class Claims {
 
   #refused(candidate: Candidate, kind: 'busy' | 'not-quiet', live: readonly StoredRun[]): Awaitable<Verdict> {
     const { run } = candidate;
-    if (kind === 'not-quiet' || run.spec.whenBusy === 'enqueue') return { kind: 'wait' };
-    if (run.spec.whenBusy === 'interrupt') {
-      return this.#mayReplace(candidate, live) ?? this.send(candidate, []);
+    const { whenBusy } = run.spec;
+    if (this.#strays.clear(candidate, live)) return this.send(candidate, []);
+    if (whenBusy === 'enqueue' || (kind === 'not-quiet' && whenBusy !== 'reject')) return { kind: 'wait' };
+    if (whenBusy === 'interrupt') {
+      const known = candidate.replaces.length + candidate.beside.length;
+      const verdict = this.#mayReplace(candidate, live);
+      if (verdict !== undefined) return verdict;
+      // Asked again for the same, the backend would say the same.
+      const isNew = candidate.replaces.length + candidate.beside.length > known;
+      return isNew ? this.send(candidate, []) : { kind: 'wait' };
     }
     const readable = live.filter((other) => this.#runtime.authority.may('read', run.owner, other));
     return {
@@ -173,10 +200,17 @@ export class Claims {
     if (!remote.every((other) => authority.may('supersede', run.owner, other))) {
       return { kind: 'over', result: rejected('forbidden') };
     }
-    candidate.remote.push(...remote.map(remoteItem));
+    const { replaces, beside } = candidate;
     for (const other of live) {
-      // What began on this node since the takeover is newer, and stays.
-      if (candidate.hasTakenOver && !remote.includes(other)) candidate.beside.push(other.runId);
+      if (remote.includes(other)) {
+        const isKnown = replaces.some(
+          ({ runId, generation }) => runId === other.runId && generation === other.generation,
+        );
+        if (!isKnown) replaces.push(remoteItem(other));
+      } else if (candidate.hasTakenOver && !beside.includes(other.runId)) {
+        // What began on this node since the takeover is newer, and stays.
+        beside.push(other.runId);
+      }
     }
     return undefined;
   }
@@ -218,27 +252,6 @@ export class Claims {
   #recordAlone(run: ManagedRun, replaced: readonly PreparedStop[]): void {
     if (replaced.length === 0) return;
     this.#recording.send(run.sessionKey, replaced, { reason: 'superseded', record: undefined });
-  }
-
-  /** A generation that came too late for its run is ended in the backend. */
-  #giveBack(run: ManagedRun, generation: number): void {
-    const { sessionKey, id: runId } = run;
-    const { nodeId } = this.#runtime;
-    settle(
-      () =>
-        this.#operations.send(sessionKey, () =>
-          this.#operations.backend.end({
-            sessionKey,
-            runId,
-            generation,
-            nodeId,
-            status: 'aborted',
-            retain: false,
-          }),
-        ),
-      () => {},
-      this.#runtime.onError,
-    );
   }
 }
 

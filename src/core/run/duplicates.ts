@@ -1,7 +1,9 @@
 import type { Entry } from '../abort/entry.js';
 import { targetOf } from '../abort/registry.js';
 import type { StoredRun } from '../backend/port.js';
+import { settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
+import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
 import { ManagedRun } from './managed-run.js';
 import type { RunSpec } from './options.js';
@@ -12,11 +14,13 @@ import { viewOf, viewOfStored } from './view.js';
 /** The same run id again: the first run, or a conflict that says nothing of it. */
 export class Duplicates {
   readonly #runtime: Runtime;
+  readonly #operations: Operations;
   /** Who waits for the outcome of a run of another node. */
-  readonly #remote = new Map<string, Set<(outcome: Outcome) => void>>();
+  readonly #remote = new Map<string, Set<RemoteListener>>();
 
-  constructor(runtime: Runtime) {
+  constructor(runtime: Runtime, operations: Operations) {
     this.#runtime = runtime;
+    this.#operations = operations;
   }
 
   ofLocal(entry: Entry, spec: RunSpec): Duplicate {
@@ -39,26 +43,54 @@ export class Duplicates {
     return new Promise((resolve) => {
       const outcome = outcomeOfStored(this.#runtime, run);
       if (outcome !== undefined) resolve(outcome);
-      else this.onEndedElsewhere(run.runId, resolve);
+      else this.onEndedElsewhere(run.runId, (ended) => resolve(ended ?? forgotten()));
     });
   }
 
-  onEndedElsewhere(runId: string, listener: (outcome: Outcome) => void): void {
+  /** Listens, and then looks: an end between the caller's look and its listening is not missed. */
+  onEndedElsewhere(runId: string, listener: RemoteListener): void {
     const listeners = this.#remote.get(runId) ?? new Set();
     this.#remote.set(runId, listeners.add(listener));
+    this.#look(runId);
   }
 
-  offEndedElsewhere(runId: string, listener: (outcome: Outcome) => void): void {
+  offEndedElsewhere(runId: string, listener: RemoteListener): void {
     const listeners = this.#remote.get(runId);
     if (listeners?.delete(listener) === true && listeners.size === 0) this.#remote.delete(runId);
   }
 
   /** Another node says that a run has ended. */
   ended(run: StoredRun): void {
-    const listeners = this.#remote.get(run.runId);
     const outcome = outcomeOfStored(this.#runtime, run);
-    if (listeners === undefined || outcome === undefined) return;
-    this.#remote.delete(run.runId);
+    if (outcome !== undefined) this.#tell(run.runId, outcome);
+  }
+
+  /** Notices may have been missed. */
+  reconcile(): void {
+    for (const runId of [...this.#remote.keys()]) this.#look(runId);
+  }
+
+  /** Nothing is heard of other nodes any more. */
+  close(): void {
+    for (const runId of [...this.#remote.keys()]) this.#tell(runId, undefined);
+  }
+
+  #look(runId: string): void {
+    const { backend } = this.#operations;
+    settle(
+      () => this.#operations.ask(() => backend.read({ runId })),
+      ([run]) => {
+        if (run === undefined) this.#tell(runId, undefined);
+        else this.ended(run);
+      },
+      this.#runtime.onError,
+    );
+  }
+
+  #tell(runId: string, outcome: Outcome | undefined): void {
+    const listeners = this.#remote.get(runId);
+    if (listeners === undefined) return;
+    this.#remote.delete(runId);
     for (const listener of listeners) listener(outcome);
   }
 
@@ -80,6 +112,14 @@ export class Duplicates {
       this.#runtime.authority.may('read', spec.owner, first)
     );
   }
+}
+
+/** Told `undefined` when the run is over and nobody knows any more how. */
+type RemoteListener = (outcome: Outcome | undefined) => void;
+
+function forgotten(): Outcome {
+  const message = 'The run is over on another node, and how it ended is not known any more.';
+  return { status: 'failed', error: new RunfenceError('RUN_FAILED', message) };
 }
 
 function conflict(): RunfenceError {

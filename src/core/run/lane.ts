@@ -6,13 +6,17 @@ import type { QueueResult } from './results.js';
 /** A run that has not started yet, and what is known about its admission. */
 export class Candidate {
   readonly run: ManagedRun;
+  /** Its place among all begins. */
+  readonly order: number;
   /** Session stops up to this one came before it. */
   stopsSeen: number | undefined = undefined;
   stopsJudged = 0;
-  /** Runs of other nodes that it may take over from. */
-  readonly remote: StopItem[] = [];
+  /** Runs that its claim replaces: those of other nodes, and own ones whose stop did not get through. */
+  readonly replaces: StopItem[] = [];
   /** Runs that began on this node after it had taken over. */
   readonly beside: string[] = [];
+  /** Runs that the backend had wrongly as live under this node's name, dealt with once. */
+  readonly strays: Set<string> = new Set();
   /** Asked, and not answered yet. */
   isAsking = false;
   /** The runs it takes over from are cut: what begins later stays. */
@@ -23,8 +27,9 @@ export class Candidate {
   readonly #listeners: ((result: QueueResult) => void)[] = [];
   #result: QueueResult | undefined = undefined;
 
-  constructor(run: ManagedRun) {
+  constructor(run: ManagedRun, order: number) {
     this.run = run;
+    this.order = order;
   }
 
   /** The first result stays. */
@@ -44,25 +49,47 @@ export class Candidate {
 export class Lane {
   readonly sessionKey: string;
   readonly waiting: Candidate[] = [];
+  readonly #runs = new Set<ManagedRun>();
 
   constructor(sessionKey: string) {
     this.sessionKey = sessionKey;
   }
 
+  /** In the order of the begins, whenever the backend's answer came; what does not enqueue stands in front. */
+  add(candidate: Candidate): void {
+    const at = this.waiting.findIndex((other) => isBefore(candidate, other));
+    this.waiting.splice(at < 0 ? this.waiting.length : at, 0, candidate);
+    this.#runs.add(candidate.run);
+  }
+
+  remove(candidate: Candidate): void {
+    const at = this.position(candidate);
+    if (at < 0) return;
+    this.waiting.splice(at, 1);
+    this.#runs.delete(candidate.run);
+  }
+
+  has(run: ManagedRun): boolean {
+    return this.#runs.has(run);
+  }
+
   position(candidate: Candidate): number {
     return this.waiting.indexOf(candidate);
   }
-
-  remove(candidate: Candidate): boolean {
-    const at = this.waiting.indexOf(candidate);
-    if (at >= 0) this.waiting.splice(at, 1);
-    return at >= 0;
-  }
 }
 
-/** The ancestors of a run that are still known to it, nearest first. */
+function isBefore(a: Candidate, b: Candidate): boolean {
+  const enqueues = (candidate: Candidate): boolean => candidate.run.spec.whenBusy === 'enqueue';
+  return enqueues(a) === enqueues(b) ? a.order < b.order : enqueues(b);
+}
+
+/** The ancestors of a run that are not quiet yet, nearest first. */
 export function ancestorsOf(run: ManagedRun): ManagedRun[] {
   const ancestors: ManagedRun[] = [];
-  for (let parent = run.parent; parent !== undefined; parent = parent.parent) ancestors.push(parent);
-  return ancestors;
+  for (let at = run; ; at = at.parent) {
+    // A chain of detached runs would keep every one that ever was.
+    while (at.parent?.isQuiet === true) at.parent = at.parent.parent;
+    if (at.parent === undefined) return ancestors;
+    ancestors.push(at.parent);
+  }
 }

@@ -6,8 +6,8 @@ import { commit } from '../fence/commit.js';
 import { type FenceOptions, fence } from '../fence/fence.js';
 import type { FencedRun } from '../fence/fenced-run.js';
 import { gate } from '../fence/gate.js';
-import type { Awaitable } from '../internal/awaitable.js';
-import { RunfenceError, runEnded, runQueued } from '../internal/errors.js';
+import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
+import { invalid, RunfenceError, runEnded, runQueued } from '../internal/errors.js';
 import type { OnError } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
 import { checkFunction, checkKey, checkObject, waitMs } from '../internal/validate.js';
@@ -53,7 +53,11 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
   resources: Resources | undefined = undefined;
   readonly host: RunHost;
   readonly spec: RunSpec;
-  readonly parent: ManagedRun | undefined;
+  readonly parentId: string | undefined;
+  /** The nearest ancestor that was not quiet when it was last looked for. */
+  parent: ManagedRun | undefined;
+  /** Another node stopped this generation before this node was told of it. */
+  stoppedEarly: { readonly generation: number; readonly stop: Stop } | undefined = undefined;
   #aftermath: Aftermath | undefined = undefined;
   #controller: AbortController | undefined = undefined;
   #error: RunAbortedError | undefined = undefined;
@@ -64,6 +68,7 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
     this.host = host;
     this.spec = spec;
     this.parent = parent;
+    this.parentId = parent?.id;
   }
 
   get signal(): AbortSignal {
@@ -75,10 +80,6 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
 
   get reason(): AbortReason | undefined {
     return this.stop?.reason;
-  }
-
-  get parentId(): string | undefined {
-    return this.parent?.id;
   }
 
   override get graceMs(): number {
@@ -136,6 +137,7 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
   epilogue(save: (context: EpilogueContext) => unknown, options: { readonly name?: string } = {}): void {
     checkFunction('save', save);
     checkObject('epilogue options', options, GATE_OPTIONS);
+    if (options.name !== undefined) checkKey('name', options.name);
     if (!this.isLive) throw this.closedError();
     this.use().epilogue.push({ name: options.name ?? (save.name || 'epilogue'), save });
   }
@@ -147,6 +149,7 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
   attach(resource: Attachment): Attached {
     checkKey('name', resource?.name);
     checkFunction('stop', resource.stop);
+    if (resource.gone !== undefined && !isThenable(resource.gone)) throw invalid('gone must be a promise.');
     const attached = this.use().attach(resource);
     if (!this.isLive) attached.stop(this.reason);
     return { release: () => attached.release() };
@@ -154,8 +157,12 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
 
   defer(callback: () => unknown): void {
     checkFunction('callback', callback);
+    if (this.isQuiet) {
+      settle(callback, () => {}, this.onError);
+      return;
+    }
     this.use().defer(callback);
-    if (!this.isLive) this.trySettle();
+    this.trySettle();
   }
 
   complete(value?: unknown): boolean {
@@ -193,12 +200,15 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
     }
   }
 
-  /** The work has returned or thrown. What it throws after the run is over has no other way to be heard. */
-  unwound(failure?: { readonly error: unknown }): void {
-    if (failure !== undefined && !saysAborted(failure.error)) {
-      this.aftermath.error = failure.error;
-      this.onError(failure.error);
-    }
+  /** What the work throws after the run is over has no other way to be heard, unless it is only the abort. */
+  failedLate(error: unknown): void {
+    if (saysAborted(error)) return;
+    this.aftermath.error = error;
+    this.onError(error);
+  }
+
+  /** The work has returned or thrown. */
+  unwound(): void {
     if (!this.isWorking) return;
     this.isWorking = false;
     this.trySettle();
@@ -239,7 +249,8 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
   override mark(stop: Stop): void {
     this.current = false;
     this.stop = stop;
-    this.status = 'stopping';
+    // A queued run that nothing hangs on is quiet at the cut, and is never seen as stopping.
+    this.status = this.generation === 0 && this.resources === undefined ? 'aborted' : 'stopping';
     this.host.marked(this);
   }
 
@@ -340,6 +351,7 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
   /** What a retained run needs no more: 10 000 controllers and values are not kept. */
   forget(): void {
     this.#controller = undefined;
+    this.spec.signal = undefined;
     this.resources = undefined;
     if (this.status === 'completed') this.result = undefined;
   }

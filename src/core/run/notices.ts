@@ -1,3 +1,4 @@
+import type { Stop } from '../abort/entry.js';
 import type { AbortRegistry } from '../abort/registry.js';
 import { targetOf } from '../abort/registry.js';
 import { matches } from '../abort/selector.js';
@@ -23,18 +24,23 @@ export function subscribe({
   readonly queue: Queue;
 }): () => void {
   const { runtime, entries } = aborts;
-  /** By identity: a notice for an earlier generation hits nobody. */
-  const running = ({ runId, generation }: RunRef): ManagedRun[] => {
-    const entry = entries.get(runId);
-    return entry instanceof ManagedRun && entry.generation === generation ? [entry] : [];
+  /** By identity: a notice for an earlier generation hits nobody. One that overtakes the claim's answer is kept for it. */
+  const stop = (refs: readonly RunRef[], how: Stop): void => {
+    const hit: ManagedRun[] = [];
+    for (const { runId, generation } of refs) {
+      const entry = entries.get(runId);
+      if (!(entry instanceof ManagedRun)) continue;
+      if (entry.generation === generation) hit.push(entry);
+      else if (entry.status === 'queued') entry.stoppedEarly = { generation, stop: how };
+    }
+    aborts.stop(hit, how);
   };
   const reconcile = (sessionKey: string): void => {
     settle(
       () => backend.read({ sessionKey }),
       (stored) => {
         for (const run of stored) {
-          if (run.status !== 'stopping') continue;
-          aborts.stop(running(run), aborts.newStop(run.reason ?? 'policy'));
+          if (run.status === 'stopping') stop([run], aborts.newStop(run.reason ?? 'policy'));
         }
         locks.changed(sessionKey);
         queue.pump(sessionKey);
@@ -44,7 +50,7 @@ export function subscribe({
   };
   return backend.subscribe(runtime.nodeId, {
     stopped: ({ reason, runs, supersededBy }) => {
-      aborts.stop(runs.flatMap(running), aborts.newStop(reason, supersededBy));
+      stop(runs, aborts.newStop(reason, supersededBy));
     },
     recorded: ({ sessionKey, stop: { selector, requester, reason } }) => {
       const hit = entries
@@ -65,6 +71,8 @@ export function subscribe({
     },
     lockLost: ({ sessionKey, token }) => locks.lockLost(sessionKey, token),
     gap: () => {
+      duplicates.reconcile();
+      locks.reconcile();
       for (const sessionKey of entries.sessionKeys()) reconcile(sessionKey);
     },
   });

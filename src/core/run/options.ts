@@ -97,7 +97,8 @@ export interface RunSpec {
   readonly queueTimeoutMs: number;
   /** How long unwinding may take, in ms. */
   readonly graceMs: number;
-  readonly signal: AbortSignal | undefined;
+  /** Let go of once the run is quiet. */
+  signal: AbortSignal | undefined;
   /** The digest of its request, if one was given. */
   readonly fingerprint: string | undefined;
 }

@@ -1,5 +1,6 @@
 import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
 import type { Runtime } from '../internal/runtime.js';
+import { abortedBeforeStart } from './admission.js';
 import type { ManagedRun } from './managed-run.js';
 import { neverStarted, type Outcome } from './outcome.js';
 import type { Acknowledged, BeginResult, Duplicate, QueueResult, Rejected, RunResult, StartResult } from './results.js';
@@ -18,8 +19,8 @@ export function perform(run: ManagedRun, work: (run: Run) => unknown): void {
       run.unwound();
     },
     (error) => {
-      if (run.fail(error)) run.unwound();
-      else run.unwound({ error });
+      if (!run.fail(error)) run.failedLate(error);
+      run.unwound();
     },
   );
 }
@@ -57,17 +58,30 @@ export function runToOutcome<T>(
 
 /** `control.start`: answers at admission; the outcome never rejects. */
 export function startToAnswer<T>(begun: BeginResult, work: (run: Run) => unknown): StartResult<T> {
-  if (begun.status !== 'started' && begun.status !== 'queued') return begun as StartResult<T>;
+  if (!isAcknowledged(begun)) return notAcknowledged(begun) as StartResult<T>;
   const { status, run } = begun;
   const outcome = outcomeOfBegun(begun) as Acknowledged<T>['outcome'];
   whenStarted(begun, (started) => perform(started, work));
   return { status, runId: run.id, outcome };
 }
 
+/** A run whose caller is told that it runs or waits. */
+export type Begun = Extract<BeginResult, { status: 'started' | 'queued' }>;
+
+export function isAcknowledged(begun: BeginResult): begun is Begun {
+  return begun.status === 'queued' || (begun.status === 'started' && (begun.run as ManagedRun).isLive);
+}
+
+/** Also for a run that was cut on the way to its caller: its work is never called, so nothing of it has to unwind. */
+export function notAcknowledged(begun: BeginResult): BeginResult {
+  if (begun.status !== 'started') return begun;
+  const run = begun.run as ManagedRun;
+  run.unwound();
+  return abortedBeforeStart(run);
+}
+
 /** How a run ends that was acknowledged; a queued one may still turn out to be none. */
-export function outcomeOfBegun(
-  begun: Extract<BeginResult, { status: 'started' | 'queued' }>,
-): Promise<Outcome | Duplicate | Rejected> {
+export function outcomeOfBegun(begun: Begun): Promise<Outcome | Duplicate | Rejected> {
   return new Promise((resolve) => {
     const run = begun.run as ManagedRun;
     if (begun.status === 'started') {
@@ -82,10 +96,7 @@ export function outcomeOfBegun(
   });
 }
 
-export function whenStarted(
-  begun: Extract<BeginResult, { status: 'started' | 'queued' }>,
-  next: (run: ManagedRun) => void,
-): void {
+export function whenStarted(begun: Begun, next: (run: ManagedRun) => void): void {
   if (begun.status === 'started') {
     next(begun.run as ManagedRun);
     return;

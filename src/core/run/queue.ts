@@ -29,6 +29,11 @@ export class Queue {
     return this.#others(run, (other) => other.isLive);
   }
 
+  /** Those of them that began before it: what a takeover cuts. A newer one stays, however late the answer. */
+  predecessors(run: ManagedRun): ManagedRun[] {
+    return this.#others(run, (other) => other.isLive, run);
+  }
+
   /** Whether it has to wait before it may even ask the backend. */
   mustWait(candidate: Candidate): boolean {
     const { run } = candidate;
@@ -44,11 +49,10 @@ export class Queue {
   }
 
   add(candidate: Candidate): void {
-    const { sessionKey, spec } = candidate.run;
+    const { sessionKey } = candidate.run;
     const lane = this.#lanes.get(sessionKey) ?? new Lane(sessionKey);
     this.#lanes.set(sessionKey, lane);
-    if (spec.whenBusy === 'enqueue') lane.waiting.push(candidate);
-    else lane.waiting.unshift(candidate);
+    lane.add(candidate);
   }
 
   /** From now on it is known to callers: its end is told. */
@@ -87,9 +91,13 @@ export class Queue {
     const lane = this.#lanes.get(sessionKey);
     if (lane === undefined) return;
     for (const candidate of [...lane.waiting]) {
-      if (candidate.isAsking || !lane.waiting.includes(candidate)) continue;
-      if (this.#isBlocked(candidate)) continue;
-      if (candidate.run.spec.startWhen === 'quiet' && this.unsettled(candidate.run).length > 0) {
+      const { run } = candidate;
+      // One that nobody was told of has its turn when it is announced.
+      if (candidate.isAsking || !run.isAnnounced || run.status !== 'queued') continue;
+      if (this.#isBlocked(candidate)) {
+        // Its grace runs from its turn, which has passed to a run that started beside it.
+        this.#stopQuietWait(candidate);
+      } else if (run.spec.startWhen === 'quiet' && this.unsettled(run).length > 0) {
         this.#limitQuietWait(candidate);
       } else {
         this.#attempt(lane, candidate);
@@ -145,6 +153,7 @@ export class Queue {
     candidate.resolve(result);
     run.isRefused = true;
     this.#aborts.stop([run], this.#aborts.newStop('policy'));
+    run.unwound();
   }
 
   #retryLater(candidate: Candidate): void {
@@ -162,24 +171,31 @@ export class Queue {
     });
   }
 
+  #stopQuietWait(candidate: Candidate): void {
+    this.#runtime.timers.cancel(candidate.quietTimer);
+    candidate.quietTimer = undefined;
+  }
+
   #isBlocked(candidate: Candidate): boolean {
     const { run } = candidate;
     if (run.spec.whenBusy !== 'enqueue') return false;
-    const waiting = this.#lanes.get(run.sessionKey)?.waiting ?? [];
-    const at = waiting.indexOf(candidate);
-    const ahead = at < 0 ? waiting : waiting.slice(0, at);
-    if (ahead.some((other) => !waitsForAncestorOf(other.run, run))) return true;
+    const lane = this.#lanes.get(run.sessionKey);
+    for (const other of lane?.waiting ?? []) {
+      if (other === candidate) break;
+      if (!waitsForAncestorOf(other.run, run)) return true;
+    }
     // Running, or reserved and asking the backend.
-    return this.rivals(run).some((other) => !waiting.some((queued) => queued.run === other));
+    return this.rivals(run).some((other) => lane?.has(other) !== true);
   }
 
-  #others(run: ManagedRun, isWanted: (other: ManagedRun) => boolean): ManagedRun[] {
+  /** @param end - where to stop: a session's entries are in the order of their begins */
+  #others(run: ManagedRun, isWanted: (other: ManagedRun) => boolean, end?: ManagedRun): ManagedRun[] {
     const { entries } = this.#aborts;
     const found: ManagedRun[] = [];
     let entry = entries.firstInSession(run.sessionKey);
     if (entry === undefined) return found;
     const ancestors = run.parent === undefined ? undefined : ancestorsOf(run);
-    for (; entry !== undefined; entry = entry.nextInSession) {
+    for (; entry !== undefined && entry !== end; entry = entry.nextInSession) {
       if (entry === run || !(entry instanceof ManagedRun) || !isWanted(entry)) continue;
       if (ancestors?.includes(entry) !== true) found.push(entry);
     }

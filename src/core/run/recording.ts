@@ -4,11 +4,12 @@ import type { Recorded } from '../abort/receipt.js';
 import type { Elsewhere, StopRecorder } from '../abort/registry.js';
 import { type AbortRequest, isSessionStop } from '../abort/request.js';
 import { matches } from '../abort/selector.js';
-import type { ReservedEpilogue, StopItem, StopRequest, StoredRun } from '../backend/port.js';
-import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
+import type { ReservedEpilogue, StopAnswer, StopItem, StopRequest, StoredRun } from '../backend/port.js';
+import { type Awaitable, chain, isThenable, settle } from '../internal/awaitable.js';
 import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
 import { Epilogue } from '../lock/epilogue.js';
+import type { HeldGrant } from '../lock/grant.js';
 import type { SessionLock } from '../lock/session-lock.js';
 import { ManagedRun } from './managed-run.js';
 import { RecordedStops } from './recorded-stops.js';
@@ -17,6 +18,8 @@ import { RecordedStops } from './recorded-stops.js';
 export interface PreparedStop {
   readonly run: ManagedRun;
   readonly item: StopItem;
+  /** The grant that is revoked with it. */
+  readonly grant: HeldGrant | undefined;
 }
 
 const NOWHERE: Elsewhere = {
@@ -26,6 +29,9 @@ const NOWHERE: Elsewhere = {
   stale: false,
   isUnreachable: false,
 };
+
+const NOBODY: readonly StoredRun[] = Object.freeze([]);
+const UNREACHABLE: Elsewhere = { ...NOWHERE, isUnreachable: true };
 
 /** Tells the backend of stops: marks, grants and epilogues of a session in one operation. */
 export class Recording implements StopRecorder {
@@ -70,7 +76,8 @@ export class Recording implements StopRecorder {
     }
     const told = this.#operations.backend.scope === 'process' ? 'local' : 'cluster';
     const outcome = (all: readonly boolean[]): Recorded => (all.includes(false) ? 'unreachable' : told);
-    return answers.some(isThenable) ? Promise.all(answers).then(outcome) : outcome(answers as boolean[]);
+    if (!answers.some(isThenable)) return outcome(answers as boolean[]);
+    return this.#operations.within(Promise.all(answers).then(outcome), 'unreachable');
   }
 
   /** Notes, in the tick of the cut, which grants are revoked with it and which epilogues are due. */
@@ -83,7 +90,7 @@ export class Recording implements StopRecorder {
         if (hasEpilogue) run.aftermath.epilogue = 'skipped';
         continue;
       }
-      const prepared = { run, item: this.#itemOf(run, hasEpilogue) };
+      const prepared = this.#prepareRun(run, hasEpilogue);
       const others = bySession.get(run.sessionKey);
       if (others === undefined) bySession.set(run.sessionKey, [prepared]);
       else others.push(prepared);
@@ -100,13 +107,25 @@ export class Recording implements StopRecorder {
     const { backend } = this.#operations;
     const { nodeId } = this.#runtime;
     const runs = prepared.map(({ item }) => item);
+    const keep = ({ number }: StopAnswer): void => {
+      if (number !== undefined && record !== undefined) {
+        this.stops.keep(sessionKey, number, record.requester, record.intent);
+      }
+    };
     return settle(
-      () => this.#operations.sendFirst(sessionKey, () => backend.stop({ sessionKey, nodeId, reason, runs, record })),
+      () =>
+        this.#operations.sendFirst(
+          sessionKey,
+          () => backend.stop({ sessionKey, nodeId, reason, runs, record }),
+          (late) => {
+            keep(late);
+            // Epilogues that were skipped, for want of an answer: the lock would wait for them.
+            for (const { token } of late.epilogues) this.#locks.queue(sessionKey).giveBackLate(token);
+          },
+        ),
       (answer) => {
         this.applied(prepared, answer.epilogues);
-        if (answer.number !== undefined && record !== undefined) {
-          this.stops.keep(sessionKey, answer.number, record.requester, record.intent);
-        }
+        keep(answer);
         return true;
       },
       (error) => {
@@ -119,35 +138,39 @@ export class Recording implements StopRecorder {
 
   /** The operation took effect: grants are revoked, and epilogues have their tokens, or come too late. */
   applied(prepared: readonly PreparedStop[], epilogues: readonly ReservedEpilogue[]): void {
-    for (const { run, item } of prepared) {
-      if (item.revoke !== undefined) run.lockEnded('released');
+    for (const { run, grant } of prepared) {
+      grant?.stopAnswered(true);
       const token = epilogues.find((epilogue) => epilogue.runId === run.id)?.token ?? null;
       this.#tokenKnown(run, token);
     }
   }
 
   failed(prepared: readonly PreparedStop[]): void {
-    for (const { run, item } of prepared) {
-      if (item.revoke !== undefined) run.lockEnded('failed');
+    for (const { run, grant } of prepared) {
+      grant?.stopAnswered(false);
       this.#tokenKnown(run, null);
     }
   }
 
-  /** Runs of other nodes are read, authorised, and then stopped by id. */
-  stopElsewhere(request: AbortRequest): Awaitable<Elsewhere> {
+  lookElsewhere(request: AbortRequest): Awaitable<readonly StoredRun[] | undefined> {
     const { runId, sessionKey } = request.selector;
-    if (runId === undefined && sessionKey === undefined) return NOWHERE;
-    if (runId !== undefined && this.#entries.get(runId) !== undefined) return NOWHERE;
+    if (runId === undefined && sessionKey === undefined) return NOBODY;
+    if (runId !== undefined && this.#entries.get(runId) !== undefined) return NOBODY;
     const { backend } = this.#operations;
     const query = runId === undefined ? { sessionKey: sessionKey as string } : { runId };
-    return settle(
+    return settle<readonly StoredRun[], readonly StoredRun[] | undefined>(
       () => this.#operations.ask(() => backend.read(query)),
-      (runs) => this.#judge(request, runs),
+      (runs) => runs,
       (error) => {
         this.#runtime.onError(error);
-        return { ...NOWHERE, isUnreachable: true };
+        return undefined;
       },
     );
+  }
+
+  stopElsewhere(request: AbortRequest, seen: Awaitable<readonly StoredRun[] | undefined>): Awaitable<Elsewhere> {
+    const elsewhere = chain(seen, (runs) => (runs === undefined ? UNREACHABLE : this.#judge(request, runs)));
+    return this.#operations.within(elsewhere, UNREACHABLE);
   }
 
   #judge(request: AbortRequest, runs: readonly StoredRun[]): Awaitable<Elsewhere> {
@@ -156,7 +179,7 @@ export class Recording implements StopRecorder {
     const stopped: StoredRun[] = [];
     for (const run of runs) {
       if (run.nodeId === this.#runtime.nodeId) continue;
-      if (!matches(selector, { ...run, id: run.runId, tags: [] })) continue;
+      if (!matches(selector, { ...run, id: run.runId })) continue;
       if (!this.#runtime.authority.may('abort', requester, run)) found.forbidden = true;
       else if (selector.generation !== undefined && selector.generation !== run.generation) {
         found.stale = true;
@@ -195,11 +218,11 @@ export class Recording implements StopRecorder {
     return { sessionKey, record: { selector, requester, intent: request.intent } };
   }
 
-  #itemOf(run: ManagedRun, hasEpilogue: boolean): StopItem {
+  #prepareRun(run: ManagedRun, hasEpilogue: boolean): PreparedStop {
     const grants = run.resources === undefined ? [] : [...run.resources.grants];
-    const grant = grants.find((held) => held.sessionKey === run.sessionKey && held.isIdle);
+    const grant = grants.find((held) => held.sessionKey === run.sessionKey && held.isIdle && held.stop === undefined);
     if (grant !== undefined) {
-      grant.isStoppedInBackend = true;
+      grant.stop = 'sent';
       run.aftermath.lock = 'pending';
     }
     if (hasEpilogue) {
@@ -210,12 +233,8 @@ export class Recording implements StopRecorder {
       run.aftermath.due = epilogue;
       this.#locks.queue(run.sessionKey).reserve(epilogue);
     }
-    return {
-      runId: run.id,
-      generation: run.generation,
-      revoke: grant?.token,
-      epilogue: hasEpilogue,
-    };
+    const item = { runId: run.id, generation: run.generation, revoke: grant?.token, epilogue: hasEpilogue };
+    return { run, item, grant };
   }
 
   #tokenKnown(run: ManagedRun, token: number | null): void {

@@ -2,14 +2,14 @@ import type { AbortReason } from '../abort/reason.js';
 import { saysReason } from '../abort/reason.js';
 import { AbortRegistry, targetOf } from '../abort/registry.js';
 import { memory } from '../backend/memory.js';
-import type { Backend } from '../backend/port.js';
+import type { Backend, StoredRun } from '../backend/port.js';
 import { type Awaitable, chain, isThenable, settle } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { invalid, RunfenceError } from '../internal/errors.js';
 import { Operations } from '../internal/operations.js';
 import { type OnError, Runtime } from '../internal/runtime.js';
 import { SignalLinks } from '../internal/signals.js';
-import { checkCount, checkLimit, checkObject } from '../internal/validate.js';
+import { checkBackend, checkCount, checkFunction, checkLimit, checkObject, checkTag } from '../internal/validate.js';
 import { SessionLock } from '../lock/session-lock.js';
 import { copyRequester, type Requester } from '../principal.js';
 import { Admission, abortedBeforeStart } from './admission.js';
@@ -133,6 +133,8 @@ export class RunRegistry {
   constructor(options: RunRegistryOptions = {}) {
     checkObject('RunRegistry options', options, OPTIONS);
     const { backend = memory(), aborts, clock, retention = {}, defaults = {}, onError } = options;
+    checkBackend(backend);
+    if (aborts !== undefined && !(aborts instanceof AbortRegistry)) throw invalid('aborts must be an AbortRegistry.');
     checkObject('defaults', defaults, DEFAULTS);
     checkObject('retention', retention, RETENTION);
     checkCount('retention.ttlMs', retention.ttlMs);
@@ -162,7 +164,7 @@ export class RunRegistry {
       { runtime, operations },
     );
     this.#retention = new Retention(runtime, retention, (run) => this.#forget(run));
-    this.#duplicates = new Duplicates(runtime);
+    this.#duplicates = new Duplicates(runtime, this.operations);
     this.#recording = new Recording({
       runtime,
       operations,
@@ -236,10 +238,11 @@ export class RunRegistry {
     return entry instanceof ManagedRun && mayRead(entry) ? viewOf(entry) : undefined;
   }
 
-  /** The runs of this node that are not quiet: queued, running and stopping. */
+  /** The runs of this node that are queued, running or stopping. */
   list(options: ReadOptions = {}): RunView[] {
     const mayRead = this.#reader(options);
-    return this.#unquiet().filter(mayRead).map(viewOf);
+    const isListed = (run: ManagedRun): boolean => run.isLive || run.status === 'stopping';
+    return this.#unquiet().filter(isListed).filter(mayRead).map(viewOf);
   }
 
   /** Which runs of a session are active, stopping and queued on this node. */
@@ -261,6 +264,7 @@ export class RunRegistry {
   isActive(sessionKey: string, options: ReadOptions & { readonly kind?: string } = {}): boolean {
     checkObject('isActive options', options, IS_ACTIVE);
     const { kind, requester } = options;
+    if (kind !== undefined) checkTag(kind);
     const mayRead = this.#reader({ requester });
     return this.#inSession(sessionKey).some(
       (run) => run.status === 'running' && (kind === undefined || run.kind === kind) && mayRead(run),
@@ -324,8 +328,9 @@ export class RunRegistry {
 
   /** Forgets what is retained, and lets go of the backend. @internal */
   close(): void {
-    this.#retention.clear();
+    this.#retention.close();
     this.#recording.stops.clear();
+    this.#duplicates.close();
     this.locks.close();
     this.#unsubscribe();
   }
@@ -382,7 +387,11 @@ export class RunRegistry {
         if (run.generation === 0) this.#admission.queue.leave(run);
       },
       ended: (run) => this.#ended(run),
-      unwinding: (run) => this.#limitUnwinding(run),
+      unwinding: (run) => {
+        this.#limitUnwinding(run);
+        // A stopping run does not make its session busy.
+        this.#admission.queue.pump(run.sessionKey);
+      },
       settled: (run) => this.#settled(run),
       cut: (run, reason) => this.#cut(run, reason),
       confirm: (run) => this.#confirm(run),
@@ -441,6 +450,8 @@ export class RunRegistry {
 
   #forget(run: ManagedRun): void {
     this.aborts.entries.remove(run);
+    // The backend never had it: under this id it may know a run of another node.
+    if (run.generation === 0) return;
     const { backend } = this.operations;
     const { sessionKey, id: runId } = run;
     settle(
@@ -484,21 +495,23 @@ export class RunRegistry {
     const checked = this.operations.ask(() => backend.check({ sessionKey, runId, generation }));
     return chain(checked, (isCurrent) => {
       if (isCurrent || !run.isCurrent()) return isCurrent;
-      return chain(
-        this.operations.ask(() => backend.read({ runId })),
-        (stored) => {
-          this.#cut(run, stored[0]?.reason ?? 'heartbeat-lost');
-          return false;
-        },
+      const cut = (stored: readonly StoredRun[]): boolean => {
+        this.#cut(run, stored[0]?.reason ?? 'heartbeat-lost');
+        return false;
+      };
+      // The backend has said that it is stopped; only the reason may stay unknown.
+      return settle(
+        () => this.operations.ask(() => backend.read({ runId })),
+        cut,
+        () => cut([]),
       );
     });
   }
 
-  #child<T>(parent: ManagedRun, options: ChildOptions, work: (run: Run) => Awaitable<T>): Promise<RunResult<T>> {
+  async #child<T>(parent: ManagedRun, options: ChildOptions, work: (run: Run) => Awaitable<T>): Promise<RunResult<T>> {
+    checkFunction('work', work);
     const { spec, isDetached } = checkChildOptions(options, parent.spec, this.#defaults);
-    if (!parent.isLive) {
-      return Promise.resolve(neverStarted(this.#runtime, 'parent') as RunResult<T>);
-    }
+    if (!parent.isLive) return neverStarted(this.#runtime, 'parent') as RunResult<T>;
     return runToOutcome(this.#runtime, this.#admit(spec, parent, isDetached), work);
   }
 }

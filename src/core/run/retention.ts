@@ -23,6 +23,7 @@ export class Retention {
   #last: ManagedRun | undefined;
   #size = 0;
   #timer: Timer | undefined;
+  #isClosed = false;
 
   constructor(runtime: Runtime, options: RetentionOptions, forget: (run: ManagedRun) => void) {
     this.#runtime = runtime;
@@ -32,7 +33,7 @@ export class Retention {
   }
 
   get keeps(): boolean {
-    return this.#ttlMs > 0 && this.#max > 0;
+    return this.#ttlMs > 0 && this.#max > 0 && !this.#isClosed;
   }
 
   get size(): number {
@@ -48,7 +49,9 @@ export class Retention {
     if (this.#timer === undefined) this.#arm();
   }
 
-  clear(): void {
+  /** Forgets all; what ends later is not kept. */
+  close(): void {
+    this.#isClosed = true;
     while (this.#first !== undefined) this.#evictFirst();
     this.#runtime.timers.cancel(this.#timer);
     this.#timer = undefined;

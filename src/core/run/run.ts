@@ -74,9 +74,11 @@ export interface Run extends AsyncDisposable {
   fence<T>(source: ReadableStream<T>, options?: FenceOptions): ReadableStream<T>;
   /**
    * Guards a source. At the cut it rejects with the abort, wakes a pull that is stuck, calls the
-   * source's `return()` once, and an item that was fulfilled but not read is not delivered.
+   * source's `return()` once, and an item that was fulfilled but not read is not delivered. Fence the
+   * outermost source: a generator around the fence may hold an item that was read before the cut.
    *
    * @param options - `atAbort: 'end'` ends instead of rejecting: a quiet end looks like a finished answer
+   * @throws `RUN_QUEUED` if the run has not started
    */
   fence<T>(source: AsyncIterable<T>, options?: FenceOptions): AsyncIterableIterator<T>;
 

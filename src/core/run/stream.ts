@@ -1,10 +1,10 @@
 import { chunksOf } from '../fence/fence.js';
 import { type ChunkSource, FencedStream } from '../fence/stream.js';
-import { settle } from '../internal/awaitable.js';
+import { Deferred, settle } from '../internal/awaitable.js';
 import type { Runtime } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
 import type { ManagedRun } from './managed-run.js';
-import { outcomeOfBegun, whenStarted } from './perform.js';
+import { isAcknowledged, notAcknowledged, outcomeOfBegun, whenStarted } from './perform.js';
 import type { BeginResult, StreamResult } from './results.js';
 import type { Run } from './run.js';
 
@@ -15,7 +15,7 @@ export function streamToAnswer<T>(
   readTimeoutMs: number,
   work: (run: Run) => unknown,
 ): StreamResult<T> {
-  if (begun.status !== 'started' && begun.status !== 'queued') return begun as StreamResult<T>;
+  if (!isAcknowledged(begun)) return notAcknowledged(begun) as StreamResult<T>;
   const { status } = begun;
   const run = begun.run as ManagedRun;
   const outcome = outcomeOfBegun(begun) as Promise<never>;
@@ -25,39 +25,44 @@ export function streamToAnswer<T>(
     pulled: () => reader.isReading(),
     delivered: () => reader.isIdle(),
     ended: () => {
-      reader.stop();
       run.complete();
       run.unwound();
     },
     failed: (error) => {
-      reader.stop();
       run.fail(error);
       run.unwound();
     },
     cancelled: () => run.host.cut(run, 'disconnect'),
+    failedLate: (error) => run.failedLate(error),
     unwound: () => run.unwound(),
   });
   const stream = fenced.open();
-  run.onEnded(() => reader.stop());
+  let isCalled = false;
+  run.onEnded(() => {
+    reader.stop();
+    if (!isCalled) chunks.drop();
+  });
+  const failed = (error: unknown): void => {
+    fenced.failed(error);
+    chunks.drop();
+  };
   whenStarted(begun, () => {
     if (!run.isCurrent()) {
       run.unwound();
       return;
     }
-    reader.isIdle();
+    isCalled = true;
+    reader.start();
     settle(
       () => work(run),
       (source) => {
         try {
           chunks.open(chunksOf<T>(source));
         } catch (error) {
-          fenced.failed(error);
+          failed(error);
         }
       },
-      (error) => {
-        chunks.fail(error);
-        fenced.failed(error);
-      },
+      failed,
     );
   });
   return { status, runId: run.id, outcome, stream };
@@ -65,33 +70,28 @@ export function streamToAnswer<T>(
 
 /** The chunks of work that has not given its source yet: a stream is handed out before that. */
 class LateChunks<T> implements ChunkSource<T> {
-  readonly #source: Promise<ChunkSource<T>>;
-  #resolve!: (source: ChunkSource<T>) => void;
-  #reject!: (error: unknown) => void;
-
-  constructor() {
-    this.#source = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    // A failure is told to the stream, whether or not somebody reads.
-    this.#source.catch(() => {});
-  }
+  readonly #source: Deferred<ChunkSource<T> | undefined> = new Deferred();
+  #isStopped = false;
 
   open(source: ChunkSource<T>): void {
-    this.#resolve(source);
+    this.#source.resolve(source);
   }
 
-  fail(error: unknown): void {
-    this.#reject(error);
+  /** There will be no source. */
+  drop(): void {
+    this.#source.resolve(undefined);
   }
 
-  pull(): ReturnType<ChunkSource<T>['pull']> {
-    return this.#source.then((source) => source.pull());
+  async pull(): Promise<{ readonly done?: boolean | undefined; readonly value?: T | undefined }> {
+    const source = await this.#source.promise;
+    // A source that arrives after the stop is only told so: a pull would set it going.
+    return source === undefined || this.#isStopped ? { done: true } : source.pull();
   }
 
-  stop(reason: unknown): Promise<unknown> {
-    return this.#source.then((source) => source.stop(reason));
+  async stop(reason: unknown): Promise<void> {
+    this.#isStopped = true;
+    const source = await this.#source.promise;
+    await source?.stop(reason);
   }
 }
 
@@ -101,6 +101,7 @@ class ReaderWatch {
   readonly #run: ManagedRun;
   readonly #timeoutMs: number;
   #timer: Timer | undefined;
+  #isReading = false;
 
   constructor(runtime: Runtime, run: ManagedRun, timeoutMs: number) {
     this.#runtime = runtime;
@@ -108,11 +109,18 @@ class ReaderWatch {
     this.#timeoutMs = timeoutMs;
   }
 
+  /** The run has started. Somebody may have read since it was queued. */
+  start(): void {
+    if (!this.#isReading) this.isIdle();
+  }
+
   isReading(): void {
+    this.#isReading = true;
     this.stop();
   }
 
   isIdle(): void {
+    this.#isReading = false;
     if (this.#timeoutMs === Number.POSITIVE_INFINITY) return;
     this.stop();
     this.#timer = this.#runtime.timers.after(this.#timeoutMs, () => this.#run.host.cut(this.#run, 'disconnect'));

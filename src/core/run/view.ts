@@ -62,13 +62,13 @@ export function viewOf(run: ManagedRun): RunView {
 
 /** What this node can say of a run of another node. */
 export function viewOfStored(run: StoredRun): RunView {
-  const { runId, sessionKey, kind, owner, generation, status, reason, nodeId } = run;
+  const { runId, sessionKey, kind, owner, tags, generation, status, reason, nodeId } = run;
   return {
     runId,
     sessionKey,
     kind,
     owner,
-    tags: [],
+    tags,
     generation,
     status,
     reason,

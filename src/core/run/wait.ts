@@ -46,9 +46,9 @@ export async function wait(
   if (signal?.aborted === true) throw signal.reason;
   const { runtime, entries, operations, duplicates } = context;
   const entry = entries.get(runId);
-  if (entry !== undefined) {
-    const isWanted = entry instanceof ManagedRun && (kind === undefined || kind === entry.kind);
-    if (!isWanted || !runtime.authority.may('read', requester, targetOf(entry))) return UNKNOWN;
+  const isWanted = entry instanceof ManagedRun && (kind === undefined || kind === entry.kind);
+  // What is here and not to be read takes the way of what is not here: it takes as long, and fails alike.
+  if (isWanted && runtime.authority.may('read', requester, targetOf(entry))) {
     if (entry.hasOutcome) return entry.outcome;
     return untilEnded(runtime, timeoutMs, signal, {
       listen: (listener) => entry.onEnded(listener),
@@ -72,8 +72,8 @@ function untilEnded(
   timeoutMs: number,
   signal: AbortSignal | undefined,
   ends: {
-    readonly listen: (listener: (outcome: Outcome) => void) => void;
-    readonly forget: (listener: (outcome: Outcome) => void) => void;
+    readonly listen: (listener: (outcome: Outcome | undefined) => void) => void;
+    readonly forget: (listener: (outcome: Outcome | undefined) => void) => void;
   },
 ): Promise<WaitOutcome> {
   if (timeoutMs === 0) return Promise.resolve(TIMEOUT);
@@ -89,9 +89,9 @@ function untilEnded(
       signal?.removeEventListener('abort', aborted);
       ends.forget(ended);
     };
-    const ended = (outcome: Outcome): void => {
+    const ended = (outcome: Outcome | undefined): void => {
       stop();
-      resolve(outcome);
+      resolve(outcome ?? UNKNOWN);
     };
     const aborted = (): void => {
       stop();
@@ -102,7 +102,7 @@ function untilEnded(
       resolve(TIMEOUT);
     });
     if (timeoutMs !== Number.POSITIVE_INFINITY) timers.hold();
-    ends.listen(ended);
     signal?.addEventListener('abort', aborted, { once: true });
+    ends.listen(ended);
   });
 }

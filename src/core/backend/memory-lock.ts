@@ -1,0 +1,57 @@
+import type { LockHolder, LockRequest, ReservedEpilogue } from './port.js';
+
+/** One session's lock: who holds it, and whose epilogues come before the next holder. */
+export class MemoryLock {
+  holder: LockHolder | undefined = undefined;
+  /** How many grants there were. */
+  grants = 0;
+  /** In the order of the cuts. */
+  readonly #reserved: ReservedEpilogue[] = [];
+
+  get isFree(): boolean {
+    return this.holder === undefined && this.#reserved.length === 0;
+  }
+
+  isReserved(token: number): boolean {
+    return this.#reserved.some((reserved) => reserved.token === token);
+  }
+
+  /** Whether nobody comes before this request. */
+  isFreeFor({ reserved }: LockRequest): boolean {
+    const [first] = this.#reserved;
+    return this.holder === undefined && (first === undefined || first.token === reserved);
+  }
+
+  grant({ run, nodeId, reserved, since }: LockRequest, token: number): void {
+    this.holder = { runId: run?.runId, nodeId, token, since };
+    if (reserved === undefined) this.grants += 1;
+    else this.#reserved.shift();
+  }
+
+  /** Frees the lock, or a reservation, if it is this token's. */
+  free(token: number): boolean {
+    if (this.holder?.token === token) {
+      this.holder = undefined;
+      return true;
+    }
+    return this.#drop((reserved) => reserved.token === token);
+  }
+
+  reserve(epilogue: ReservedEpilogue): void {
+    this.#reserved.push(epilogue);
+  }
+
+  reservationOf(runId: string): ReservedEpilogue | undefined {
+    return this.#reserved.find((reserved) => reserved.runId === runId);
+  }
+
+  dropReservationOf(runId: string): void {
+    this.#drop((reserved) => reserved.runId === runId);
+  }
+
+  #drop(isMeant: (reserved: ReservedEpilogue) => boolean): boolean {
+    const at = this.#reserved.findIndex(isMeant);
+    if (at >= 0) this.#reserved.splice(at, 1);
+    return at >= 0;
+  }
+}

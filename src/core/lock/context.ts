@@ -1,0 +1,14 @@
+import type { Operations } from '../internal/operations.js';
+import type { Runtime } from '../internal/runtime.js';
+import type { LockQueue } from './queue.js';
+
+/** What all queues of one `SessionLock` share. */
+export interface LockContext {
+  readonly runtime: Runtime;
+  readonly operations: Operations;
+  readonly writeGraceMs: number;
+  /** Nobody waits, holds, or gives back any more. */
+  readonly isClosed: boolean;
+  /** The queue is empty and nobody holds the lock. */
+  idle(queue: LockQueue): void;
+}

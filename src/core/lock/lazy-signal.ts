@@ -1,0 +1,24 @@
+import { type AbortReason, abortError } from '../abort/reason.js';
+
+/** A signal that is made when it is first read: most grants are never asked for theirs. */
+export class LazySignal {
+  #controller: AbortController | undefined;
+  #reason: AbortReason | undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    this.#fire();
+    return this.#controller.signal;
+  }
+
+  /** The first reason stays. */
+  abort(reason: AbortReason): void {
+    this.#reason ??= reason;
+    this.#fire();
+  }
+
+  #fire(): void {
+    if (this.#reason === undefined || this.#controller === undefined || this.#controller.signal.aborted) return;
+    this.#controller.abort(abortError(this.#reason));
+  }
+}

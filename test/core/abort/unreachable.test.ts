@@ -1,0 +1,94 @@
+import { memory, type Receipt } from 'runfence';
+import { describe, expect, test } from 'vitest';
+import { AsyncBackend } from '../../support/async-backend.js';
+import { flush } from '../../support/fake-clock.js';
+import { tracked } from '../../support/tracked.js';
+import { untilCut } from '../../support/work.js';
+
+const named = { runId: 'r' };
+
+describe('a backend that does not answer', () => {
+  test('the cut stands inside the call, and the receipt says unreachable after backendTimeoutMs', async () => {
+    const slow = new AsyncBackend(memory(), 'cluster');
+    const { control, clock, errors } = tracked({ backend: slow.backend, defaults: { backendTimeoutMs: 300 } });
+    const begun = await control.runs.begin({ sessionKey: 's', ...named });
+    if (begun.status !== 'started') throw new Error(begun.status);
+    slow.hold('stop');
+    let receipt: Receipt | undefined;
+    void control.abort({ sessionKey: 's' }).then((answer) => {
+      receipt = answer;
+    });
+    expect(begun.run.isCurrent()).toBe(false);
+    expect(begun.run.signal.aborted).toBe(true);
+    await clock.advance(299);
+    expect(receipt).toBeUndefined();
+    await clock.advance(1);
+    expect(receipt).toMatchObject({ result: 'aborted', runIds: ['r'], recorded: 'unreachable' });
+    expect(errors).toMatchObject([{ code: 'BACKEND_UNAVAILABLE' }]);
+    slow.letGo('stop');
+    begun.run.complete();
+    await flush();
+  });
+
+  test('an abort waits no longer when the session’s line is held up by an earlier operation', async () => {
+    const slow = new AsyncBackend(memory(), 'cluster');
+    const { control, clock } = tracked({ backend: slow.backend });
+    const first = control.run({ sessionKey: 's', runId: 'first' }, untilCut);
+    await flush();
+    slow.hold('claim');
+    slow.hold('stop');
+    const second = control.run({ sessionKey: 's', whenBusy: 'concurrent' }, untilCut).catch(() => {});
+    let receipt: Receipt | undefined;
+    void control.abort({ sessionKey: 's' }).then((answer) => {
+      receipt = answer;
+    });
+    await clock.advance(2_000);
+    expect(receipt).toMatchObject({ result: 'aborted', recorded: 'unreachable' });
+    slow.letGo('claim');
+    slow.letGo('stop');
+    await clock.advance(2_000);
+    await first;
+    await second;
+  });
+
+  test('a run of another node is not stopped, and the receipt says so', async () => {
+    const shared = memory();
+    const slow = new AsyncBackend(shared, 'cluster');
+    const { control, clock } = tracked({ backend: slow.backend });
+    const other = tracked({ backend: shared }, clock);
+    const outcome = other.control.run({ sessionKey: 's', ...named }, untilCut);
+    slow.hold('read');
+    let receipt: Receipt | undefined;
+    void control.abort(named).then((answer) => {
+      receipt = answer;
+    });
+    await clock.advance(2_000);
+    expect(receipt).toMatchObject({ result: 'nothing-running', recorded: 'unreachable' });
+    expect(other.control.runs.get('r')?.status).toBe('running');
+    slow.letGo('read');
+    await other.control.abort('all');
+    await outcome;
+  });
+
+  test('the stop is bounded as a whole when it reads and then stops', async () => {
+    const shared = memory();
+    const slow = new AsyncBackend(shared, 'cluster');
+    const { control, clock } = tracked({ backend: slow.backend });
+    const other = tracked({ backend: shared }, clock);
+    const outcome = other.control.run({ sessionKey: 's', ...named }, untilCut);
+    slow.hold('read');
+    slow.hold('stop');
+    let receipt: Receipt | undefined;
+    void control.abort(named).then((answer) => {
+      receipt = answer;
+    });
+    await clock.advance(1_500);
+    slow.letGo('read');
+    await flush();
+    await clock.advance(500);
+    expect(receipt).toMatchObject({ recorded: 'unreachable' });
+    slow.letGo('stop');
+    await clock.advance(2_000);
+    await outcome;
+  });
+});

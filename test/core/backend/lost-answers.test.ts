@@ -1,0 +1,166 @@
+import type { ClaimAnswer, ClaimRequest, RunControl } from 'runfence';
+import { describe, expect, test } from 'vitest';
+import { begin } from '../../support/begin.js';
+import { type FakeClock, flush } from '../../support/fake-clock.js';
+import { queued } from '../../support/queued.js';
+import { BOUND_MS, slow, unavailable } from '../../support/slow.js';
+
+async function expectFreeLock(control: RunControl, clock: FakeClock): Promise<void> {
+  const lock = control.locks.acquire('s', { timeoutMs: 100 });
+  await flush();
+  await clock.advance(100);
+  (await lock).release();
+}
+
+describe('a claim that fails', () => {
+  test('leaves the old run stopped, records that, and throws', async () => {
+    const { control, slow: backend, state } = slow();
+    const old = await begin(control, { sessionKey: 's' });
+    backend.failNext('claim');
+    await unavailable(control.start({ sessionKey: 's' }, () => 1));
+    expect(old).toMatchObject({ status: 'stopping', reason: 'superseded' });
+    await flush();
+    expect(await state.read({ sessionKey: 's' })).toMatchObject([{ runId: old.id, status: 'stopping' }]);
+    old.complete();
+  });
+
+  test('leaves nothing behind: the same id starts afterwards', async () => {
+    const { control, slow: backend } = slow();
+    backend.failNext('claim');
+    const options = { sessionKey: 's', runId: 'r' };
+    await unavailable(control.run(options, () => 1));
+    expect(await control.run(options, () => 2)).toEqual({ status: 'completed', value: 2 });
+  });
+
+  test('that of a queued run ends it as failed, and the next has its turn', async () => {
+    const { control, slow: backend } = slow();
+    const old = await begin(control, { sessionKey: 's' });
+    const next = await queued(control, { sessionKey: 's', whenBusy: 'enqueue' });
+    const last = await queued(control, { sessionKey: 's', whenBusy: 'enqueue' });
+    backend.failNext('claim');
+    old.complete();
+    expect(await next.started).toMatchObject({ status: 'failed', error: { code: 'BACKEND_UNAVAILABLE' } });
+    expect(await last.started).toMatchObject({ status: 'started' });
+    last.run.complete();
+  });
+});
+
+describe('a claim that took effect and was never answered', () => {
+  /** Claims whose answer is lost on the way. */
+  function lossy(): ReturnType<typeof slow> {
+    const made = slow();
+    const { claim } = made.slow.backend;
+    let isLost = true;
+    Object.assign(made.slow.backend, {
+      claim: async (request: Parameters<typeof claim>[0]) => {
+        const answer = await claim(request);
+        if (answer.kind !== 'granted' || !isLost) return answer;
+        isLost = false;
+        throw new Error('connection reset');
+      },
+    });
+    return made;
+  }
+  const options = { sessionKey: 's', runId: 'r' };
+
+  test('is read back and ended', async () => {
+    const { control, state } = lossy();
+    await unavailable(control.runs.begin(options));
+    await flush();
+    expect(await state.read({ runId: 'r' })).toEqual([]);
+  });
+
+  test.each([
+    { what: 'the same id again', next: options },
+    { what: 'a takeover', next: { sessionKey: 's' } },
+    { what: 'a run that would be refused', next: { sessionKey: 's', whenBusy: 'reject' } },
+    { what: 'a run that waits for quiet', next: { sessionKey: 's', startWhen: 'quiet' } },
+  ] as const)('does not stand in the way of $what', async ({ next }) => {
+    const { control, slow: backend } = lossy();
+    // It cannot be read back either.
+    backend.failNext('read');
+    await unavailable(control.runs.begin(options));
+    const run = await begin(control, next);
+    expect(run.isCurrent()).toBe(true);
+    run.complete();
+  });
+});
+
+describe('a claim that timed out', () => {
+  test.each(['before', 'after'] as const)('is given back when its answer arrives (held %s it acts)', async (when) => {
+    const { control, slow: backend, state, clock } = slow();
+    backend.hold('claim', when);
+    const begun = unavailable(control.runs.begin({ sessionKey: 's' }));
+    await clock.advance(BOUND_MS);
+    await begun;
+    backend.letGo('claim');
+    await flush();
+    expect(await state.read({ sessionKey: 's' })).toEqual([]);
+  });
+
+  test('does not keep the epilogue of the run it took over from, nor the lock', async () => {
+    const { control, slow: backend, clock } = slow();
+    const old = await begin(control, { sessionKey: 's' });
+    const saved: number[] = [];
+    old.epilogue(({ token }) => saved.push(token));
+    backend.hold('claim', 'after');
+    const begun = unavailable(control.runs.begin({ sessionKey: 's' }));
+    await clock.advance(BOUND_MS);
+    await begun;
+    old.complete();
+    await flush();
+    expect(saved).toHaveLength(1);
+    backend.letGo('claim');
+    await expectFreeLock(control, clock);
+  });
+});
+
+describe('a stop that the backend did not take', () => {
+  test.each(['interrupt', 'reject'] as const)('does not hold up a later run that would %s', async (whenBusy) => {
+    const { control, slow: backend } = slow();
+    const old = await begin(control, { sessionKey: 's' });
+    backend.failNext('stop');
+    expect(await control.abort({ sessionKey: 's' })).toMatchObject({ recorded: 'unreachable' });
+    const next = await begin(control, { sessionKey: 's', whenBusy });
+    expect([old.isCurrent(), next.isCurrent()]).toEqual([false, true]);
+    old.complete();
+    next.complete();
+  });
+
+  test('and answered too late does not keep the lock for an epilogue that is skipped', async () => {
+    const { control, slow: backend, clock } = slow();
+    const old = await begin(control, { sessionKey: 's' });
+    old.epilogue(() => {});
+    backend.hold('stop', 'after');
+    const receipt = control.abort({ sessionKey: 's' });
+    await clock.advance(BOUND_MS);
+    expect(await receipt).toMatchObject({ recorded: 'unreachable' });
+    old.complete();
+    backend.letGo('stop');
+    await expectFreeLock(control, clock);
+  });
+});
+
+test('a backend that says busy for what the claim replaces is asked again in a while, not without pause', async () => {
+  const { control, slow: backend, clock } = slow();
+  const { claim } = backend.backend;
+  let asked = 0;
+  let isStubborn = true;
+  Object.assign(backend.backend, {
+    claim: async (request: ClaimRequest): Promise<ClaimAnswer> => {
+      asked += 1;
+      if (!isStubborn) return claim(request);
+      const other = { ...request, runId: 'other', nodeId: 'elsewhere', generation: 1, reason: undefined };
+      return { kind: 'busy', live: [{ ...other, status: 'running' }], stopsSeen: 0, epilogues: [] };
+    },
+  });
+  const next = await queued(control, { whenBusy: 'interrupt' });
+  await flush();
+  const before = asked;
+  await clock.advance(100);
+  expect([next.run.status, asked - before]).toEqual(['queued', 1]);
+  isStubborn = false;
+  await clock.advance(100);
+  expect(await next.started).toMatchObject({ status: 'started' });
+  next.run.complete();
+});

@@ -1,0 +1,213 @@
+import { memory, type RunControl } from 'runfence';
+import { describe, expect, test } from 'vitest';
+import { AsyncBackend } from '../../support/async-backend.js';
+import { begin } from '../../support/begin.js';
+import { type FakeClock, flush } from '../../support/fake-clock.js';
+import { queued } from '../../support/queued.js';
+import { tracked } from '../../support/tracked.js';
+
+const ada = { userId: 'ada' };
+const eve = { userId: 'eve' };
+
+/** Two controls on one backend stand for two nodes. */
+function twoNodes(): { here: RunControl; there: RunControl; clock: FakeClock } {
+  const backend = memory();
+  const { control: here, clock } = tracked({ backend });
+  const { control: there } = tracked({ backend }, clock);
+  return { here, there, clock };
+}
+
+test('a takeover cuts the run of the other node in the same call', async () => {
+  const { here, there } = twoNodes();
+  const old = await begin(there, { sessionKey: 's' });
+  const next = here.runs.beginSync({ sessionKey: 's' });
+  expect(old).toMatchObject({ status: 'stopping', reason: 'superseded' });
+  if (next.status !== 'started') throw new Error(next.status);
+  expect(next.run.generation).toBeGreaterThan(old.generation);
+  old.complete();
+  next.run.complete();
+});
+
+test('a rejected run names the run of the other node, if its owner may read it', async () => {
+  const { here, there } = twoNodes();
+  const old = await begin(there, { sessionKey: 's', owner: ada });
+  const answers = [ada, eve].map((owner) => here.runs.beginSync({ sessionKey: 's', whenBusy: 'reject', owner }));
+  expect(answers).toMatchObject([
+    { status: 'rejected', cause: 'busy', runIds: [old.id] },
+    { status: 'rejected', cause: 'busy', runIds: [] },
+  ]);
+  old.complete();
+});
+
+test('a takeover that the other node’s run forbids cuts nothing, on either node', async () => {
+  const { here, there } = twoNodes();
+  const foreign = await begin(there, { sessionKey: 's', owner: ada });
+  const own = await begin(here, { sessionKey: 's', owner: eve, whenBusy: 'concurrent' });
+  expect(here.runs.beginSync({ sessionKey: 's', owner: eve })).toEqual({
+    status: 'rejected',
+    cause: 'forbidden',
+    runIds: [],
+    leftovers: [],
+  });
+  expect([foreign.isCurrent(), own.isCurrent()]).toEqual([true, true]);
+  foreign.complete();
+  own.complete();
+});
+
+test('a queued run starts when the run of the other node ends', async () => {
+  const { here, there } = twoNodes();
+  const old = await begin(there, { sessionKey: 's' });
+  const next = await queued(here, { sessionKey: 's', whenBusy: 'enqueue' });
+  old.complete();
+  expect(await next.started).toMatchObject({ status: 'started' });
+  expect(next.run.generation).toBeGreaterThan(old.generation);
+  next.run.complete();
+});
+
+test('a queued run finds out by itself that the other node’s run has ended, when the notice is lost', async () => {
+  const backend = memory();
+  const { control: there, clock } = tracked({ backend });
+  const deaf = { ...bound(backend), subscribe: () => () => {} };
+  const { control: here } = tracked({ backend: deaf }, clock);
+  const old = await begin(there, { sessionKey: 's' });
+  const next = await queued(here, { sessionKey: 's', whenBusy: 'enqueue' });
+  old.complete();
+  await flush();
+  expect(next.run.status).toBe('queued');
+  await clock.advance(100);
+  expect(next.run.status).toBe('running');
+  next.run.complete();
+});
+
+describe('startWhen quiet', () => {
+  test.each(['interrupt', 'enqueue', 'concurrent'] as const)(
+    'a run that does %s waits until the other node’s stopping run is quiet',
+    async (whenBusy) => {
+      const { here, there } = twoNodes();
+      const old = await begin(there, { sessionKey: 's' });
+      await there.abort({ runId: old.id });
+      const next = await queued(here, { sessionKey: 's', whenBusy, startWhen: 'quiet' });
+      await flush();
+      expect(next.run.status).toBe('queued');
+      old.complete();
+      expect(await next.started).toMatchObject({ status: 'started' });
+      next.run.complete();
+    },
+  );
+
+  test('a run that would reject is refused while the other node’s run is stopping', async () => {
+    const { here, there } = twoNodes();
+    const old = await begin(there, { sessionKey: 's' });
+    await there.abort({ runId: old.id });
+    expect(here.runs.beginSync({ sessionKey: 's', whenBusy: 'reject', startWhen: 'quiet' })).toMatchObject({
+      status: 'rejected',
+      cause: 'busy',
+      runIds: [old.id],
+    });
+    old.complete();
+  });
+
+  test('is given up after the grace', async () => {
+    const { here, there, clock } = twoNodes();
+    const old = await begin(there, { sessionKey: 's' });
+    const next = await queued(here, { whenBusy: 'interrupt', startWhen: 'quiet', graceMs: 300 });
+    expect(old.reason).toBe('superseded');
+    await clock.advance(300);
+    expect(await next.started).toMatchObject({ status: 'rejected', cause: 'not-quiet' });
+    old.complete();
+  });
+});
+
+test('the same run id on the other node is a duplicate, with the first run and its outcome', async () => {
+  const { here, there } = twoNodes();
+  const first = await begin(there, { sessionKey: 's', runId: 'r' });
+  const second = await here.runs.begin({ sessionKey: 's', runId: 'r' });
+  if (second.status !== 'duplicate') throw new Error(second.status);
+  expect(second.run).toMatchObject({ runId: 'r', generation: first.generation, status: 'running' });
+  expect(first.isCurrent()).toBe(true);
+  first.complete('only known there');
+  expect(await second.outcome).toEqual({ status: 'completed' });
+});
+
+test.each([
+  { what: 'another session', options: { sessionKey: 'other', runId: 'r' } },
+  { what: 'another kind', options: { sessionKey: 's', runId: 'r', kind: 'cron' } },
+  { what: 'a stranger', options: { sessionKey: 's', runId: 'r', owner: eve } },
+])('the same run id of $what on the other node is a conflict that says nothing', async ({ options }) => {
+  const { here, there } = twoNodes();
+  const first = await begin(there, { sessionKey: 's', runId: 'r', owner: ada });
+  await expect(here.runs.begin(options)).rejects.toMatchObject({ code: 'RUN_ID_CONFLICT' });
+  expect(first.isCurrent()).toBe(true);
+  first.complete();
+});
+
+describe('with answers that are slow', () => {
+  function slowNode(): { slow: AsyncBackend; here: RunControl; there: RunControl; clock: FakeClock } {
+    const shared = memory();
+    const { control: there, clock } = tracked({ backend: shared });
+    const slow = new AsyncBackend(shared, 'cluster');
+    const { control: here } = tracked({ backend: slow.backend }, clock);
+    return { slow, here, there, clock };
+  }
+
+  test('a run that was taken over before its own claim was answered never becomes current', async () => {
+    const { slow, here, there } = slowNode();
+    slow.hold('claim', 'after');
+    const late = here.runs.begin({ sessionKey: 's' });
+    await flush();
+    const winner = await begin(there, { sessionKey: 's' });
+    slow.letGo('claim');
+    expect(await late).toMatchObject({ status: 'aborted', reason: 'superseded' });
+    expect(here.runs.session('s').activeRunIds).toEqual([]);
+    expect(winner.isCurrent()).toBe(true);
+    winner.complete();
+  });
+
+  test('runs that wait for another node keep the order of their begins', async () => {
+    const { here, there } = slowNode();
+    const old = await begin(there, { sessionKey: 's' });
+    const begun = ['first', 'second', 'third'].map((runId) =>
+      queued(here, { sessionKey: 's', runId, whenBusy: 'enqueue' }),
+    );
+    const waiting = await Promise.all(begun);
+    const order: string[] = [];
+    for (const { started: turn, run } of waiting) {
+      void turn.then(() => {
+        order.push(run.id);
+        run.complete();
+      });
+    }
+    old.complete();
+    await flush();
+    expect(order).toEqual(['first', 'second', 'third']);
+  });
+
+  test('a takeover on each node: the later generation is current, the earlier is not', async () => {
+    const { here, there } = slowNode();
+    const mine = await begin(here, { sessionKey: 's' });
+    const theirs = await begin(there, { sessionKey: 's' });
+    const again = await begin(here, { sessionKey: 's' });
+    expect([mine, theirs, again].map((run) => run.isCurrent())).toEqual([false, false, true]);
+    expect(again.generation).toBeGreaterThan(theirs.generation);
+    for (const run of [mine, theirs, again]) run.complete();
+  });
+
+  test('a run that began beside a takeover while that asked about the other node’s run survives it', async () => {
+    const { slow, here, there } = slowNode();
+    const remote = await begin(there, { sessionKey: 's' });
+    slow.hold('claim');
+    const takeover = begin(here, { sessionKey: 's' });
+    const beside = begin(here, { sessionKey: 's', whenBusy: 'concurrent' });
+    slow.letGo('claim');
+    const runs = await Promise.all([takeover, beside]);
+    expect(runs.map((run) => run.isCurrent())).toEqual([true, true]);
+    for (const run of [...runs, remote]) run.complete();
+  });
+});
+
+function bound(backend: ReturnType<typeof memory>): ReturnType<typeof memory> {
+  const under = backend as unknown as Record<string, (...args: unknown[]) => unknown>;
+  const methods = ['claim', 'stop', 'end', 'check', 'lock', 'unlock', 'holder', 'read', 'forget', 'subscribe', 'close'];
+  const entries = methods.map((name) => [name, (...args: unknown[]) => under[name]?.apply(backend, args)]);
+  return { scope: backend.scope, synchronous: backend.synchronous, ...Object.fromEntries(entries) };
+}

@@ -1,0 +1,93 @@
+import type { RunEvents } from 'runfence';
+import { describe, expect, test } from 'vitest';
+import { flush } from '../support/fake-clock.js';
+import { tracked } from '../support/tracked.js';
+import { untilCut } from '../support/work.js';
+
+const EVENTS = ['run:started', 'run:aborted', 'run:ended', 'run:quiet', 'session:changed', 'queue:changed'] as const;
+
+describe('a listener', () => {
+  const broken = new Error('the listener is broken');
+  const bad: Readonly<Record<string, () => unknown>> = {
+    throws: () => {
+      throw broken;
+    },
+    rejects: () => Promise.reject(broken),
+  };
+  for (const [name, listener] of Object.entries(bad)) {
+    test(`that ${name} goes to onError, and breaks neither the run nor the next listener`, async () => {
+      const { control, errors } = tracked();
+      let heard = 0;
+      for (const event of EVENTS) {
+        control.on(event, listener);
+        control.on(event, () => {
+          heard += 1;
+        });
+      }
+      const first = control.run({ sessionKey: 's' }, untilCut);
+      const second = control.run({ sessionKey: 's', whenBusy: 'enqueue' }, () => 2);
+      await flush();
+      await control.abort({ sessionKey: 's' }, { queued: 'keep' });
+      expect(await first).toMatchObject({ status: 'aborted' });
+      expect(await second).toEqual({ status: 'completed', value: 2 });
+      await flush();
+      expect(heard).toBeGreaterThan(8);
+      expect(errors).toEqual(Array.from({ length: heard }, () => broken));
+    });
+  }
+
+  test('whose error finds a broken onError breaks nothing', async () => {
+    const { control } = tracked({
+      onError: () => {
+        throw new Error('the reporter is broken');
+      },
+    });
+    control.on('run:started', () => {
+      throw broken;
+    });
+    expect(await control.run({ sessionKey: 's' }, () => 1)).toEqual({ status: 'completed', value: 1 });
+  });
+
+  test('is removed by its remover alone, once and for good', async () => {
+    const { control } = tracked();
+    const heard: string[] = [];
+    const listener = ({ run }: RunEvents['run:started']): unknown => heard.push(run.runId);
+    const remove = control.on('run:started', listener);
+    control.on('run:started', listener);
+    await control.run({ sessionKey: 's', runId: 'a' }, () => 1);
+    remove();
+    remove();
+    await control.run({ sessionKey: 's', runId: 'b' }, () => 1);
+    expect(heard).toEqual(['a', 'a', 'b']);
+  });
+
+  test('may remove itself and add another while it is called', async () => {
+    const { control } = tracked();
+    const heard: string[] = [];
+    const remove = control.on('run:started', () => {
+      remove();
+      heard.push('first');
+      control.on('run:started', () => heard.push('second'));
+    });
+    await control.run({ sessionKey: 's' }, () => 1);
+    expect(heard).toEqual(['first']);
+    await control.run({ sessionKey: 's' }, () => 1);
+    expect(heard).toEqual(['first', 'second']);
+  });
+
+  for (const [event, listener] of [
+    ['run:stopped', () => {}],
+    ['toString', () => {}],
+    ['', () => {}],
+    [undefined, () => {}],
+    ['run:ended', undefined],
+    ['run:ended', {}],
+  ]) {
+    test(`is refused: ${String(event)} with ${typeof listener}`, () => {
+      const { control } = tracked();
+      expect(() => control.on(event as never, listener as never)).toThrow(
+        expect.objectContaining({ code: 'INVALID_OPTIONS' }),
+      );
+    });
+  }
+});

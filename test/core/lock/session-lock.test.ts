@@ -1,0 +1,461 @@
+import { type LockTimeoutError, memory, SessionLock } from 'runfence';
+import { describe, expect, test } from 'vitest';
+import { AsyncBackend } from '../../support/async-backend.js';
+import { begin } from '../../support/begin.js';
+import { FakeClock, flush } from '../../support/fake-clock.js';
+import { listenersOn, tracked, trackedLock, upstream } from '../../support/tracked.js';
+
+describe('order', () => {
+  test('eight waiters are served in the order in which they came', async () => {
+    const locks = trackedLock();
+    const first = await locks.acquire('s');
+    const served: number[] = [];
+    const waiting = [1, 2, 3, 4, 5, 6, 7, 8].map(async (place) => {
+      const grant = await locks.acquire('s');
+      served.push(place);
+      grant.release();
+    });
+    await flush();
+    expect(served).toEqual([]);
+    first.release();
+    await Promise.all(waiting);
+    expect(served).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  test('sessions do not wait for each other', async () => {
+    const locks = trackedLock();
+    const grants = await Promise.all(['a', 'b', 'c'].map((key) => locks.acquire(key)));
+    for (const grant of grants) grant.release();
+    expect(grants.map((grant) => grant.sessionKey)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('tokens strictly increase and are unique, with aborts in between', async () => {
+    const locks = trackedLock();
+    const tokens: number[] = [];
+    for (let turn = 0; turn < 20; turn++) {
+      const holder = upstream();
+      const grant = await locks.acquire('s', { holder: holder.signal });
+      const gaveUp = upstream();
+      const left = locks.acquire('s', { signal: gaveUp.signal });
+      gaveUp.abort(new Error('left'));
+      await expect(left).rejects.toThrow('left');
+      tokens.push(grant.token);
+      if (turn % 2 === 0) grant.release();
+      else holder.abort();
+    }
+    expect(new Set(tokens).size).toBe(20);
+    expect(tokens).toEqual([...tokens].sort((a, b) => a - b));
+  });
+
+  test('a deep queue of sections that are over at once does not overflow the stack', async () => {
+    const { control } = tracked();
+    const run = await begin(control);
+    const grant = await control.locks.acquire('s');
+    let written = 0;
+    const commits = Array.from({ length: 5_000 }, () => run.commit(() => (written += 1)));
+    grant.release();
+    await Promise.all(commits);
+    expect(written).toBe(5_000);
+    run.complete();
+  });
+});
+
+describe('leaving while waiting', () => {
+  test('an aborted signal stops the waiting with its own reason, and the next keeps its place', async () => {
+    const locks = trackedLock();
+    const grant = await locks.acquire('s');
+    const controller = upstream();
+    const reason = new Error('changed my mind');
+    const left = locks.acquire('s', { signal: controller.signal });
+    const stays = locks.acquire('s');
+    controller.abort(reason);
+    await expect(left).rejects.toBe(reason);
+    grant.release();
+    (await stays).release();
+  });
+
+  test('a signal that is aborted already does not wait, and leaves the lock alone', async () => {
+    const locks = trackedLock();
+    await expect(locks.acquire('s', { signal: AbortSignal.abort(new Error('over')) })).rejects.toThrow('over');
+    expect(await locks.holder('s')).toBeUndefined();
+  });
+
+  test('a cut stops the waiting of its run', async () => {
+    const { control } = tracked();
+    const [holder, waiter] = [await begin(control), await begin(control, { whenBusy: 'concurrent' })];
+    const grant = await control.locks.acquire('s', { holder });
+    const waiting = control.locks.acquire('s', { holder: waiter });
+    await control.abort({ runId: waiter.id });
+    await expect(waiting).rejects.toMatchObject({ code: 'RUN_ABORTED', reason: 'user' });
+    expect(grant.isHeld()).toBe(true);
+    holder.complete();
+    waiter.complete();
+  });
+
+  test('a normal end stops the waiting of its run', async () => {
+    const { control } = tracked();
+    const run = await begin(control);
+    const grant = await control.locks.acquire('s');
+    const waiting = control.locks.acquire('s', { holder: run });
+    run.complete();
+    await expect(waiting).rejects.toMatchObject({ code: 'RUN_ENDED' });
+    grant.release();
+  });
+
+  test('many waiters on one signal put one listener on it, and take it away', async () => {
+    const locks = trackedLock();
+    const grant = await locks.acquire('s');
+    const { signal } = upstream();
+    const waiting = Array.from({ length: 20 }, () => locks.acquire('s', { signal, holder: signal }));
+    // One for waiting and one for holding at most.
+    expect(listenersOn(signal)).toBeLessThanOrEqual(2);
+    grant.release();
+    for (const next of waiting) (await next).release();
+    expect(listenersOn(signal)).toBe(0);
+  });
+});
+
+describe('how long to wait', () => {
+  test.each([0, Number.NaN, -1, Number.NEGATIVE_INFINITY])('%d does not wait', async (timeoutMs) => {
+    const { control, clock } = tracked();
+    const grant = await control.locks.acquire('s', { timeoutMs });
+    await expect(control.locks.acquire('s', { timeoutMs })).rejects.toMatchObject({
+      code: 'LOCK_TIMEOUT',
+      holder: { token: grant.token },
+    });
+    expect(clock.pending).toBe(0);
+    grant.release();
+  });
+
+  test('Infinity waits for ever', async () => {
+    const { control, clock } = tracked();
+    const grant = await control.locks.acquire('s');
+    let isServed = false;
+    const waiting = control.locks.acquire('s', { timeoutMs: Number.POSITIVE_INFINITY }).then((next) => {
+      isServed = true;
+      next.release();
+    });
+    await clock.advance(400 * 24 * 3_600_000);
+    expect(isServed).toBe(false);
+    grant.release();
+    await waiting;
+  });
+
+  test('30 seconds are waited by default, and the error names the holder', async () => {
+    const { control, clock } = tracked();
+    const holder = await begin(control);
+    const grant = await control.locks.acquire('s', { holder });
+    let error: LockTimeoutError | undefined;
+    const waiting = control.locks.acquire('s').catch((caught) => {
+      error = caught;
+    });
+    await clock.advance(29_999);
+    expect(error).toBeUndefined();
+    await clock.advance(1);
+    await waiting;
+    expect(error).toMatchObject({ code: 'LOCK_TIMEOUT', holder: { runId: holder.id, token: grant.token } });
+    expect(error?.message).toContain(`run "${holder.id}"`);
+    holder.complete();
+  });
+
+  test('lockTimeoutMs is the default of a control', async () => {
+    const { control, clock } = tracked({ defaults: { lockTimeoutMs: 10 } });
+    const run = await begin(control);
+    const grant = await control.locks.acquire('s');
+    const waiting = expect(run.commit(() => {})).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' });
+    await clock.advance(10);
+    await waiting;
+    grant.release();
+    run.complete();
+  });
+
+  test('a waiter keeps the process alive until it is served', async () => {
+    const { control, clock } = tracked();
+    const grant = await control.locks.acquire('s');
+    const waiting = control.locks.acquire('s', { timeoutMs: 1_000 });
+    expect(clock.refed).toBe(1);
+    grant.release();
+    (await waiting).release();
+    expect(clock.refed).toBe(0);
+  });
+
+  test('a lock whose release is on its way counts as not free, and not as held by an earlier holder', async () => {
+    const async = new AsyncBackend();
+    const clock = new FakeClock();
+    const elsewhere = trackedLock({ backend: async.backend, clock });
+    const locks = trackedLock({ backend: async.backend, clock });
+    const foreign = await elsewhere.acquire('s');
+    const first = locks.acquire('s');
+    const waiting = locks.acquire('s');
+    await flush();
+    foreign.release();
+    await clock.advance(50);
+    const grant = await first;
+    async.hold('unlock');
+    grant.release();
+    const error = await locks.acquire('s', { timeoutMs: 0 }).catch((caught: LockTimeoutError) => caught);
+    expect(error).toMatchObject({ code: 'LOCK_TIMEOUT' });
+    expect((error as LockTimeoutError).holder?.token).not.toBe(foreign.token);
+    async.letGo('unlock');
+    (await waiting).release();
+    await flush();
+  });
+});
+
+describe('the holder', () => {
+  test('a holding signal that is aborted frees the lock for the next at once', async () => {
+    const locks = trackedLock();
+    const controller = upstream();
+    const grant = await locks.acquire('s', { holder: controller.signal });
+    const next = locks.acquire('s');
+    controller.abort();
+    expect(grant.isHeld()).toBe(false);
+    expect(grant.lost.aborted).toBe(true);
+    (await next).release();
+  });
+
+  test('a holding signal that is aborted while waiting stops the waiting', async () => {
+    const locks = trackedLock();
+    const controller = upstream();
+    const grant = await locks.acquire('s');
+    const waiting = locks.acquire('s', { holder: controller.signal });
+    controller.abort(new Error('gone'));
+    await expect(waiting).rejects.toThrow('gone');
+    grant.release();
+  });
+
+  test('a holding signal that is aborted already takes no lock', async () => {
+    const locks = trackedLock();
+    await expect(locks.acquire('s', { holder: AbortSignal.abort(new Error('gone')) })).rejects.toThrow('gone');
+    expect(await locks.holder('s')).toBeUndefined();
+  });
+
+  test('a run that is over, or queued, takes no lock', async () => {
+    const { control } = tracked();
+    const run = await begin(control);
+    const queued = await control.runs.begin({ sessionKey: 's', whenBusy: 'enqueue' });
+    if (queued.status !== 'queued') throw new Error(queued.status);
+    const { locks } = control;
+    await expect(locks.acquire('s', { holder: queued.run })).rejects.toMatchObject({ code: 'RUN_QUEUED' });
+    await control.abort({ sessionKey: 's' });
+    await expect(locks.acquire('s', { holder: run })).rejects.toMatchObject({ code: 'RUN_ABORTED' });
+    run.complete();
+    await expect(locks.acquire('s', { holder: run })).rejects.toMatchObject({ code: 'RUN_ABORTED' });
+    queued.run.complete();
+  });
+
+  test('a run may hold the lock of another session, and loses it at its cut', async () => {
+    const { control } = tracked();
+    const run = await begin(control);
+    const grant = await control.locks.acquire('other', { holder: run });
+    await control.abort({ sessionKey: 's' });
+    expect(grant.isHeld()).toBe(false);
+    expect(await control.locks.holder('other')).toBeUndefined();
+    run.complete();
+  });
+
+  test('a lock of its own on the backend of a control takes its runs', async () => {
+    const backend = memory();
+    const { control } = tracked({ backend });
+    const locks = trackedLock({ backend });
+    const run = await begin(control);
+    const grant = await locks.acquire('s', { holder: run });
+    expect(await control.locks.holder('s')).toMatchObject({ runId: run.id, token: grant.token });
+    await control.abort({ runId: run.id });
+    expect(grant.lost.aborted).toBe(true);
+    expect(await control.locks.holder('s')).toBeUndefined();
+    run.complete();
+  });
+
+  test('a run of another backend, and what is no holder, are refused', async () => {
+    const { control } = tracked();
+    const foreign = await begin(tracked().control);
+    for (const holder of [foreign, null, {}, 'run-1']) {
+      await expect(control.locks.acquire('s', { holder: holder as AbortSignal })).rejects.toMatchObject({
+        code: 'INVALID_OPTIONS',
+      });
+    }
+    foreign.complete();
+  });
+});
+
+test.each([
+  ['', {}],
+  ['  ', {}],
+  [7, {}],
+  ['s', { timeoutMs: '5' }],
+  ['s', { signal: {} }],
+  ['s', { wait: 5 }],
+])('acquire(%j, %j) is refused', async (sessionKey, options) => {
+  const locks = trackedLock();
+  await expect(locks.acquire(sessionKey as string, options as object)).rejects.toMatchObject({
+    code: 'INVALID_OPTIONS',
+  });
+});
+
+test('unknown options of a lock are refused', () => {
+  expect(() => new SessionLock({ ttl: 5 } as object)).toThrow('ttl');
+});
+
+describe('a backend that answers late', () => {
+  function asynchronous(): { async: AsyncBackend; clock: FakeClock; locks: SessionLock; errors: unknown[] } {
+    const async = new AsyncBackend();
+    const clock = new FakeClock();
+    const errors: unknown[] = [];
+    const onError = (error: unknown): void => void errors.push(error);
+    return { async, clock, errors, locks: trackedLock({ backend: async.backend, clock, onError }) };
+  }
+
+  test.each(['before', 'after'] as const)(
+    'an abort while the lock is being acquired does not leak it (%s)',
+    async (when) => {
+      const { async, locks } = asynchronous();
+      const controller = upstream();
+      async.hold('lock', when);
+      const left = locks.acquire('s', { signal: controller.signal });
+      const next = locks.acquire('s');
+      controller.abort(new Error('left'));
+      await expect(left).rejects.toThrow('left');
+      async.letGo('lock');
+      (await next).release();
+      await flush();
+      expect(await locks.holder('s')).toBeUndefined();
+    },
+  );
+
+  test('a cut while the lock is being acquired does not leak it', async () => {
+    const async = new AsyncBackend();
+    const { control } = tracked({ backend: async.backend });
+    const run = await begin(control);
+    async.hold('lock', 'after');
+    const waiting = expect(control.locks.acquire('s', { holder: run })).rejects.toMatchObject({ code: 'RUN_ABORTED' });
+    const aborted = control.abort({ runId: run.id });
+    await waiting;
+    async.letGo('lock');
+    await aborted;
+    run.complete();
+    await flush();
+    expect(await control.locks.holder('s')).toBeUndefined();
+  });
+
+  test('no answer within backendTimeoutMs is an error, and a grant that comes later is given back', async () => {
+    const { async, locks, clock } = asynchronous();
+    async.hold('lock', 'after');
+    const refused = expect(locks.acquire('s')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    await clock.advance(2_000);
+    await refused;
+    expect(await locks.holder('s')).toBeDefined();
+    async.letGo('lock');
+    await flush();
+    expect(await locks.holder('s')).toBeUndefined();
+  });
+
+  test('a lock that fails is told to its waiter, and the next asks for itself', async () => {
+    const { async, locks } = asynchronous();
+    async.failNext('lock');
+    const first = locks.acquire('s');
+    const second = locks.acquire('s');
+    await expect(first).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    (await second).release();
+    await flush();
+  });
+
+  test('a release that fails is told to onError and repeated, so that the lock is not stuck', async () => {
+    const { async, locks, clock, errors } = asynchronous();
+    const grant = await locks.acquire('s');
+    const next = locks.acquire('s');
+    async.failNext('unlock');
+    grant.release();
+    await flush();
+    expect(errors).toMatchObject([{ code: 'BACKEND_UNAVAILABLE' }]);
+    await clock.advance(2_000);
+    (await next).release();
+    await flush();
+  });
+
+  test('a release that fails is repeated also when nobody waits on this node', async () => {
+    const { async, locks, clock } = asynchronous();
+    const elsewhere = trackedLock({ backend: async.backend, clock });
+    const grant = await locks.acquire('s');
+    async.failNext('unlock');
+    async.failNext('unlock');
+    grant.release();
+    await flush();
+    await clock.advance(2_000);
+    (await elsewhere.acquire('s')).release();
+    await flush();
+  });
+
+  test('0 asks the backend once', async () => {
+    const { async, locks, clock } = asynchronous();
+    const elsewhere = trackedLock({ backend: async.backend, clock });
+    const grant = await elsewhere.acquire('s');
+    await expect(locks.acquire('s', { timeoutMs: 0 })).rejects.toMatchObject({ holder: { token: grant.token } });
+    grant.release();
+    await flush();
+    (await locks.acquire('s', { timeoutMs: 0 })).release();
+    await flush();
+  });
+});
+
+describe('two nodes on one backend', () => {
+  test('the notice of a release wakes the other node', async () => {
+    const backend = memory();
+    const [a, b] = [tracked({ backend }), tracked({ backend })];
+    const grant = await a.control.locks.acquire('s');
+    const waiting = b.control.locks.acquire('s');
+    grant.release();
+    const next = await waiting;
+    expect(next.token).toBeGreaterThan(grant.token);
+    next.release();
+  });
+
+  test('an abort that revokes a grant wakes the other node', async () => {
+    const backend = memory();
+    const [a, b] = [tracked({ backend }), tracked({ backend })];
+    const run = await begin(a.control);
+    const grant = await a.control.locks.acquire('s', { holder: run });
+    const waiting = b.control.locks.acquire('s');
+    await a.control.abort({ runId: run.id });
+    const next = await waiting;
+    expect(next.token).toBeGreaterThan(grant.token);
+    next.release();
+    run.complete();
+  });
+
+  test('without notices the lock is asked for again', async () => {
+    const backend = memory();
+    const clock = new FakeClock();
+    const [a, b] = [trackedLock({ backend, clock }), trackedLock({ backend, clock })];
+    const grant = await a.acquire('s');
+    const waiting = b.acquire('s');
+    grant.release();
+    await clock.advance(50);
+    (await waiting).release();
+    expect(clock.pending).toBe(0);
+  });
+});
+
+test('a drain leaves no release behind that the backend does not take', async () => {
+  const async = new AsyncBackend();
+  const { control, errors } = tracked({ backend: async.backend });
+  const [early, late] = [await control.locks.acquire('s'), await control.locks.acquire('t')];
+  for (let call = 0; call < 10; call++) async.failNext('unlock');
+  early.release();
+  await flush();
+  await control.drain({ graceMs: 0 });
+  late.release();
+  await flush();
+  expect(errors).toHaveLength(2);
+  expect(control.runs.sizes).toMatchObject({ locks: 0, timers: 0 });
+});
+
+test('a drain refuses who waits, and who comes later', async () => {
+  const { control } = tracked();
+  const grant = await control.locks.acquire('s');
+  const waiting = expect(control.locks.acquire('s')).rejects.toMatchObject({ code: 'CLOSED' });
+  await control.drain({ graceMs: 0 });
+  await waiting;
+  await expect(control.locks.acquire('s')).rejects.toMatchObject({ code: 'CLOSED' });
+  grant.release();
+});

@@ -1,0 +1,213 @@
+import type { RunControl } from 'runfence';
+import { describe, expect, test } from 'vitest';
+import { begin } from '../../support/begin.js';
+import { flush } from '../../support/fake-clock.js';
+import { queued } from '../../support/queued.js';
+import { tracked } from '../../support/tracked.js';
+
+const quiet = { sessionKey: 's', startWhen: 'quiet' } as const;
+
+/** Runs that are cut, and whose holders have not finished. */
+async function stopping(control: RunControl, count = 1): Promise<Awaited<ReturnType<typeof begin>>[]> {
+  const runs = [];
+  for (let i = 0; i < count; i++) runs.push(await begin(control, { whenBusy: 'concurrent' }));
+  await control.abort({ sessionKey: 's' });
+  return runs;
+}
+
+test.each(['interrupt', 'enqueue', 'reject', 'concurrent'] as const)(
+  '%s starts at once in a session that is quiet',
+  async (whenBusy) => {
+    const { control } = tracked();
+    for (const run of await stopping(control)) run.complete();
+    const run = await begin(control, { ...quiet, whenBusy });
+    expect(run.isCurrent()).toBe(true);
+    run.complete();
+  },
+);
+
+test.each(['interrupt', 'enqueue', 'concurrent'] as const)('%s waits for every stopping run', async (whenBusy) => {
+  const { control } = tracked();
+  const [first, second] = await stopping(control, 2);
+  const next = await queued(control, { ...quiet, whenBusy });
+  expect(next.position).toBe(0);
+  first?.complete();
+  await flush();
+  expect(next.run.status).toBe('queued');
+  second?.complete();
+  expect(await next.started).toMatchObject({ status: 'started' });
+  next.run.complete();
+});
+
+test('reject is refused by a run that is stopping, and names it', async () => {
+  const { control } = tracked();
+  const [old] = await stopping(control);
+  expect(control.runs.beginSync({ ...quiet, whenBusy: 'reject' })).toMatchObject({
+    status: 'rejected',
+    cause: 'busy',
+    runIds: [old?.id],
+  });
+  old?.complete();
+});
+
+test('interrupt cuts at once what it then waits for, and drops what is queued', async () => {
+  const { control } = tracked();
+  const old = await begin(control);
+  const dropped = await queued(control);
+  const next = await queued(control, { ...quiet, whenBusy: 'interrupt' });
+  expect(old).toMatchObject({ status: 'stopping', reason: 'superseded' });
+  expect(await dropped.started).toMatchObject({ status: 'aborted', reason: 'superseded' });
+  old.complete();
+  await next.started;
+  expect(next.run.isCurrent()).toBe(true);
+  next.run.complete();
+});
+
+test('interrupt that finds nothing left to wait for is answered started', async () => {
+  const { control } = tracked();
+  const old = await begin(control);
+  old.signal.addEventListener('abort', () => old.complete());
+  (await begin(control, quiet)).complete();
+});
+
+test('concurrent waits for stopping runs, and not for running ones', async () => {
+  const { control } = tracked();
+  const running = await begin(control);
+  const old = await begin(control, { whenBusy: 'concurrent' });
+  await control.abort({ runId: old.id });
+  const next = await queued(control, { ...quiet, whenBusy: 'concurrent' });
+  old.complete();
+  expect(await next.started).toMatchObject({ status: 'started' });
+  expect(running.isCurrent()).toBe(true);
+  next.run.complete();
+  running.complete();
+});
+
+describe('while it waits', () => {
+  test('it stands before the runs that enqueue, and they wait for it', async () => {
+    const { control } = tracked();
+    const [old] = await stopping(control);
+    const next = await queued(control, { ...quiet, whenBusy: 'concurrent' });
+    const behind = await queued(control);
+    expect([next.position, behind.position]).toEqual([0, 1]);
+    old?.complete();
+    await next.started;
+    await flush();
+    expect(behind.run.status).toBe('queued');
+    next.run.complete();
+    await behind.started;
+    behind.run.complete();
+  });
+
+  test('it overtakes the runs that were queued before it', async () => {
+    const { control } = tracked();
+    const old = await begin(control);
+    const behind = await queued(control);
+    await control.abort({ runId: old.id }, { queued: 'keep' });
+    // The queued one starts at the stop: a stopping run does not make the session busy for it.
+    const last = await queued(control);
+    const next = await queued(control, { ...quiet, whenBusy: 'concurrent' });
+    expect([next.position, control.runs.session('s').queuedRunIds]).toEqual([0, [last.run.id, next.run.id]]);
+    old.complete();
+    await next.started;
+    behind.run.complete();
+    next.run.complete();
+    await last.started;
+    last.run.complete();
+  });
+
+  test('it makes the session busy', async () => {
+    const { control } = tracked();
+    const [old] = await stopping(control);
+    const next = await queued(control, { ...quiet, whenBusy: 'concurrent' });
+    expect(control.runs.beginSync({ sessionKey: 's', whenBusy: 'reject' })).toMatchObject({
+      status: 'rejected',
+      runIds: [next.run.id],
+    });
+    expect(control.runs.session('s')).toMatchObject({ hasActiveRun: false, queuedRunIds: [next.run.id] });
+    old?.complete();
+    await next.started;
+    next.run.complete();
+  });
+
+  test('it can be aborted, and is superseded by a newer one', async () => {
+    const { control } = tracked();
+    const [old] = await stopping(control);
+    const first = await queued(control, { ...quiet, whenBusy: 'concurrent' });
+    const second = await queued(control, { ...quiet, whenBusy: 'interrupt' });
+    expect(await first.started).toMatchObject({ status: 'aborted', reason: 'superseded' });
+    await control.abort({ runId: second.run.id });
+    expect(await second.started).toMatchObject({ status: 'aborted', reason: 'user' });
+    old?.complete();
+  });
+
+  test('it is dropped by queueTimeoutMs', async () => {
+    const { control, clock } = tracked();
+    const [old] = await stopping(control);
+    const next = await queued(control, { ...quiet, queueTimeoutMs: 200 });
+    await clock.advance(200);
+    expect(await next.started).toMatchObject({ status: 'aborted', reason: 'timeout' });
+    old?.complete();
+  });
+});
+
+describe('the grace', () => {
+  test.each(['interrupt', 'enqueue', 'concurrent'] as const)(
+    '%s is rejected after it with the leftovers by name, and not earlier',
+    async (whenBusy) => {
+      const { control, clock } = tracked();
+      const old = await begin(control);
+      const attached = old.attach({ name: 'a process', stop: () => new Promise(() => {}) });
+      await control.abort({ sessionKey: 's' });
+      const next = await queued(control, { ...quiet, whenBusy, graceMs: 300 });
+      await clock.advance(299);
+      expect(next.run.status).toBe('queued');
+      await clock.advance(1);
+      expect(await next.started).toEqual({
+        status: 'rejected',
+        cause: 'not-quiet',
+        runIds: [],
+        leftovers: ['work', 'a process'],
+      });
+      expect(control.runs.get(next.run.id)).toBeUndefined();
+      attached.release();
+      old.complete();
+    },
+  );
+
+  test('run and start answer with the rejection too', async () => {
+    const { control, clock } = tracked();
+    const [old] = await stopping(control);
+    const options = { ...quiet, whenBusy: 'concurrent', graceMs: 300 } as const;
+    const ran = control.run(options, () => 1);
+    const began = await control.start(options, () => 1);
+    await clock.advance(300);
+    if (began.status !== 'queued') throw new Error(began.status);
+    expect([await ran, await began.outcome]).toMatchObject([{ cause: 'not-quiet' }, { cause: 'not-quiet' }]);
+    old?.complete();
+  });
+
+  test('of Infinity waits for ever', async () => {
+    const { control, clock } = tracked();
+    const [old] = await stopping(control);
+    const next = await queued(control, { ...quiet, graceMs: Number.POSITIVE_INFINITY });
+    await clock.advance(48 * 3_600_000);
+    old?.complete();
+    expect(await next.started).toMatchObject({ status: 'started' });
+    next.run.complete();
+  });
+
+  test('of a run that enqueues runs while it is its turn, not while another runs', async () => {
+    const { control, clock } = tracked();
+    const [old] = await stopping(control);
+    const next = await queued(control, { ...quiet, whenBusy: 'enqueue', graceMs: 300 });
+    await clock.advance(100);
+    const beside = await begin(control, { whenBusy: 'concurrent' });
+    old?.complete();
+    await clock.advance(1_000);
+    expect(next.run.status).toBe('queued');
+    beside.complete();
+    expect(await next.started).toMatchObject({ status: 'started' });
+    next.run.complete();
+  });
+});

@@ -1,0 +1,245 @@
+import { memory, type WaitOptions } from 'runfence';
+import { describe, expect, test } from 'vitest';
+import { AsyncBackend } from '../../support/async-backend.js';
+import { flush } from '../../support/fake-clock.js';
+import { listenersOn, tracked, upstream } from '../../support/tracked.js';
+import { gate, untilCut } from '../../support/work.js';
+
+const first = { sessionKey: 's', runId: 'r' };
+
+describe('wait answers with the outcome', () => {
+  test('completed, with the value while the first run lives and without it later', async () => {
+    const { control } = tracked();
+    const work = gate<number>();
+    const outcome = control.run(first, () => work.promise);
+    const waits = [control.wait('r'), control.wait('r', { kind: 'chat' })];
+    work.open(42);
+    for (const wait of waits) expect(await wait).toEqual({ status: 'completed', value: 42 });
+    await outcome;
+    expect(await control.wait('r')).toEqual({ status: 'completed' });
+  });
+
+  test('failed, with the error', async () => {
+    const { control } = tracked();
+    const error = new Error('model is down');
+    const outcome = control.start(first, () => Promise.reject(error));
+    expect(await control.wait('r')).toEqual({ status: 'failed', error });
+    await outcome;
+    expect(await control.wait('r')).toEqual({ status: 'failed', error });
+  });
+
+  test('aborted, at the cut', async () => {
+    const { control } = tracked();
+    const stuck = gate();
+    const outcome = control.run(first, () => stuck.promise);
+    const wait = control.wait('r');
+    await control.abort({ runId: 'r' });
+    expect(await wait).toMatchObject({ status: 'aborted', reason: 'user' });
+    stuck.open();
+    await outcome;
+  });
+
+  test('of a queued run, when that has ended', async () => {
+    const { control } = tracked();
+    const busy = control.run({ sessionKey: 's' }, untilCut);
+    await control.start({ ...first, whenBusy: 'enqueue' }, () => 42);
+    const wait = control.wait('r');
+    await control.abort({ sessionKey: 's' }, { queued: 'keep' });
+    expect(await wait).toEqual({ status: 'completed', value: 42 });
+    await busy;
+  });
+});
+
+describe('wait answers unknown', () => {
+  test('for no run, for another kind, and after the retention', async () => {
+    const { control, clock } = tracked();
+    expect(await control.wait('r')).toEqual({ status: 'unknown' });
+    const outcome = control.run(first, untilCut);
+    expect(await control.wait('r', { kind: 'agent' })).toEqual({ status: 'unknown' });
+    await control.abort('all');
+    await outcome;
+    expect(await control.wait('r', { kind: 'agent' })).toEqual({ status: 'unknown' });
+    await clock.advance(300_000);
+    expect(await control.wait('r')).toEqual({ status: 'unknown' });
+  });
+});
+
+describe('timeoutMs', () => {
+  for (const timeoutMs of [0, -5, Number.NaN]) {
+    test(`${timeoutMs} does not wait`, async () => {
+      const { control, clock } = tracked();
+      const outcome = control.run(first, untilCut);
+      expect(await control.wait('r', { timeoutMs })).toEqual({ status: 'timeout' });
+      expect(clock.pending).toBe(0);
+      await control.abort('all');
+      await outcome;
+      expect(await control.wait('r', { timeoutMs })).toMatchObject({ status: 'aborted' });
+    });
+  }
+
+  test('ends the wait at its time, keeps the process alive until then, and leaves the run alone', async () => {
+    const { control, clock } = tracked();
+    const outcome = control.run(first, untilCut);
+    const answers: unknown[] = [];
+    void control.wait('r', { timeoutMs: 100 }).then((answer) => answers.push(answer));
+    expect(clock.refed).toBe(1);
+    await clock.advance(99);
+    expect(answers).toEqual([]);
+    await clock.advance(1);
+    expect(answers).toEqual([{ status: 'timeout' }]);
+    expect(clock.pending).toBe(0);
+    expect(control.runs.get('r')?.status).toBe('running');
+    await control.abort('all');
+    await outcome;
+  });
+
+  for (const options of [{}, { timeoutMs: Number.POSITIVE_INFINITY }] satisfies WaitOptions[]) {
+    test(`${JSON.stringify(options)} waits for ever, without a timer`, async () => {
+      const { control, clock } = tracked();
+      const outcome = control.run(first, untilCut);
+      const wait = control.wait('r', options);
+      await clock.advance(1_000_000_000);
+      expect(clock.delays).toEqual([]);
+      await control.abort('all');
+      expect(await wait).toMatchObject({ status: 'aborted' });
+      await outcome;
+    });
+  }
+
+  test('is taken back when the run ends', async () => {
+    const { control, clock } = tracked({ retention: { max: 0 } });
+    const outcome = control.run(first, untilCut);
+    const wait = control.wait('r', { timeoutMs: 100 });
+    await control.abort('all');
+    await Promise.all([wait, outcome]);
+    // The session stop of the abort is not recorded for 'all': nothing else may be left.
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('signal', () => {
+  test('stops waiting with its reason, and leaves the run alone', async () => {
+    const { control } = tracked();
+    const outcome = control.run(first, untilCut);
+    const controller = upstream();
+    const wait = control.wait('r', { signal: controller.signal });
+    controller.abort('gone');
+    await expect(wait).rejects.toBe('gone');
+    expect(control.runs.get('r')?.status).toBe('running');
+    expect(listenersOn(controller.signal)).toBe(0);
+    await control.abort('all');
+    await outcome;
+  });
+
+  test('that is aborted already rejects at once', async () => {
+    const { control } = tracked();
+    await expect(control.wait('r', { signal: AbortSignal.abort('gone') })).rejects.toBe('gone');
+  });
+
+  for (const how of ['the run ends', 'the time is over', 'the run is unknown'] as const) {
+    test(`keeps no listener of ours once ${how}`, async () => {
+      const { control, clock } = tracked();
+      const { signal } = upstream();
+      const outcome = control.run(first, untilCut);
+      const wait = control.wait(how === 'the run is unknown' ? 'x' : 'r', { signal, timeoutMs: 100 });
+      if (how === 'the run ends') await control.abort('all');
+      await clock.advance(100);
+      await wait;
+      expect(listenersOn(signal)).toBe(0);
+      await control.abort('all');
+      await outcome;
+    });
+  }
+});
+
+describe('across nodes', () => {
+  test('the outcome arrives, without its value', async () => {
+    const backend = memory();
+    const here = tracked({ backend });
+    const there = tracked({ backend }, here.clock);
+    const work = gate<number>();
+    const outcome = there.control.run(first, () => work.promise);
+    const wait = here.control.wait('r');
+    expect(await here.control.wait('r', { kind: 'agent' })).toEqual({ status: 'unknown' });
+    expect(await here.control.wait('r', { timeoutMs: 0 })).toEqual({ status: 'timeout' });
+    work.open(42);
+    expect(await wait).toEqual({ status: 'completed' });
+    expect(await here.control.wait('r')).toEqual({ status: 'completed' });
+    await outcome;
+  });
+
+  test('an abort of this node’s own is heard at the cut', async () => {
+    const backend = memory();
+    const here = tracked({ backend });
+    const there = tracked({ backend }, here.clock);
+    const stuck = gate();
+    const outcome = there.control.run(first, () => stuck.promise);
+    const wait = here.control.wait('r');
+    await here.control.abort({ runId: 'r' });
+    expect(await wait).toMatchObject({ status: 'aborted', reason: 'user' });
+    stuck.open();
+    await outcome;
+  });
+
+  test('an end between the look and the listening is not missed', async () => {
+    const shared = memory();
+    const slow = new AsyncBackend(shared);
+    const here = tracked({ backend: slow.backend });
+    const there = tracked({ backend: shared }, here.clock);
+    const work = gate();
+    const outcome = there.control.run(first, () => work.promise);
+    slow.hold('read', 'after');
+    const answers: unknown[] = [];
+    void here.control.wait('r').then((answer) => answers.push(answer));
+    work.open();
+    await outcome;
+    slow.letGo('read');
+    await flush();
+    expect(answers).toEqual([{ status: 'completed' }]);
+  });
+
+  test('a lost notice is made good when the backend says that there was a gap', async () => {
+    const shared = memory();
+    let gap: (() => void) | undefined;
+    const deaf = {
+      ...new AsyncBackend(shared).backend,
+      subscribe: (nodeId: string, notices: Parameters<typeof shared.subscribe>[1]) => {
+        gap = () => notices.gap();
+        return shared.subscribe(nodeId, { ...notices, changed: () => {} });
+      },
+    };
+    const here = tracked({ backend: deaf });
+    const there = tracked({ backend: shared }, here.clock);
+    const work = gate();
+    const outcome = there.control.run(first, () => work.promise);
+    const answers: unknown[] = [];
+    void here.control.wait('r').then((answer) => answers.push(answer));
+    await flush();
+    work.open();
+    await outcome;
+    await flush();
+    expect(answers).toEqual([]);
+    gap?.();
+    await flush();
+    expect(answers).toEqual([{ status: 'completed' }]);
+  });
+
+  test('a drain ends the wait: nothing will be heard any more', async () => {
+    const backend = memory();
+    const here = tracked({ backend });
+    const there = tracked({ backend }, here.clock);
+    const outcome = there.control.run(first, untilCut);
+    const wait = here.control.wait('r');
+    await here.control.drain();
+    expect(await wait).toEqual({ status: 'unknown' });
+    await there.control.abort('all');
+    await outcome;
+  });
+
+  test('a backend out of reach is an error of the caller', async () => {
+    const slow = new AsyncBackend();
+    const { control } = tracked({ backend: slow.backend });
+    slow.failNext('read');
+    await expect(control.wait('r')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+  });
+});
