@@ -85,7 +85,8 @@ export type {
   Outcome,
   WaitOutcome,
 } from './core/run/outcome.js';
-export { type Defaults, type ReadOptions, RunRegistry, type RunRegistryOptions } from './core/run/registry.js';
+export { type ReadOptions, RunRegistry } from './core/run/registry.js';
+export type { Defaults, RunRegistryOptions } from './core/run/registry-options.js';
 export type {
   AbortedBeforeStart,
   Acknowledged,

@@ -34,7 +34,7 @@ export class Drain {
     runs.isDraining = true;
     const dropped = aborts.stop(runs.queued, aborts.newStop('shutdown'));
     if (graceMs > 0) await this.#untilEnded(graceMs);
-    const left = withDependants(runs.unquiet());
+    const left = withDependants(aborts.entries.all().filter((entry) => !entry.isQuiet));
     const recorded = aborts.stop(left, aborts.newStop('shutdown'));
     const report = await whenQuiet(runtime, left, [], since, undefined);
     await Promise.all([dropped, recorded]);

@@ -44,9 +44,16 @@ export function copyPrincipal(what: string, value: unknown): Principal {
   return Object.freeze(copy);
 }
 
-export function copyRequester(value: unknown): Requester | undefined {
-  if (value === undefined || value === ADMIN) return value;
-  return copyPrincipal('requester', value);
+/** Left out, it is the host itself. Present and undefined is a user whom nobody found: that must not get the host's power. */
+export function requesterOf(options: Readonly<Record<string, unknown>>): Requester | undefined {
+  if (!('requester' in options)) return undefined;
+  const { requester } = options;
+  return requester === ADMIN ? requester : copyPrincipal('requester', requester);
+}
+
+/** As `requesterOf`, for who starts a run. */
+export function ownerOf(options: Readonly<Record<string, unknown>>): Principal | undefined {
+  return 'owner' in options ? copyPrincipal('owner', options.owner) : undefined;
 }
 
 /** Whether both have one id in common. A blank id never gets this far. */

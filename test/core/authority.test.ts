@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ADMIN, type Authorize, memory, type Principal, type Requester, type RunControl } from 'runfence';
+import { ADMIN, type Authorize, memory, type Principal, type ReadOptions, type Requester, type RunControl } from 'runfence';
 import { describe, expect, test } from 'vitest';
 import { AsyncBackend } from '../support/async-backend.js';
 import { flush } from '../support/fake-clock.js';
@@ -144,9 +144,11 @@ describe('by default', () => {
   ];
   test.each(cases)('%s', async (_name, owner, requester, isAllowed) => {
     const { control } = tracked();
-    const outcome = control.run({ sessionKey: 's', runId: 'r', owner }, untilCut);
-    expect(control.runs.isActive('s', { requester })).toBe(isAllowed);
-    expect(await control.abort({ runId: 'r' }, { requester })).toMatchObject({
+    const whose = owner === undefined ? {} : { owner };
+    const by: ReadOptions = requester === undefined ? {} : { requester };
+    const outcome = control.run({ sessionKey: 's', runId: 'r', ...whose }, untilCut);
+    expect(control.runs.isActive('s', by)).toBe(isAllowed);
+    expect(await control.abort({ runId: 'r' }, by)).toMatchObject({
       result: isAllowed ? 'aborted' : 'forbidden',
     });
     await control.abort('all');
@@ -224,7 +226,7 @@ describe('authorize', () => {
   for (const [name, authorize] of Object.entries(noes)) {
     test(`that ${name} means no, and onError hears of it`, async () => {
       const { control, errors } = tracked({ authorize: authorize as Authorize });
-      const outcome = control.run({ sessionKey: 's', owner: undefined }, untilCut);
+      const outcome = control.run({ sessionKey: 's' }, untilCut);
       expect(await control.abort({ sessionKey: 's' }, { requester: ada })).toMatchObject({ result: 'forbidden' });
       await flush();
       expect(errors.length).toBeGreaterThan(0);

@@ -4,7 +4,7 @@ import type { Awaitable } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { type OnError, Runtime } from '../internal/runtime.js';
 import { checkKey, checkLimit, checkObject, checkOptionalKey, checkTag, copyTags } from '../internal/validate.js';
-import { copyPrincipal, type Principal } from '../principal.js';
+import { ownerOf, type Principal } from '../principal.js';
 import { Cut } from './cut.js';
 import type { Entry, RunStatus, Stop } from './entry.js';
 import { EntryIndex } from './entry-index.js';
@@ -151,12 +151,12 @@ export class AbortRegistry {
    * @throws `INVALID_OPTIONS` for a blank id, an empty owner, an unknown name
    */
   register(options: RegisterOptions): Registration {
-    checkObject('register options', options, KNOWN);
+    const given = checkObject('register options', options, KNOWN);
     checkKey('id', options.id);
     checkOptionalKey('sessionKey', options.sessionKey);
     if (options.kind !== undefined) checkTag(options.kind);
     checkLimit('timeoutMs', options.timeoutMs);
-    const owner = options.owner === undefined ? undefined : copyPrincipal('owner', options.owner);
+    const owner = ownerOf(given);
     const tags = copyTags(options.tags);
     const taken = this.entries.get(options.id);
     if (taken !== undefined) {

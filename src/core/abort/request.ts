@@ -1,13 +1,13 @@
 import { invalid } from '../internal/errors.js';
 import { checkObject, checkOneOf } from '../internal/validate.js';
-import { copyRequester, type Requester } from '../principal.js';
+import { type Requester, requesterOf } from '../principal.js';
 import { ABORT_REASONS, type AbortReason } from './reason.js';
 import { copySelector, type Selector } from './selector.js';
 
 /** Who asks for an abort, and how. */
 export interface AbortOptions {
   /** Who asks, from the host's authentication. Left out: the host itself, which may do everything. */
-  readonly requester?: Requester | undefined;
+  readonly requester?: Requester;
   /** Why; `user` by default. */
   readonly reason?: AbortReason;
   /** `keep`: runs that are still queued stay queued, and the session's later ones are not concerned. */
@@ -31,7 +31,8 @@ export interface AbortRequest {
 const KNOWN: ReadonlySet<string> = new Set(['requester', 'reason', 'queued', 'intent']);
 
 export function checkAbort(selector: unknown, options: unknown = {}): AbortRequest {
-  const { requester, reason, queued, intent } = checkObject('abort options', options, KNOWN);
+  const given = checkObject('abort options', options, KNOWN);
+  const { reason, queued, intent } = given;
   checkOneOf('reason', reason, ABORT_REASONS);
   checkOneOf('queued', queued, ['drop', 'keep']);
   if (intent !== undefined && typeof intent !== 'boolean') {
@@ -44,7 +45,7 @@ export function checkAbort(selector: unknown, options: unknown = {}): AbortReque
   }
   return {
     selector: copy,
-    requester: copyRequester(requester),
+    requester: requesterOf(given),
     reason: (reason as AbortReason | undefined) ?? 'user',
     keepQueued: queued === 'keep',
     intent: intent === true,

@@ -180,10 +180,18 @@ class MemoryBackend implements Backend {
     this.#nodes.set(nodeId, notices);
     return () => {
       if (this.#nodes.get(nodeId) === notices) this.#nodes.delete(nodeId);
+      if (this.#nodes.size === 0) this.#dropRetained();
     };
   }
 
   close(): void {}
+
+  /** What a drained node retained is there for retries on the others, and goes with the last of them. */
+  #dropRetained(): void {
+    for (const [runId, { status }] of this.#runs) {
+      if (status !== 'running' && status !== 'stopping') this.#runs.delete(runId);
+    }
+  }
 
   #next(): number {
     if (this.#counter >= Number.MAX_SAFE_INTEGER) {

@@ -1,5 +1,5 @@
 import { saysAborted } from '../abort/reason.js';
-import { Deferred, isThenable } from '../internal/awaitable.js';
+import { Deferred, settle } from '../internal/awaitable.js';
 import type { Watcher } from '../lock/locking-run.js';
 import type { FencedRun } from './fenced-run.js';
 
@@ -46,6 +46,8 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   private isOver = false;
   /** Over by itself or by its consumer, not by the cut. */
   private hasFinished = false;
+  private isAsking = false;
+  private onAnswered: (() => void) | undefined = undefined;
   private pull: Pull<T> | undefined = undefined;
   /** Sources need not take a second pull before the first is answered: one at a time, in order. */
   private readonly waiting: Pull<T>[] = [];
@@ -93,11 +95,27 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
     if (this.isOver) return;
     this.isOver = true;
     for (const pull of this.takePulls()) this.close(pull);
-    tellProducer(this.run, () => this.source.return?.());
+    const leftover = this.run.beginWork('source');
+    const gone = (): void => this.run.endWork(leftover);
+    if (this.source.return === undefined) {
+      // It cannot be told: what it still does ends with the pull in flight.
+      if (this.isAsking) this.onAnswered = gone;
+      else gone();
+      return;
+    }
+    settle(
+      () => this.source.return?.(),
+      gone,
+      (error) => {
+        reportLate(this.run, error);
+        gone();
+      },
+    );
   }
 
   private start(pull: Pull<T>): void {
     this.pull = pull;
+    this.isAsking = true;
     try {
       this.source.next().then(this.onItem, this.onFailure);
     } catch (error) {
@@ -106,6 +124,8 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   }
 
   private deliver(item: IteratorResult<T>): void {
+    this.isAsking = false;
+    this.onAnswered?.();
     try {
       if (item.done === true) {
         this.finish();
@@ -132,6 +152,8 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   }
 
   private fail(error: unknown): void {
+    this.isAsking = false;
+    this.onAnswered?.();
     const wasOver = this.isOver;
     this.finish();
     const [pull, ...behind] = this.takePulls();
@@ -165,16 +187,6 @@ type Pull<T> = Deferred<IteratorResult<T>>;
 
 function end<T>(): IteratorResult<T> {
   return { done: true, value: undefined };
-}
-
-/** Nobody waits for the producer's clean-up; what it throws besides the abort is reported. */
-function tellProducer(run: FencedRun, tell: () => unknown): void {
-  try {
-    const told = tell();
-    if (isThenable(told)) told.then(undefined, (error) => reportLate(run, error));
-  } catch (error) {
-    reportLate(run, error);
-  }
 }
 
 export function reportLate(run: FencedRun, error: unknown): void {

@@ -32,6 +32,7 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
   private isOver = false;
   private isPulling = false;
   private isStopping = false;
+  private endLeftover: (() => void) | undefined = undefined;
 
   private readonly run: FencedRun;
   private readonly source: ChunkSource<T>;
@@ -133,6 +134,8 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
   /** Tells the producer. Nobody is there for what its clean-up throws. */
   private async stopSource(reason: unknown): Promise<void> {
     this.isStopping = true;
+    const leftover = this.listener === undefined ? this.run.beginWork('source') : undefined;
+    if (leftover !== undefined) this.endLeftover = () => this.run.endWork(leftover);
     try {
       await this.source.stop(reason);
     } catch (error) {
@@ -149,7 +152,9 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
 
   /** A pull in flight and a clean-up are work that has not unwound. */
   private unwoundIfIdle(): void {
-    if (!this.isPulling && !this.isStopping) this.listener?.unwound();
+    if (this.isPulling || this.isStopping) return;
+    this.endLeftover?.();
+    this.listener?.unwound();
   }
 
   private finish(): void {

@@ -18,6 +18,8 @@ export interface EpilogueContext {
 export interface EpilogueStep {
   readonly name: string;
   readonly save: (context: EpilogueContext) => unknown;
+  /** There is nothing left to save. */
+  isReleased: boolean;
 }
 
 /** What an aborted run still saves under a token of its own, before the lock goes to the next. */
@@ -46,35 +48,40 @@ export class Epilogue {
     const timer = runtime.timers.after(this.#timeoutMs, () => {
       isOver = true;
       controller.abort(abortError('timeout'));
-      this.run.epilogueEnded(this, 'timed-out');
+      this.run.epilogueEnded('timed-out');
       done();
     });
     const { signal } = controller;
     const step = (index: number): unknown => {
       const current = this.steps[index];
       if (current === undefined) return undefined;
+      if (isOver || current.isReleased) return step(index + 1);
+      const leftover = this.run.beginWork(current.name, true);
+      const next = (): unknown => {
+        const rest = step(index + 1);
+        this.run.endWork(leftover);
+        return rest;
+      };
       return settle(
-        () => (isOver ? undefined : current.save({ token, signal, reason: this.reason })),
-        () => step(index + 1),
+        () => current.save({ token, signal, reason: this.reason }),
+        next,
         (error) => {
           failure ??= { error };
           // Told that its time is over, it may say just that.
           if (!isOver || !saysAborted(error)) runtime.onError(error);
-          return step(index + 1);
+          return next();
         },
       );
     };
-    const leftover = this.run.beginWork('epilogue');
     settle(
       () => step(0),
       () => {
         if (!isOver) {
           isOver = true;
           runtime.timers.cancel(timer);
-          this.run.epilogueEnded(this, failure === undefined ? 'done' : 'failed', failure?.error);
+          this.run.epilogueEnded(failure === undefined ? 'done' : 'failed', failure?.error);
           done();
         }
-        this.run.endWork(leftover);
       },
       runtime.onError,
     );

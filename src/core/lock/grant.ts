@@ -156,7 +156,7 @@ export class HeldGrant implements Grant {
     reject: (error: unknown) => void,
     end: () => void,
   ): void {
-    const leftover = this.run?.beginWork('commit');
+    const leftover = this.run?.beginWork('commit', true);
     const finish = (): void => {
       end();
       if (leftover !== undefined) this.run?.endWork(leftover);

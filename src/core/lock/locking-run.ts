@@ -2,7 +2,6 @@ import type { EpilogueState, LockState } from '../abort/receipt.js';
 import type { Backend } from '../backend/port.js';
 import type { Awaitable } from '../internal/awaitable.js';
 import type { RunfenceError } from '../internal/errors.js';
-import type { Epilogue } from './epilogue.js';
 import type { HeldGrant } from './grant.js';
 
 /** Something that waits and must be woken when the run is cut or ends. A link of a list that hangs on the run. */
@@ -16,6 +15,8 @@ export interface Watcher {
 /** Something that is not over yet, by the name that a receipt gives it. */
 export interface Leftover {
   readonly name: string;
+  /** A critical section or an epilogue: what it needs must not be closed under it. */
+  readonly writes: boolean;
 }
 
 /** What the locks need of a run. */
@@ -32,10 +33,10 @@ export interface LockingRun {
   closedError(): RunfenceError;
   watch(watcher: Watcher): void;
   unwatch(watcher: Watcher): void;
-  beginWork(name: string): Leftover;
+  beginWork(name: string, writes?: boolean): Leftover;
   endWork(leftover: Leftover): void;
   lockEnded(state: LockState): void;
-  epilogueEnded(epilogue: Epilogue, state: EpilogueState, error?: unknown): void;
+  epilogueEnded(state: EpilogueState, error?: unknown): void;
   /** Its lock was taken away: it is cut. */
   loseLock(): void;
 }

@@ -159,7 +159,7 @@ export class LockQueue {
     const { run, token } = epilogue;
     const end = (state: 'skipped' | 'failed'): void => {
       this.#epilogues.remove(epilogue);
-      run.epilogueEnded(epilogue, state);
+      run.epilogueEnded(state);
       this.pump();
     };
     if (token === null || token === undefined) {

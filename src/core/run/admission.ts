@@ -27,24 +27,20 @@ export class Admission {
   readonly #claims: Claims;
   readonly #recording: Recording;
   readonly #duplicates: Duplicates;
-  readonly #reserved: (run: ManagedRun) => void;
   #begins = 0;
 
-  /** @param reserved - called in the tick in which a run is registered */
   constructor(options: {
     readonly host: RunHost;
     readonly aborts: AbortRegistry;
     readonly claims: Claims;
     readonly recording: Recording;
     readonly duplicates: Duplicates;
-    readonly reserved: (run: ManagedRun) => void;
   }) {
     this.#host = options.host;
     this.#aborts = options.aborts;
     this.#claims = options.claims;
     this.#recording = options.recording;
     this.#duplicates = options.duplicates;
-    this.#reserved = options.reserved;
     this.queue = new Queue(options.aborts, (candidate) => this.#claim(candidate));
   }
 
@@ -62,7 +58,7 @@ export class Admission {
     if (refusal !== undefined) return refusal;
     if (!isDetached) parent?.use().children.add(run);
     this.#aborts.entries.add(run);
-    this.#reserved(run);
+    this.#host.reserved(run);
     const candidate = new Candidate(run, ++this.#begins);
     if (this.queue.mustWait(candidate)) return this.#wait(candidate);
     return settle(

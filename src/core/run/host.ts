@@ -13,6 +13,8 @@ export interface RunHost {
   readonly runtime: Runtime;
   readonly backend: Backend;
   readonly locks: SessionLock;
+  /** It is registered, in the tick of the call that asked for it. */
+  reserved(run: ManagedRun): void;
   /** A cut has marked the run: it leaves the queue and its deadlines. Calls nobody. */
   marked(run: ManagedRun): void;
   /** The run has its outcome without a cut. */

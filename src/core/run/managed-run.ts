@@ -1,6 +1,5 @@
 import type { Stop } from '../abort/entry.js';
-import { type AbortReason, abortError, type RunAbortedError, saysAborted } from '../abort/reason.js';
-import type { EpilogueState, LockState, RunReport } from '../abort/receipt.js';
+import { type AbortReason, abortError, type RunAbortedError } from '../abort/reason.js';
 import type { Backend } from '../backend/port.js';
 import { commit } from '../fence/commit.js';
 import { type FenceOptions, fence } from '../fence/fence.js';
@@ -8,22 +7,17 @@ import type { FencedRun } from '../fence/fenced-run.js';
 import { gate } from '../fence/gate.js';
 import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
 import { invalid, RunfenceError, runEnded, runQueued } from '../internal/errors.js';
-import type { OnError } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
 import { checkFunction, checkKey, checkObject, waitMs } from '../internal/validate.js';
-import type { Epilogue, EpilogueContext } from '../lock/epilogue.js';
+import type { EpilogueContext } from '../lock/epilogue.js';
 import type { CommitContext, HeldGrant } from '../lock/grant.js';
-import type { Leftover } from '../lock/locking-run.js';
-import { Aftermath } from './aftermath.js';
 import type { RunHost } from './host.js';
 import type { ChildOptions, RunSpec } from './options.js';
 import { type Outcome, outcomeOf } from './outcome.js';
-import { leftoversOf, reportOf } from './report.js';
-import { Resources } from './resources.js';
 import type { RunResult } from './results.js';
 import type { Attached, Attachment, Run } from './run.js';
+import { UnwindingRun } from './unwinding-run.js';
 import { viewOf } from './view.js';
-import { WatchedEntry } from './watched-entry.js';
 
 const GATE_OPTIONS: ReadonlySet<string> = new Set(['name']);
 const COMMIT_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs']);
@@ -32,43 +26,37 @@ const COMMIT_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs']);
  * A run and all that belongs to it. `current` is the one field that every hot path reads; what few
  * runs have lives in side objects that are made on first use.
  */
-export class ManagedRun extends WatchedEntry implements Run, FencedRun {
+export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   declare readonly sessionKey: string;
   current = false;
-  isQuiet = false;
   startedAt = 0;
-  /** By the monotonic clock. */
-  settledAt = 0;
-  /** The work has not unwound, or the holder of the handle has not finished. */
-  isWorking = false;
   /** The caller owns the control flow: finishing the handle is what unwinds it. */
   isHandle = false;
   /** A caller knows of it: its end is told. */
   isAnnounced = false;
   /** It was not let in: nothing of it is kept. */
   isRefused = false;
-  stop: Stop | undefined = undefined;
   result: unknown = undefined;
   deadline: Timer | undefined = undefined;
-  resources: Resources | undefined = undefined;
-  readonly host: RunHost;
   readonly spec: RunSpec;
   readonly parentId: string | undefined;
   /** The nearest ancestor that was not quiet when it was last looked for. */
   parent: ManagedRun | undefined;
   /** Another node stopped this generation before this node was told of it. */
   stoppedEarly: { readonly generation: number; readonly stop: Stop } | undefined = undefined;
-  #aftermath: Aftermath | undefined = undefined;
   #controller: AbortController | undefined = undefined;
   #error: RunAbortedError | undefined = undefined;
   #endListeners: ((outcome: Outcome) => void)[] | undefined = undefined;
 
   constructor(host: RunHost, id: string, spec: RunSpec, parent: ManagedRun | undefined) {
-    super(id, spec.sessionKey, spec.kind, spec.owner, spec.tags);
-    this.host = host;
+    super(host, id, spec);
     this.spec = spec;
     this.parent = parent;
     this.parentId = parent?.id;
+  }
+
+  protected override get self(): this {
+    return this;
   }
 
   get signal(): AbortSignal {
@@ -88,10 +76,6 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
 
   get backend(): Backend {
     return this.host.backend;
-  }
-
-  get onError(): OnError {
-    return this.host.runtime.onError;
   }
 
   get grants(): Set<HeldGrant> {
@@ -134,12 +118,12 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
     return commit(this, this.host.locks, section, bound);
   }
 
-  epilogue(save: (context: EpilogueContext) => unknown, options: { readonly name?: string } = {}): void {
+  epilogue(save: (context: EpilogueContext) => unknown, options: { readonly name?: string } = {}): Attached {
     checkFunction('save', save);
     checkObject('epilogue options', options, GATE_OPTIONS);
     if (options.name !== undefined) checkKey('name', options.name);
     if (!this.isLive) throw this.closedError();
-    this.use().epilogue.push({ name: options.name ?? (save.name || 'epilogue'), save });
+    return this.use().announceEpilogue(options.name ?? 'epilogue', save);
   }
 
   child<T>(options: ChildOptions, work: (run: Run) => Awaitable<T>): Promise<RunResult<T>> {
@@ -179,6 +163,20 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
     return wins;
   }
 
+  /** The work has returned. */
+  returned(value: unknown): void {
+    this.isWorking = false;
+    if (!this.complete(value)) this.trySettle();
+  }
+
+  /** The work has thrown. */
+  threw(error: unknown): void {
+    this.isWorking = false;
+    if (this.fail(error)) return;
+    this.failedLate(error);
+    this.trySettle();
+  }
+
   #end(status: 'completed' | 'failed', result: unknown): void {
     this.current = false;
     this.status = status;
@@ -198,20 +196,6 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
     } else if (this.isHandle) {
       this.unwound();
     }
-  }
-
-  /** What the work throws after the run is over has no other way to be heard, unless it is only the abort. */
-  failedLate(error: unknown): void {
-    if (saysAborted(error)) return;
-    this.aftermath.error = error;
-    this.onError(error);
-  }
-
-  /** The work has returned or thrown. */
-  unwound(): void {
-    if (!this.isWorking) return;
-    this.isWorking = false;
-    this.trySettle();
   }
 
   get hasOutcome(): boolean {
@@ -305,7 +289,7 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
 
   override handOver(): void {
     this.revokeGrants(false);
-    const epilogue = this.#aftermath?.due;
+    const epilogue = this.aftermathIfAny?.due;
     if (epilogue === undefined) return;
     epilogue.isDue = true;
     this.host.locks.queue(this.sessionKey).pump();
@@ -322,32 +306,6 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
     }
   }
 
-  override unwind(): void {
-    this.resources?.stopAttached(this.reason);
-    this.trySettle();
-    if (!this.isQuiet) this.host.unwinding(this);
-  }
-
-  /** Becomes quiet once the work has unwound, what was deferred has run, and nothing is left. */
-  trySettle(): void {
-    if (this.isLive || this.isQuiet || this.isUnwinding()) return;
-    this.isQuiet = true;
-    this.settledAt = this.host.runtime.clock.monotonic();
-    if (this.status === 'stopping') this.status = 'aborted';
-    this.host.runtime.timers.cancel(this.#aftermath?.overdue);
-    this.host.settled(this);
-    this.#aftermath?.tellQuiet();
-  }
-
-  private isUnwinding(): boolean {
-    if (this.isWorking) return true;
-    const { resources } = this;
-    if (resources === undefined) return this.#aftermath?.isPending === true;
-    if (resources.work.size > 0 || !resources.runDeferred() || resources.hasAttached) return true;
-    // What was deferred may have run to its end just now, and settled the run.
-    return this.isQuiet || this.#aftermath?.isPending === true;
-  }
-
   /** What a retained run needs no more: 10 000 controllers and values are not kept. */
   forget(): void {
     this.#controller = undefined;
@@ -356,79 +314,18 @@ export class ManagedRun extends WatchedEntry implements Run, FencedRun {
     if (this.status === 'completed') this.result = undefined;
   }
 
-  override onQuiet(listener: () => void): void {
-    this.aftermath.quietListeners.add(listener);
-  }
-
-  override offQuiet(listener: () => void): void {
-    this.#aftermath?.quietListeners.delete(listener);
-  }
-
-  override report(): RunReport {
-    return reportOf(this, this.#aftermath);
-  }
-
-  leftovers(): string[] {
-    return leftoversOf(this, this.#aftermath);
-  }
-
   closedError(): RunfenceError {
     if (this.stop === undefined) return this.status === 'queued' ? runQueued() : runEnded();
     this.#error ??= abortError(this.stop.reason);
     return this.#error;
   }
 
-  beginWork(name: string): Leftover {
-    const leftover = { name };
-    this.use().work.add(leftover);
-    return leftover;
-  }
-
-  endWork(leftover: Leftover): void {
-    this.resources?.work.delete(leftover);
-    this.trySettle();
-  }
-
-  refused(): void {
-    this.aftermath.fencedEffects += 1;
-    const { events } = this.host.runtime;
-    if (this.aftermath.fencedEffects === 1 && events.has('effect:fenced')) {
-      events.emit('effect:fenced', { run: viewOf(this) });
-    }
-  }
-
   confirm(): Awaitable<boolean> {
     return this.host.confirm(this);
   }
 
-  lockEnded(state: LockState): void {
-    if (this.stop === undefined) return;
-    this.aftermath.lock = state;
-    this.trySettle();
-  }
-
-  epilogueEnded(_epilogue: Epilogue, state: EpilogueState, error?: unknown): void {
-    this.aftermath.epilogue = state;
-    if (error !== undefined) this.aftermath.error ??= error;
-    this.trySettle();
-  }
-
   loseLock(): void {
     this.host.cut(this, 'lock-lost');
-  }
-
-  get aftermathIfAny(): Aftermath | undefined {
-    return this.#aftermath;
-  }
-
-  get aftermath(): Aftermath {
-    this.#aftermath ??= new Aftermath();
-    return this.#aftermath;
-  }
-
-  use(): Resources {
-    this.resources ??= new Resources(this.onError, () => this.trySettle());
-    return this.resources;
   }
 }
 

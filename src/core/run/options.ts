@@ -9,7 +9,7 @@ import {
   checkTag,
   copyTags,
 } from '../internal/validate.js';
-import { copyPrincipal, type Principal } from '../principal.js';
+import { ownerOf, type Principal } from '../principal.js';
 
 /**
  * What a new run does when its session is busy: `interrupt` cuts the active runs and drops the
@@ -32,7 +32,7 @@ export interface RunOptions {
   /** A tag such as `chat`, `agent`, `http`, `cron`; `chat` by default. */
   readonly kind?: string;
   /** Who starts it, from the host's authentication. Left out: the host itself. */
-  readonly owner?: Principal | undefined;
+  readonly owner?: Principal;
   /** Tags to select it by; at most 32. */
   readonly tags?: readonly string[];
   /** `interrupt` by default. */
@@ -123,7 +123,7 @@ export const START_WHEN: readonly StartWhen[] = ['fenced', 'quiet'];
 
 export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpec {
   const given = checkObject('run options', options, KNOWN);
-  const { sessionKey, runId, kind, owner, tags, whenBusy, startWhen, fingerprint } = given;
+  const { sessionKey, runId, kind, tags, whenBusy, startWhen, fingerprint } = given;
   const { timeoutMs, queueTimeoutMs, graceMs, signal } = given;
   checkKey('sessionKey', sessionKey);
   checkOptionalKey('runId', runId);
@@ -141,7 +141,7 @@ export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpe
     sessionKey,
     runId,
     kind: (kind as string | undefined) ?? defaults.kind,
-    owner: owner === undefined ? undefined : copyPrincipal('owner', owner),
+    owner: ownerOf(given),
     tags: copyTags(tags),
     whenBusy: (whenBusy as WhenBusy | undefined) ?? defaults.whenBusy,
     startWhen: (startWhen as StartWhen | undefined) ?? defaults.startWhen,

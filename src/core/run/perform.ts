@@ -14,14 +14,8 @@ export function perform(run: ManagedRun, work: (run: Run) => unknown): void {
   }
   settle(
     () => work(run),
-    (value) => {
-      run.complete(value);
-      run.unwound();
-    },
-    (error) => {
-      if (!run.fail(error)) run.failedLate(error);
-      run.unwound();
-    },
+    (value) => run.returned(value),
+    (error) => run.threw(error),
   );
 }
 

@@ -38,9 +38,7 @@ export class Queue {
   mustWait(candidate: Candidate): boolean {
     const { run } = candidate;
     if (this.#isBlocked(candidate)) return true;
-    if (run.spec.startWhen !== 'quiet') return false;
-    const willCut = run.spec.whenBusy === 'interrupt' && this.rivals(run).length > 0;
-    return willCut || this.unsettled(run).length > 0;
+    return run.spec.startWhen === 'quiet' && this.unsettled(run).length > 0;
   }
 
   /** Runs that are over and have not unwound. */

@@ -226,7 +226,7 @@ export class Recording implements StopRecorder {
       run.aftermath.lock = 'pending';
     }
     if (hasEpilogue) {
-      const steps = run.resources?.epilogue ?? [];
+      const steps = [...(run.resources?.epilogue ?? [])];
       const reason = run.stop?.reason ?? 'policy';
       const epilogue = new Epilogue(run, reason, steps, this.#epilogueMs);
       run.aftermath.epilogue = 'pending';

@@ -1,27 +1,20 @@
-import type { AbortReason } from '../abort/reason.js';
-import { saysReason } from '../abort/reason.js';
 import { AbortRegistry, targetOf } from '../abort/registry.js';
-import { memory } from '../backend/memory.js';
-import type { Backend, StoredRun } from '../backend/port.js';
-import { type Awaitable, chain, isThenable, settle } from '../internal/awaitable.js';
-import type { Clock } from '../internal/clock.js';
-import { invalid, RunfenceError } from '../internal/errors.js';
+import { type Awaitable, chain, isThenable } from '../internal/awaitable.js';
+import { invalid } from '../internal/errors.js';
 import { Operations } from '../internal/operations.js';
-import { type OnError, Runtime } from '../internal/runtime.js';
-import { SignalLinks } from '../internal/signals.js';
-import { checkBackend, checkCount, checkFunction, checkLimit, checkObject, checkTag } from '../internal/validate.js';
+import { Runtime } from '../internal/runtime.js';
+import { checkFunction, checkObject, checkTag } from '../internal/validate.js';
 import { SessionLock } from '../lock/session-lock.js';
-import { copyRequester, type Requester } from '../principal.js';
+import { type Requester, requesterOf } from '../principal.js';
 import { Admission, abortedBeforeStart } from './admission.js';
 import { Claims } from './claims.js';
 import { Duplicates } from './duplicates.js';
-import type { RunHost } from './host.js';
+import { Lifecycle } from './lifecycle.js';
 import { ManagedRun } from './managed-run.js';
 import { subscribe } from './notices.js';
 import {
   type ChildOptions,
   checkChildOptions,
-  checkDefaults,
   checkRunOptions,
   type RunDefaults,
   type RunOptions,
@@ -30,62 +23,21 @@ import {
 import { neverStarted, type WaitOutcome } from './outcome.js';
 import { runToOutcome } from './perform.js';
 import { Recording } from './recording.js';
+import { checkRegistryOptions, type RunRegistryOptions } from './registry-options.js';
 import { rejected } from './rejected.js';
 import type { BeginResult, RunResult } from './results.js';
-import { Retention, type RetentionOptions } from './retention.js';
 import type { Run } from './run.js';
 import { type RunView, type SessionView, viewOf } from './view.js';
 import { type WaitOptions, wait } from './wait.js';
 
-/** How a `RunRegistry` is made. */
-export interface RunRegistryOptions {
-  /** Where generations, locks, duplicates and notices live; in this process by default. */
-  readonly backend?: Backend;
-  /** The registry that stops its runs, to be shared with what a host registers by itself. */
-  readonly aborts?: AbortRegistry;
-  /** Where time comes from; the platform's clocks by default. */
-  readonly clock?: Clock;
-  /** How long ended runs stay known by id. */
-  readonly retention?: RetentionOptions;
-  /** What runs get that do not say otherwise, and the bounds of locks, epilogues and the backend. */
-  readonly defaults?: Defaults;
-  /** Receives errors that have no caller. Not together with `aborts`, which has its own. */
-  readonly onError?: OnError;
-}
-
-/** What runs get that do not say otherwise, and the bounds of locks, epilogues and the backend. All times in ms. */
-export interface Defaults extends Partial<RunDefaults> {
-  /** How long an epilogue may take from its grant; 1 000. */
-  readonly epilogueMs?: number;
-  /** How long a critical section may go on after an abort; 5 000. */
-  readonly writeGraceMs?: number;
-  /** How long a commit waits for the lock; 30 000. */
-  readonly lockTimeoutMs?: number;
-  /** How long an answer of the backend may take; 2 000. */
-  readonly backendTimeoutMs?: number;
-}
-
 /** Who reads. */
 export interface ReadOptions {
   /** Who asks, from the host's authentication. Left out: the host itself. What it may not read looks absent. */
-  readonly requester?: Requester | undefined;
+  readonly requester?: Requester;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['backend', 'aborts', 'clock', 'retention', 'defaults', 'onError']);
-const RETENTION: ReadonlySet<string> = new Set(['ttlMs', 'max']);
 const READ: ReadonlySet<string> = new Set(['requester']);
-const DEFAULTS: ReadonlySet<string> = new Set([
-  'kind',
-  'whenBusy',
-  'startWhen',
-  'timeoutMs',
-  'queueTimeoutMs',
-  'graceMs',
-  'epilogueMs',
-  'writeGraceMs',
-  'lockTimeoutMs',
-  'backendTimeoutMs',
-]);
+const IS_ACTIVE: ReadonlySet<string> = new Set(['kind', 'requester']);
 
 /**
  * Runs with generations: who is current in a session, who waits, who was replaced. Usable alone by
@@ -117,12 +69,10 @@ export class RunRegistry {
   isDraining = false;
   readonly #runtime: Runtime;
   readonly #defaults: RunDefaults;
-  readonly #retention: Retention;
+  readonly #lifecycle: Lifecycle;
   readonly #recording: Recording;
   readonly #duplicates: Duplicates;
   readonly #admission: Admission;
-  readonly #upstream: SignalLinks<ManagedRun>;
-  readonly #abandoned = new Set<ManagedRun>();
   readonly #unsubscribe: () => void;
   #lastId = 0;
 
@@ -131,71 +81,35 @@ export class RunRegistry {
    * @throws `INVALID_OPTIONS` for an unknown name, a wrong type, or an `aborts` that has a registry already
    */
   constructor(options: RunRegistryOptions = {}) {
-    checkObject('RunRegistry options', options, OPTIONS);
-    const { backend = memory(), aborts, clock, retention = {}, defaults = {}, onError } = options;
-    checkBackend(backend);
-    if (aborts !== undefined && !(aborts instanceof AbortRegistry)) throw invalid('aborts must be an AbortRegistry.');
-    checkObject('defaults', defaults, DEFAULTS);
-    checkObject('retention', retention, RETENTION);
-    checkCount('retention.ttlMs', retention.ttlMs);
-    checkCount('retention.max', retention.max);
-    checkLimit('defaults.epilogueMs', defaults.epilogueMs);
-    checkLimit('defaults.writeGraceMs', defaults.writeGraceMs);
-    checkLimit('defaults.lockTimeoutMs', defaults.lockTimeoutMs);
-    checkLimit('defaults.backendTimeoutMs', defaults.backendTimeoutMs);
-    if (aborts !== undefined && (aborts.recorder !== undefined || onError !== undefined)) {
-      throw invalid('aborts belongs to another RunRegistry, or onError was given beside it.');
-    }
-    if (aborts !== undefined && clock !== undefined && aborts.runtime.clock !== clock) {
-      throw invalid('clock must be the clock of aborts: leave it out.');
-    }
-    this.#defaults = checkDefaults(defaults);
-    this.#runtime = aborts?.runtime ?? new Runtime({ clock, onError });
-    this.aborts = aborts ?? new AbortRegistry({}, this.#runtime);
-    const runtime = this.#runtime;
-    this.operations = new Operations(backend, runtime, defaults.backendTimeoutMs ?? 2_000);
-    const { operations } = this;
-    const { lockTimeoutMs, writeGraceMs } = defaults;
-    this.locks = new SessionLock(
-      {
-        ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
-        ...(writeGraceMs === undefined ? {} : { writeGraceMs }),
-      },
-      { runtime, operations },
-    );
-    this.#retention = new Retention(runtime, retention, (run) => this.#forget(run));
-    this.#duplicates = new Duplicates(runtime, this.operations);
-    this.#recording = new Recording({
-      runtime,
+    const { backend, retention, defaults, bounds, ...given } = checkRegistryOptions(options);
+    const runtime = given.aborts?.runtime ?? new Runtime(given);
+    const aborts = given.aborts ?? new AbortRegistry({}, runtime);
+    const { lockTimeoutMs = 30_000, writeGraceMs = 5_000, backendTimeoutMs = 2_000, epilogueMs = 1_000 } = bounds;
+    const operations = new Operations(backend, runtime, backendTimeoutMs);
+    const locks = new SessionLock({ lockTimeoutMs, writeGraceMs }, { runtime, operations });
+    const duplicates = new Duplicates(runtime, operations);
+    const recording = new Recording({ runtime, operations, locks, entries: aborts.entries, epilogueMs });
+    aborts.recorder = recording;
+    const lifecycle = new Lifecycle({
+      aborts,
       operations,
-      locks: this.locks,
-      entries: this.aborts.entries,
-      epilogueMs: defaults.epilogueMs ?? 1_000,
+      locks,
+      retention,
+      child: (parent, childOptions, work) => this.#child(parent, childOptions, work),
     });
-    this.aborts.recorder = this.#recording;
-    this.#upstream = new SignalLinks((runs, reason) => {
-      this.aborts.stop(runs, this.aborts.newStop(saysReason(reason)));
-    });
-    const duplicates = this.#duplicates;
-    const recording = this.#recording;
-    this.#admission = new Admission({
-      host: this.#host(backend),
-      aborts: this.aborts,
-      claims: new Claims({ aborts: this.aborts, operations, recording, duplicates }),
-      recording,
-      duplicates,
-      reserved: (run) => {
-        const { signal } = run.spec;
-        if (signal !== undefined) this.#upstream.link(signal, run);
-      },
-    });
-    this.#unsubscribe = subscribe({
-      backend,
-      aborts: this.aborts,
-      locks: this.locks,
-      duplicates,
-      queue: this.#admission.queue,
-    });
+    const claims = new Claims({ aborts, operations, recording, duplicates });
+    const admission = new Admission({ host: lifecycle, aborts, claims, recording, duplicates });
+    lifecycle.queue = admission.queue;
+    this.aborts = aborts;
+    this.locks = locks;
+    this.operations = operations;
+    this.#runtime = runtime;
+    this.#defaults = defaults;
+    this.#lifecycle = lifecycle;
+    this.#recording = recording;
+    this.#duplicates = duplicates;
+    this.#admission = admission;
+    this.#unsubscribe = subscribe({ backend, aborts, locks, duplicates, queue: admission.queue });
   }
 
   /**
@@ -262,10 +176,9 @@ export class RunRegistry {
 
   /** Whether a run is active in the session, of this kind if one is given. Stopping and queued runs are not. */
   isActive(sessionKey: string, options: ReadOptions & { readonly kind?: string } = {}): boolean {
-    checkObject('isActive options', options, IS_ACTIVE);
-    const { kind, requester } = options;
+    const { kind, ...read } = checkObject('isActive options', options, IS_ACTIVE);
     if (kind !== undefined) checkTag(kind);
-    const mayRead = this.#reader({ requester });
+    const mayRead = this.#reader(read);
     return this.#inSession(sessionKey).some(
       (run) => run.status === 'running' && (kind === undefined || run.kind === kind) && mayRead(run),
     );
@@ -291,7 +204,7 @@ export class RunRegistry {
 
   /** Runs that were aborted by a timeout and were not quiet within their grace. Empty when all is well. */
   abandoned(): RunView[] {
-    return [...this.#abandoned].map(viewOf);
+    return [...this.#lifecycle.abandoned].map(viewOf);
   }
 
   /** Checks and admits, with a plain answer where the backend gives one. @internal */
@@ -328,7 +241,7 @@ export class RunRegistry {
 
   /** Forgets what is retained, and lets go of the backend. @internal */
   close(): void {
-    this.#retention.close();
+    this.#lifecycle.close();
     this.#recording.stops.clear();
     this.#duplicates.close();
     this.locks.close();
@@ -363,8 +276,7 @@ export class RunRegistry {
   }
 
   #reader(options: ReadOptions): (run: ManagedRun) => boolean {
-    checkObject('read options', options, READ);
-    const requester = copyRequester(options.requester);
+    const requester = requesterOf(checkObject('read options', options, READ));
     return (run) => this.#runtime.authority.may('read', requester, targetOf(run));
   }
 
@@ -377,143 +289,11 @@ export class RunRegistry {
     return entries.sessionKeys().flatMap((sessionKey) => this.#inSession(sessionKey));
   }
 
-  #host(backend: Backend): RunHost {
-    return {
-      runtime: this.#runtime,
-      backend,
-      locks: this.locks,
-      marked: (run) => {
-        this.#release(run);
-        if (run.generation === 0) this.#admission.queue.leave(run);
-      },
-      ended: (run) => this.#ended(run),
-      unwinding: (run) => {
-        this.#limitUnwinding(run);
-        // A stopping run does not make its session busy.
-        this.#admission.queue.pump(run.sessionKey);
-      },
-      settled: (run) => this.#settled(run),
-      cut: (run, reason) => this.#cut(run, reason),
-      confirm: (run) => this.#confirm(run),
-      queuedRunIds: (sessionKey) => this.#admission.queue.queuedRunIds(sessionKey),
-      child: (parent, options, work) => this.#child(parent, options, work),
-    };
-  }
-
-  #cut(run: ManagedRun, reason: AbortReason): void {
-    if (run.isLive) this.aborts.stop([run], this.aborts.newStop(reason));
-  }
-
-  #release(run: ManagedRun): void {
-    this.#runtime.timers.cancel(run.deadline);
-    run.deadline = undefined;
-    const { signal } = run.spec;
-    if (signal !== undefined) this.#upstream.unlink(signal, run);
-  }
-
-  #ended(run: ManagedRun): void {
-    this.#release(run);
-    if (run.generation === 0) this.#admission.queue.leave(run);
-    // Before anybody's code runs: a run that begins in a listener finds the session free.
-    else this.#sendEnd(run, run.status as 'completed' | 'failed');
-    const children = run.dependants();
-    if (children.length > 0) this.aborts.stop(children, this.aborts.newStop('parent'));
-    run.closeWatchers();
-    run.announceEnd();
-    run.tellEnded();
-    run.revokeGrants(true);
-    run.unwind();
-    this.#admission.queue.pump(run.sessionKey);
-  }
-
-  #settled(run: ManagedRun): void {
-    const { events } = this.#runtime;
-    const wasAborted = run.stop !== undefined;
-    this.#abandoned.delete(run);
-    this.aborts.entries.leaveSession(run);
-    run.parent?.resources?.children.delete(run);
-    if (wasAborted && run.generation > 0) this.#sendEnd(run, 'aborted');
-    if (wasAborted && run.isAnnounced) {
-      if (events.has('run:quiet')) {
-        const { elapsedMs, fencedEffects } = run.report();
-        events.emit('run:quiet', { run: viewOf(run), elapsedMs, fencedEffects });
-      }
-      if (run.generation > 0 && events.has('session:changed')) {
-        events.emit('session:changed', { sessionKey: run.sessionKey });
-      }
-    }
-    run.forget();
-    if (this.#retention.keeps && !run.isRefused) this.#retention.add(run);
-    else this.aborts.entries.remove(run);
-    this.#admission.queue.pump(run.sessionKey);
-  }
-
-  #forget(run: ManagedRun): void {
-    this.aborts.entries.remove(run);
-    // The backend never had it: under this id it may know a run of another node.
-    if (run.generation === 0) return;
-    const { backend } = this.operations;
-    const { sessionKey, id: runId } = run;
-    settle(
-      () => backend.forget({ sessionKey, runId }),
-      () => {},
-      this.#runtime.onError,
-    );
-  }
-
-  #sendEnd(run: ManagedRun, status: 'completed' | 'failed' | 'aborted'): void {
-    const { sessionKey, id: runId, generation } = run;
-    const { nodeId, onError } = this.#runtime;
-    const { backend } = this.operations;
-    const retain = this.#retention.keeps;
-    settle(
-      () =>
-        this.operations.send(sessionKey, () => backend.end({ sessionKey, runId, generation, nodeId, status, retain })),
-      () => {},
-      onError,
-    );
-  }
-
-  /** Only what a timeout left behind is abandoned; leftovers of a normal end have no receipt to be named in. */
-  #limitUnwinding(run: ManagedRun): void {
-    if (run.stop !== undefined && run.stop.reason !== 'timeout') return;
-    const { aftermath } = run;
-    aftermath.overdue ??= this.#runtime.timers.after(run.graceMs, () => {
-      if (run.stop !== undefined) {
-        this.#abandoned.add(run);
-        return;
-      }
-      const names = run.leftovers().join(', ');
-      this.#runtime.onError(new RunfenceError('NOT_STOPPED', `Run "${run.id}" has ended, and is not quiet: ${names}.`));
-    });
-  }
-
-  /** The backend's word on whether the run is current. One that was stopped elsewhere is cut here. */
-  #confirm(run: ManagedRun): Awaitable<boolean> {
-    const { backend } = this.operations;
-    const { sessionKey, id: runId, generation } = run;
-    const checked = this.operations.ask(() => backend.check({ sessionKey, runId, generation }));
-    return chain(checked, (isCurrent) => {
-      if (isCurrent || !run.isCurrent()) return isCurrent;
-      const cut = (stored: readonly StoredRun[]): boolean => {
-        this.#cut(run, stored[0]?.reason ?? 'heartbeat-lost');
-        return false;
-      };
-      // The backend has said that it is stopped; only the reason may stay unknown.
-      return settle(
-        () => this.operations.ask(() => backend.read({ runId })),
-        cut,
-        () => cut([]),
-      );
-    });
-  }
-
   async #child<T>(parent: ManagedRun, options: ChildOptions, work: (run: Run) => Awaitable<T>): Promise<RunResult<T>> {
     checkFunction('work', work);
     const { spec, isDetached } = checkChildOptions(options, parent.spec, this.#defaults);
+    if (parent.status === 'queued') throw parent.closedError();
     if (!parent.isLive) return neverStarted(this.#runtime, 'parent') as RunResult<T>;
     return runToOutcome(this.#runtime, this.#admit(spec, parent, isDetached), work);
   }
 }
-
-const IS_ACTIVE: ReadonlySet<string> = new Set(['kind', 'requester']);

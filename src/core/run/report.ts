@@ -1,8 +1,8 @@
 import type { RunReport } from '../abort/receipt.js';
 import type { Aftermath } from './aftermath.js';
-import type { ManagedRun } from './managed-run.js';
+import type { UnwindingRun } from './unwinding-run.js';
 
-export function reportOf(run: ManagedRun, aftermath: Aftermath | undefined): RunReport {
+export function reportOf(run: UnwindingRun, aftermath: Aftermath | undefined): RunReport {
   const { runtime } = run.host;
   const until = run.isQuiet ? run.settledAt : runtime.clock.monotonic();
   const report: RunReport = {
@@ -19,7 +19,7 @@ export function reportOf(run: ManagedRun, aftermath: Aftermath | undefined): Run
 }
 
 /** What of the run is still there, by name. */
-export function leftoversOf(run: ManagedRun, aftermath: Aftermath | undefined): string[] {
+export function leftoversOf(run: UnwindingRun, aftermath: Aftermath | undefined): string[] {
   if (run.isQuiet) return [];
   const names = run.isWorking ? ['work'] : [];
   names.push(...(run.resources?.leftovers() ?? []));

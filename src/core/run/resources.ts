@@ -5,7 +5,7 @@ import type { EpilogueStep } from '../lock/epilogue.js';
 import type { HeldGrant } from '../lock/grant.js';
 import type { Leftover } from '../lock/locking-run.js';
 import type { ManagedRun } from './managed-run.js';
-import type { Attachment } from './run.js';
+import type { Attached, Attachment } from './run.js';
 
 /** What hangs on a run besides its work; made for the runs that have any. */
 export class Resources {
@@ -24,6 +24,24 @@ export class Resources {
   constructor(onError: OnError, freed: () => void) {
     this.#onError = onError;
     this.#freed = freed;
+  }
+
+  /** Something that still writes. */
+  get isWriting(): boolean {
+    for (const { writes } of this.work) if (writes) return true;
+    return false;
+  }
+
+  announceEpilogue(name: string, save: EpilogueStep['save']): Attached {
+    const step: EpilogueStep = { name, save, isReleased: false };
+    this.epilogue.push(step);
+    return {
+      release: () => {
+        step.isReleased = true;
+        const at = this.epilogue.indexOf(step);
+        if (at >= 0) this.epilogue.splice(at, 1);
+      },
+    };
   }
 
   attach(attachment: Attachment): AttachedThing {

@@ -116,10 +116,13 @@ export interface Run extends AsyncDisposable {
    * a token of its own before the lock goes to the next run, for at most `epilogueMs`.
    *
    * @param save - gets `{ token, signal, reason }`
-   * @param options - `name`: what errors call it
+   * Only an abort calls it: what a failing work leaves behind, its own `catch` saves.
+   *
+   * @param options - `name`: what a receipt calls it while it runs; `epilogue` by default
+   * @returns `release()`: there is nothing left to save
    * @throws `RUN_ABORTED` or `RUN_ENDED` if the run is over: nothing would call it
    */
-  epilogue(save: (context: EpilogueContext) => unknown, options?: { readonly name?: string }): void;
+  epilogue(save: (context: EpilogueContext) => unknown, options?: { readonly name?: string }): Attached;
 
   /**
    * Runs work as a child: in this session and of this kind unless it says otherwise, with this
@@ -138,7 +141,10 @@ export interface Run extends AsyncDisposable {
    */
   attach(resource: Attachment): Attached;
 
-  /** Calls `callback` once the run's work has unwound, last announced first; at once if that is past. */
+  /**
+   * Calls `callback` once the run's work has unwound and its writes are over, last announced first;
+   * at once if that is past. A gated function that hangs does not hold it up.
+   */
   defer(callback: () => unknown): void;
 
   /** Ends the run as completed. True if this was its first terminal result. */
@@ -147,9 +153,9 @@ export interface Run extends AsyncDisposable {
   fail(error: unknown): boolean;
 }
 
-/** Something that is attached to a run. */
+/** Something that was given to a run. */
 export interface Attached {
-  /** It is not the run's any more: it is not stopped with it. Safe to repeat. */
+  /** Takes it back: it is neither stopped nor called when the run ends. Safe to repeat. */
   release(): void;
 }
 

@@ -24,14 +24,8 @@ export function streamToAnswer<T>(
   const fenced = new FencedStream<T>(run, chunks, 'reject', {
     pulled: () => reader.isReading(),
     delivered: () => reader.isIdle(),
-    ended: () => {
-      run.complete();
-      run.unwound();
-    },
-    failed: (error) => {
-      run.fail(error);
-      run.unwound();
-    },
+    ended: () => run.returned(undefined),
+    failed: (error) => run.threw(error),
     cancelled: () => run.host.cut(run, 'disconnect'),
     failedLate: (error) => run.failedLate(error),
     unwound: () => run.unwound(),

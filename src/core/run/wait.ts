@@ -5,7 +5,7 @@ import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
 import { isAbortSignal } from '../internal/signals.js';
 import { checkKey, checkObject, checkTag, waitMs } from '../internal/validate.js';
-import { copyRequester, type Requester } from '../principal.js';
+import { type Requester, requesterOf } from '../principal.js';
 import type { Duplicates } from './duplicates.js';
 import { ManagedRun } from './managed-run.js';
 import { type Outcome, outcomeOfStored, type WaitOutcome } from './outcome.js';
@@ -19,7 +19,7 @@ export interface WaitOptions {
   /** Stops waiting; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Who asks, from the host's authentication. Left out: the host itself. */
-  readonly requester?: Requester | undefined;
+  readonly requester?: Requester;
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['kind', 'timeoutMs', 'signal', 'requester']);
@@ -37,12 +37,11 @@ export async function wait(
   },
 ): Promise<WaitOutcome> {
   checkKey('runId', runId);
-  checkObject('wait options', options, KNOWN);
+  const requester = requesterOf(checkObject('wait options', options, KNOWN));
   const { kind, signal } = options;
   if (kind !== undefined) checkTag(kind);
   if (signal !== undefined && !isAbortSignal(signal)) throw invalid('signal must be an AbortSignal.');
   const timeoutMs = waitMs('timeoutMs', options.timeoutMs, Number.POSITIVE_INFINITY);
-  const requester = copyRequester(options.requester);
   if (signal?.aborted === true) throw signal.reason;
   const { runtime, entries, operations, duplicates } = context;
   const entry = entries.get(runId);

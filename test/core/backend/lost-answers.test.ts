@@ -135,9 +135,10 @@ describe('a stop that the backend did not take', () => {
     const receipt = control.abort({ sessionKey: 's' });
     await clock.advance(BOUND_MS);
     expect(await receipt).toMatchObject({ recorded: 'unreachable' });
-    old.complete();
     backend.letGo('stop');
+    await flush();
     await expectFreeLock(control, clock);
+    old.complete();
   });
 });
 

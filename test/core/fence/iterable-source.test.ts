@@ -3,6 +3,7 @@ import { flush } from '../../support/fake-clock.js';
 import { ABORTED, END } from '../../support/matchers.js';
 import { Feed, fencedFeed, started, watching } from '../../support/sources.js';
 import { tracked } from '../../support/tracked.js';
+import { gate } from '../../support/work.js';
 
 describe('the producer is told once', () => {
   test('when the consumer breaks, and not again at the cut', async () => {
@@ -76,13 +77,43 @@ describe('the producer is told once', () => {
 
   test('and the cut does not wait for its clean-up', async () => {
     const { run, feed, source, abort } = fencedFeed();
-    feed.onReturn = () => new Promise(() => {});
+    const cleanUp = gate();
+    feed.onReturn = () => cleanUp.promise;
     const pull = source.next();
     abort();
     await expect(pull).rejects.toEqual(ABORTED);
     await source.return?.();
     expect(feed.returns).toBe(1);
     run.complete();
+    cleanUp.open();
+    await flush();
+  });
+
+  test('a producer whose clean-up hangs is a leftover, by name, until it is over', async () => {
+    const { control, run, feed, source } = fencedFeed();
+    const cleanUp = gate();
+    feed.onReturn = () => cleanUp.promise;
+    const pull = source.next();
+    const receipt = await control.abort('all');
+    await expect(pull).rejects.toEqual(ABORTED);
+    run.complete();
+    const early = await receipt.whenQuiet({ timeoutMs: 0 });
+    expect(early.runs[0]).toMatchObject({ state: 'leftovers', leftovers: ['source'] });
+    cleanUp.open();
+    expect(await receipt.whenQuiet()).toMatchObject({ quiet: true });
+  });
+
+  test('a stuck pull of a source that cannot be told is a leftover until it is answered', async () => {
+    const { control } = tracked();
+    const run = started(control);
+    const stuck = gate<IteratorResult<string>>();
+    const pull = run.fence({ [Symbol.asyncIterator]: () => ({ next: () => stuck.promise }) }).next();
+    const receipt = await control.abort('all');
+    await expect(pull).rejects.toEqual(ABORTED);
+    run.complete();
+    expect((await receipt.whenQuiet({ timeoutMs: 0 })).runs[0]?.leftovers).toEqual(['source']);
+    stuck.open({ done: true, value: undefined });
+    expect(await receipt.whenQuiet()).toMatchObject({ quiet: true });
   });
 });
 

@@ -201,8 +201,10 @@ test('a source whose pull aborts the run in its synchronous part is woken', asyn
     void control.abort('all');
     return new Promise<never>(() => {});
   };
-  await expect(run.fence({ [Symbol.asyncIterator]: () => ({ next }) }).next()).rejects.toEqual(ABORTED);
+  const iterator = { next, return: async () => ({ done: true as const, value: undefined }) };
+  await expect(run.fence({ [Symbol.asyncIterator]: () => iterator }).next()).rejects.toEqual(ABORTED);
   run.complete();
+  await flush();
 });
 
 test.each([

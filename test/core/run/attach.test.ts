@@ -232,7 +232,7 @@ describe('defer', () => {
     expect(control.runs.list()).toEqual([]);
   });
 
-  test('waits for the work to unwind, and for its gated functions', async () => {
+  test('waits for the work to unwind, and not for a gated function that hangs', async () => {
     const { control } = tracked();
     const [work, tool] = [gate(), gate()];
     let isCalled = false;
@@ -250,10 +250,9 @@ describe('defer', () => {
     expect(isCalled).toBe(false);
     work.open();
     await flush();
-    expect(isCalled).toBe(false);
+    expect(isCalled).toBe(true);
     tool.open();
     expect(await receipt.whenQuiet()).toMatchObject({ quiet: true });
-    expect(isCalled).toBe(true);
   });
 
   test('tells errors, goes on, and is quiet', async () => {

@@ -1,0 +1,89 @@
+import { AbortRegistry } from '../abort/registry.js';
+import { memory } from '../backend/memory.js';
+import type { Backend } from '../backend/port.js';
+import type { Clock } from '../internal/clock.js';
+import { invalid } from '../internal/errors.js';
+import type { OnError } from '../internal/runtime.js';
+import { checkBackend, checkCount, checkLimit, checkObject } from '../internal/validate.js';
+import { checkDefaults, type RunDefaults } from './options.js';
+import type { RetentionOptions } from './retention.js';
+
+/** How a `RunRegistry` is made. */
+export interface RunRegistryOptions {
+  /** Where generations, locks, duplicates and notices live; in this process by default. */
+  readonly backend?: Backend;
+  /** The registry that stops its runs, to be shared with what a host registers by itself. */
+  readonly aborts?: AbortRegistry;
+  /** Where time comes from; the platform's clocks by default. */
+  readonly clock?: Clock;
+  /** How long ended runs stay known by id. */
+  readonly retention?: RetentionOptions;
+  /** What runs get that do not say otherwise, and the bounds of locks, epilogues and the backend. */
+  readonly defaults?: Defaults;
+  /** Receives errors that have no caller. Not together with `aborts`, which has its own. */
+  readonly onError?: OnError;
+}
+
+/** What runs get that do not say otherwise, and the bounds of locks, epilogues and the backend. All times in ms. */
+export interface Defaults extends Partial<RunDefaults> {
+  /** How long an epilogue may take from its grant; 1 000. */
+  readonly epilogueMs?: number;
+  /** How long a critical section may go on after an abort; 5 000. */
+  readonly writeGraceMs?: number;
+  /** How long a commit waits for the lock; 30 000. */
+  readonly lockTimeoutMs?: number;
+  /** How long an answer of the backend may take; 2 000. */
+  readonly backendTimeoutMs?: number;
+}
+
+/** The options of a `RunRegistry`, checked, with their defaults. */
+export interface RegistrySpec {
+  readonly backend: Backend;
+  readonly aborts: AbortRegistry | undefined;
+  readonly clock: Clock | undefined;
+  readonly onError: OnError | undefined;
+  readonly retention: RetentionOptions;
+  readonly defaults: RunDefaults;
+  readonly bounds: Defaults;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set(['backend', 'aborts', 'clock', 'retention', 'defaults', 'onError']);
+const RETENTION: ReadonlySet<string> = new Set(['ttlMs', 'max']);
+const DEFAULTS: ReadonlySet<string> = new Set([
+  'kind',
+  'whenBusy',
+  'startWhen',
+  'timeoutMs',
+  'queueTimeoutMs',
+  'graceMs',
+  'epilogueMs',
+  'writeGraceMs',
+  'lockTimeoutMs',
+  'backendTimeoutMs',
+]);
+
+export function checkRegistryOptions(options: RunRegistryOptions): RegistrySpec {
+  checkObject('RunRegistry options', options, OPTIONS);
+  const { backend = memory(), aborts, clock, retention = {}, defaults = {}, onError } = options;
+  checkBackend(backend);
+  checkObject('defaults', defaults, DEFAULTS);
+  checkObject('retention', retention, RETENTION);
+  checkCount('retention.ttlMs', retention.ttlMs);
+  checkCount('retention.max', retention.max);
+  checkLimit('defaults.epilogueMs', defaults.epilogueMs);
+  checkLimit('defaults.writeGraceMs', defaults.writeGraceMs);
+  checkLimit('defaults.lockTimeoutMs', defaults.lockTimeoutMs);
+  checkLimit('defaults.backendTimeoutMs', defaults.backendTimeoutMs);
+  if (aborts !== undefined) checkAborts(aborts, clock, onError);
+  return { backend, aborts, clock, onError, retention, defaults: checkDefaults(defaults), bounds: defaults };
+}
+
+function checkAborts(aborts: AbortRegistry, clock: Clock | undefined, onError: OnError | undefined): void {
+  if (!(aborts instanceof AbortRegistry)) throw invalid('aborts must be an AbortRegistry.');
+  if (aborts.recorder !== undefined || onError !== undefined) {
+    throw invalid('aborts belongs to another RunRegistry, or onError was given beside it.');
+  }
+  if (clock !== undefined && aborts.runtime.clock !== clock) {
+    throw invalid('clock must be the clock of aborts: leave it out.');
+  }
+}

@@ -1,0 +1,143 @@
+import type { Stop } from '../abort/entry.js';
+import { saysAborted } from '../abort/reason.js';
+import type { EpilogueState, LockState, RunReport } from '../abort/receipt.js';
+import type { OnError } from '../internal/runtime.js';
+import type { Leftover } from '../lock/locking-run.js';
+import { Aftermath } from './aftermath.js';
+import type { RunHost } from './host.js';
+import type { ManagedRun } from './managed-run.js';
+import type { RunSpec } from './options.js';
+import { leftoversOf, reportOf } from './report.js';
+import { Resources } from './resources.js';
+import { viewOf } from './view.js';
+import { WatchedEntry } from './watched-entry.js';
+
+/** What a run has to do with being over: what is left of it, when it is quiet, and what is reported then. */
+export abstract class UnwindingRun extends WatchedEntry {
+  isQuiet = false;
+  /** By the monotonic clock. */
+  settledAt = 0;
+  /** The work has not unwound, or the holder of the handle has not finished. */
+  isWorking = false;
+  stop: Stop | undefined = undefined;
+  resources: Resources | undefined = undefined;
+  readonly host: RunHost;
+  /** Its end was announced: quiet comes after that, also where a listener unwinds the work. */
+  #isTold = false;
+  #aftermath: Aftermath | undefined = undefined;
+
+  constructor(host: RunHost, id: string, spec: RunSpec) {
+    super(id, spec.sessionKey, spec.kind, spec.owner, spec.tags);
+    this.host = host;
+  }
+
+  get onError(): OnError {
+    return this.host.runtime.onError;
+  }
+
+  /** What the work throws after the run is over has no other way to be heard, unless it is only the abort. */
+  failedLate(error: unknown): void {
+    if (saysAborted(error)) return;
+    this.aftermath.error = error;
+    this.onError(error);
+  }
+
+  /** The work has unwound. */
+  unwound(): void {
+    if (!this.isWorking) return;
+    this.isWorking = false;
+    this.trySettle();
+  }
+
+  override unwind(): void {
+    this.#isTold = true;
+    this.resources?.stopAttached(this.stop?.reason);
+    this.trySettle();
+    if (!this.isQuiet) this.host.unwinding(this.self);
+  }
+
+  /** Becomes quiet once the work has unwound, what was deferred has run, and nothing is left. */
+  trySettle(): void {
+    if (!this.#isTold || this.isQuiet || this.#isUnwinding()) return;
+    this.isQuiet = true;
+    this.settledAt = this.host.runtime.clock.monotonic();
+    if (this.status === 'stopping') this.status = 'aborted';
+    this.host.runtime.timers.cancel(this.#aftermath?.overdue);
+    this.host.settled(this.self);
+    this.#aftermath?.tellQuiet();
+  }
+
+  #isUnwinding(): boolean {
+    if (this.isWorking) return true;
+    const { resources } = this;
+    if (resources === undefined) return this.#aftermath?.isPending === true;
+    // What still writes needs what the deferred callbacks close; a tool that hangs does not hold them up.
+    if (this.#aftermath?.epilogue === 'pending' || resources.isWriting) return true;
+    if (!resources.runDeferred() || resources.work.size > 0 || resources.hasAttached) return true;
+    // What was deferred may have run to its end just now, and settled the run.
+    return this.isQuiet || this.#aftermath?.isPending === true;
+  }
+
+  override onQuiet(listener: () => void): void {
+    this.aftermath.quietListeners.add(listener);
+  }
+
+  override offQuiet(listener: () => void): void {
+    this.#aftermath?.quietListeners.delete(listener);
+  }
+
+  override report(): RunReport {
+    return reportOf(this, this.#aftermath);
+  }
+
+  leftovers(): string[] {
+    return leftoversOf(this, this.#aftermath);
+  }
+
+  beginWork(name: string, writes = false): Leftover {
+    const leftover = { name, writes };
+    this.use().work.add(leftover);
+    return leftover;
+  }
+
+  endWork(leftover: Leftover): void {
+    this.resources?.work.delete(leftover);
+    this.trySettle();
+  }
+
+  refused(): void {
+    this.aftermath.fencedEffects += 1;
+    const { events } = this.host.runtime;
+    if (this.aftermath.fencedEffects === 1 && events.has('effect:fenced')) {
+      events.emit('effect:fenced', { run: viewOf(this.self) });
+    }
+  }
+
+  lockEnded(state: LockState): void {
+    if (this.stop === undefined) return;
+    this.aftermath.lock = state;
+    this.trySettle();
+  }
+
+  epilogueEnded(state: EpilogueState, error?: unknown): void {
+    this.aftermath.epilogue = state;
+    if (error !== undefined) this.aftermath.error ??= error;
+    this.trySettle();
+  }
+
+  get aftermathIfAny(): Aftermath | undefined {
+    return this.#aftermath;
+  }
+
+  get aftermath(): Aftermath {
+    this.#aftermath ??= new Aftermath();
+    return this.#aftermath;
+  }
+
+  use(): Resources {
+    this.resources ??= new Resources(this.onError, () => this.trySettle());
+    return this.resources;
+  }
+
+  protected abstract get self(): ManagedRun;
+}
