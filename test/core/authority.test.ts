@@ -1,5 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ADMIN, type Authorize, memory, type Principal, type ReadOptions, type Requester, type RunControl } from 'runfence';
+import {
+  ADMIN,
+  type Authorize,
+  memory,
+  type Principal,
+  type ReadOptions,
+  type Requester,
+  type RunControl,
+} from 'runfence';
 import { describe, expect, test } from 'vitest';
 import { AsyncBackend } from '../support/async-backend.js';
 import { flush } from '../support/fake-clock.js';

@@ -191,3 +191,23 @@ test.each([[{ graceMs: '5' }], [{ grace: 5 }], ['soon']])(
     (await begin(control)).complete();
   },
 );
+
+test('what the host registered is aborted with shutdown, and waited for', async () => {
+  const { control } = tracked();
+  const entry = control.aborts.register({ id: 'request-1', timeoutMs: 60_000 });
+  if (!entry.registered) throw new Error('The id is taken.');
+  const drained = control.drain({ graceMs: 0 });
+  expect(entry.signal.reason).toMatchObject({ reason: 'shutdown' });
+  expect(await isSettled(drained)).toBe(false);
+  entry.release();
+  expect(await drained).toMatchObject({ quiet: true });
+});
+
+test('an id that was used on a drained node is still a duplicate on the others', async () => {
+  const backend = memory();
+  const first = tracked({ backend });
+  const second = tracked({ backend }, first.clock);
+  await first.control.run({ sessionKey: 's', runId: 'r' }, () => 1);
+  await first.control.drain();
+  expect(await second.control.run({ sessionKey: 's', runId: 'r' }, () => 2)).toMatchObject({ status: 'duplicate' });
+});

@@ -10,6 +10,7 @@ describe('readers', () => {
     null,
     5,
     { requester: {} },
+    { requester: undefined },
     { requester: null },
     { requester: { userId: '' } },
     { owner: { userId: 'a' } },

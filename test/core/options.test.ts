@@ -129,6 +129,7 @@ const badRuns: unknown[] = [
     { kind: ' ' },
     { kind: 'k'.repeat(257) },
     { owner: {} },
+    { owner: undefined },
     { owner: null },
     { owner: 'ada' },
     { owner: { userId: undefined } },

@@ -65,7 +65,7 @@ export class AsyncBackend {
     this.#holding.set(method, when);
   }
 
-  /** Lets the oldest held call of the method go on, and later ones through. */
+  /** Lets the held calls of the method go on, and later ones through. */
   letGo(method: Method): void {
     this.#holding.delete(method);
     for (const held of this.#held.filter((one) => one.method === method)) {

@@ -64,6 +64,7 @@ export interface StoredRun extends RunRef {
   readonly kind: string;
   /** Who started it; `undefined` is the host itself. */
   readonly owner: Principal | undefined;
+  /** Its tags. */
   readonly tags: readonly string[];
   /** The digest of its request, if one was given. */
   readonly fingerprint: string | undefined;
@@ -105,6 +106,7 @@ export interface ClaimRequest {
   readonly kind: string;
   /** Who starts it; `undefined` is the host itself. */
   readonly owner: Principal | undefined;
+  /** Its tags. */
   readonly tags: readonly string[];
   /** The digest of its request, if one was given. */
   readonly fingerprint: string | undefined;

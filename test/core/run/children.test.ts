@@ -244,3 +244,16 @@ test('a chain of detached runs does not keep the ones that ended', async () => {
   await control.abort('all');
   await flush();
 });
+
+test('a child of a handle that is still queued is refused, and its work not called', async () => {
+  const { control } = tracked();
+  const first = await begin(control);
+  const waiting = await control.runs.begin({ sessionKey: 's', whenBusy: 'enqueue' });
+  if (waiting.status !== 'queued') throw new Error(`The run is ${waiting.status}.`);
+  const child = waiting.run.child({}, () => {
+    throw new Error('The work of the child was called.');
+  });
+  await expect(child).rejects.toMatchObject({ code: 'RUN_QUEUED' });
+  await control.abort('all');
+  first.complete();
+});

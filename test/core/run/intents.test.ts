@@ -11,7 +11,10 @@ function never(): never {
 }
 
 function intent(control: ReturnType<typeof tracked>['control'], runId: string, requester?: Requester) {
-  return control.abort({ sessionKey: 's', runId }, requester === undefined ? { intent: true } : { intent: true, requester });
+  return control.abort(
+    { sessionKey: 's', runId },
+    requester === undefined ? { intent: true } : { intent: true, requester },
+  );
 }
 
 describe('an intent', () => {
