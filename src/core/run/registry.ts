@@ -265,14 +265,14 @@ export class RunRegistry {
     });
   }
 
+  /** A caller may have taken any id, this one too. */
   #newId(): string {
-    do this.#lastId += 1;
-    while (this.aborts.entries.get(this.#idOf(this.#lastId)) !== undefined);
-    return this.#idOf(this.#lastId);
-  }
-
-  #idOf(count: number): string {
-    return `${this.#runtime.nodeId}-${count.toString(36)}`;
+    let id: string;
+    do {
+      this.#lastId += 1;
+      id = `${this.#runtime.nodeId}-${this.#lastId.toString(36)}`;
+    } while (this.aborts.entries.get(id) !== undefined);
+    return id;
   }
 
   #reader(options: ReadOptions): (run: ManagedRun) => boolean {
