@@ -29,6 +29,8 @@ export default defineConfig({
           include: ['test/core/**/*.test.ts'],
           setupFiles: ['./test/support/leaks.ts'],
           execArgv: ['--expose-gc'],
+          // The leak check would miss what one file leaves to the next; and it is four times as fast.
+          isolate: false,
         },
       },
       {
