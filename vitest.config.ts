@@ -39,11 +39,6 @@ export default defineConfig({
         test: { name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 30_000 },
       },
       {
-        extends: true,
-        resolve,
-        test: { name: 'integration', include: ['test/integration/**/*.test.ts'], testTimeout: 30_000 },
-      },
-      {
         // Reads `dist`: `npm run test:packaging` builds first.
         extends: true,
         test: {

@@ -96,6 +96,7 @@ export type {
   Queued,
   QueueResult,
   Rejected,
+  RunCompleted,
   RunResult,
   Started,
   StartResult,

@@ -28,9 +28,9 @@ export function createAgent({ openai, model, tools, transcript }: AgentOptions):
       run.commit(({ token }) => transcript.save(run.sessionKey, token, ...entries));
 
     // What a stop leaves behind: written before anybody else gets this chat's lock.
-    run.epilogue(
+    const draft = run.epilogue(
       ({ token, reason }) => {
-        if (reply.state === 'open') reply.state = reason;
+        reply.state = reason;
         return transcript.save(run.sessionKey, token, message, reply);
       },
       { name: 'save the partial answer' },
@@ -84,9 +84,10 @@ export function createAgent({ openai, model, tools, transcript }: AgentOptions):
     };
 
     const finish = (state: string): Promise<void> =>
-      run.commit(({ token }) => {
+      run.commit(async ({ token }) => {
         reply.state = state;
-        return transcript.save(run.sessionKey, token, reply);
+        await transcript.save(run.sessionKey, token, reply);
+        draft.release(); // the whole is saved: a stop in this very write leaves nothing behind
       });
 
     await save(message);

@@ -167,7 +167,8 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
     wait: (runId, waitOptions) => runs.wait(runId, waitOptions),
     drain: (drainOptions) => drain.drain(drainOptions),
     on: (event, listener) => {
-      if (!EVENTS.has(event)) throw invalid(`There is no event "${String(event).slice(0, 64)}".`);
+      if (!EVENTS.has(event))
+        throw invalid(`There is no event "${String(event).slice(0, 64)}": use ${[...EVENTS].join(', ')}.`);
       checkFunction('listener', listener);
       return runtime.events.on(event, listener);
     },

@@ -24,7 +24,7 @@ const IDS = ['userId', 'deviceId', 'connId'] as const;
 
 export function copyPrincipal(what: string, value: unknown): Principal {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid(`${what} must be an object with userId, deviceId or connId.`);
+    throw invalid(`${what} must be an object with userId, deviceId or connId${nobody(what, value)}`);
   }
   const copy: { -readonly [K in keyof Principal]: Principal[K] } = {};
   let given = 0;
@@ -39,9 +39,15 @@ export function copyPrincipal(what: string, value: unknown): Principal {
     given += 1;
   }
   if (given === 0) {
-    throw invalid(`${what} is empty: give userId, deviceId or connId, or leave it out.`);
+    throw invalid(`${what} names nobody: give userId, deviceId or connId${nobody(what, undefined)}`);
   }
   return Object.freeze(copy);
+}
+
+/** What a user who was not found looks like: to leave the requester out would give a stranger the host's power. */
+function nobody(what: string, value: unknown): string {
+  if (value !== undefined && value !== null) return '.';
+  return `. Is the request authenticated? Without ${what} it would count as the server's own, which may do everything.`;
 }
 
 /** Left out, it is the host itself. Present and undefined is a user whom nobody found: that must not get the host's power. */

@@ -228,3 +228,10 @@ describe('the options of a child', () => {
     });
   }
 });
+
+test('a user whom nobody found is told apart from the host, and how', () => {
+  const { control } = tracked();
+  for (const nobody of [undefined, null, { userId: undefined }]) {
+    expect(() => control.runs.list({ requester: nobody as never })).toThrow(/Is the request authenticated\?/);
+  }
+});

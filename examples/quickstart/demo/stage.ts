@@ -127,7 +127,11 @@ export class Stage {
     const entries = this.store.read(`alice/${chat}`);
     const kept = entries[entries.findIndex((entry) => entry.text === stop.message) + 1];
     const isSame = kept?.state === reason && kept.text !== '' && kept.text === withoutProgress(answer.text);
-    line.check(isSame, 'the store has exactly what was shown', `${kept?.text.length} characters, ${kept?.state}`);
+    line.check(
+      isSame,
+      'the store has exactly the text that was shown',
+      `${kept?.text.length} characters, ${kept?.state}`,
+    );
   }
 
   /** A token may be under way while the stop travels; none may follow once the provider saw the hang-up. */
@@ -136,7 +140,7 @@ export class Stage {
     const hungUpMs = since(stop.at, call?.hungUpAt);
     const tokens = this.tokensFor(stop.message) - stop.tokens;
     const isOver = hungUpMs < SOON_MS && call?.endedAt === undefined && call?.tokensAfterHangUp === 0;
-    const evidence = `hang-up after ${ms(hungUpMs)}, ${tokens} tokens since the stop`;
+    const evidence = `hang-up after ${ms(hungUpMs)}, ${tokens} more by then`;
     this.line.check(isOver, 'the provider stops generating', evidence);
   }
 

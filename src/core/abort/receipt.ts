@@ -101,7 +101,7 @@ export async function whenQuiet(
   const timeoutMs = waitMs('timeoutMs', given.timeoutMs, grace);
   const report = (): QuietReport => {
     const runs = entries.map((entry) => entry.report());
-    const elapsedMs = runtime.clock.monotonic() - since;
+    const elapsedMs = roundMs(runtime.clock.monotonic() - since);
     for (const { runId, nodeId } of remote) runs.push(unreported(runId, nodeId, elapsedMs));
     return { quiet: runs.every((run) => run.state === 'quiet'), elapsedMs, runs };
   };
@@ -141,4 +141,9 @@ function unreported(runId: string, nodeId: string, elapsedMs: number): RunReport
     fencedEffects: 0,
     elapsedMs,
   };
+}
+
+/** To a microsecond: a receipt is read, and sent as JSON. */
+export function roundMs(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
 }

@@ -36,7 +36,7 @@ export function copySelector(value: unknown): Selector {
   const copy: { -readonly [K in keyof Selector]: Selector[K] } = {};
   for (const [name, wanted] of Object.entries(value)) {
     if (!isSelectorKey(name)) {
-      throw invalid(`A selector has no key "${name.slice(0, 64)}".`);
+      throw invalid(`A selector has no key "${name.slice(0, 64)}": use ${Object.keys(COPY).join(', ')}.`);
     }
     if (wanted !== undefined) COPY[name](copy, wanted);
   }

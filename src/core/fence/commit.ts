@@ -13,12 +13,15 @@ export function commit<T>(
 ): Promise<T> {
   const written = new Deferred<T>();
   const refuse = (error: unknown): void => {
-    if (isRunfenceError(error, 'RUN_ABORTED') || isRunfenceError(error, 'RUN_ENDED')) {
-      run.refused();
-      written.refuse(error);
-    } else {
+    const isEnded = isRunfenceError(error, 'RUN_ENDED');
+    if (!isEnded && !isRunfenceError(error, 'RUN_ABORTED')) {
       written.reject(error);
+      return;
     }
+    // A commit that nobody awaited, and that its own run's end refused, is a lost write: it must be heard.
+    if (isEnded) run.onError(error);
+    run.refused();
+    written.refuse(error);
   };
   if (run.current) {
     locks.acquireFor(run, timeoutMs, (grant) => written.resolve(grant.commitAtOnce(section)), refuse);

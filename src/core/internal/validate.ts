@@ -9,7 +9,7 @@ const NO_TAGS: readonly string[] = Object.freeze([]);
 
 export function checkObject(what: string, value: unknown, known: ReadonlySet<string>): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid(`${what} must be an object.`);
+    throw invalid(`${what} must be an object, such as { ${[...known][0]}: ... }: got ${describe(value)}.`);
   }
   for (const name in value) {
     if (!known.has(name)) {
@@ -21,8 +21,15 @@ export function checkObject(what: string, value: unknown, known: ReadonlySet<str
 
 export function checkKey(what: string, value: unknown): asserts value is string {
   if (typeof value !== 'string' || value.length > LONGEST_KEY || value.trim() === '') {
-    throw invalid(`${what} must be a non-blank string of at most ${LONGEST_KEY} characters.`);
+    throw invalid(`${what} must be a non-blank string of at most ${LONGEST_KEY} characters: got ${describe(value)}.`);
   }
+}
+
+/** Not the value itself: it may be a stranger's, or long. */
+function describe(value: unknown): string {
+  if (value === null) return 'null';
+  if (typeof value === 'string') return value.trim() === '' ? 'a blank string' : `${value.length} characters`;
+  return Array.isArray(value) ? 'an array' : typeof value;
 }
 
 export function checkOptionalKey(what: string, value: unknown): asserts value is string | undefined {

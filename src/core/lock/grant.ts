@@ -8,7 +8,7 @@ import type { LockingRun } from './locking-run.js';
 import type { LockQueue } from './queue.js';
 
 /** One holding of a session's lock. */
-export interface Grant {
+export interface Grant extends Disposable {
   /** Whose lock it is. */
   readonly sessionKey: string;
   /** Its number: higher than every earlier one of the session. Write it with the data, and let the store refuse a lower one. */
@@ -28,7 +28,7 @@ export interface Grant {
    * @throws `BACKEND_UNAVAILABLE` if the check got no answer; the section was not called
    */
   commit<T>(section: (context: CommitContext) => Awaitable<T>): Promise<T>;
-  /** Gives the lock back. Safe to repeat, and after a loss. */
+  /** Gives the lock back. Safe to repeat, and after a loss. `using` does it too. */
   release(): void;
 }
 
@@ -177,6 +177,10 @@ export class HeldGrant implements Grant {
 
   #refusal(): RunfenceError {
     return this.run?.isCurrent() === false ? this.run.closedError() : lockLost();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
   }
 
   release(): void {

@@ -82,7 +82,8 @@ function describe(sessionKey: string, timeoutMs: number, holder: LockHolder | un
 }
 
 function nameOf(holder: LockHolder, isSelf: boolean): string {
-  if (isSelf) return `run "${holder.runId}", which is this run itself: a commit is not reentrant`;
+  if (isSelf)
+    return `run "${holder.runId}", which is this run itself: write inside the section that has it, a commit is not reentrant`;
   return holder.runId === undefined
     ? `a holder that is no run, on node ${holder.nodeId}`
     : `run "${holder.runId}" on node ${holder.nodeId}`;

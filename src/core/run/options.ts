@@ -45,7 +45,10 @@ export interface RunOptions {
   readonly queueTimeoutMs?: number;
   /** How long its unwinding may take, in ms; 5 000 by default. */
   readonly graceMs?: number;
-  /** Aborts the run when it is aborted. */
+  /**
+   * Aborts the run when it is aborted, with the reason `upstream`, or that of a `RunAbortedError`:
+   * `gone.abort(new RunAbortedError('disconnect'))`.
+   */
   readonly signal?: AbortSignal | undefined;
   /** A digest of the request: the same `runId` with another one is a conflict, not a duplicate. */
   readonly fingerprint?: string;

@@ -59,9 +59,9 @@ const IS_ACTIVE: ReadonlySet<string> = new Set(['kind', 'requester']);
  * ```
  */
 export class RunRegistry {
-  /** @internal */
+  /** What stops its runs: `runs.aborts.abort({ runId })`. */
   readonly aborts: AbortRegistry;
-  /** @internal */
+  /** The locks that its runs' commits take. */
   readonly locks: SessionLock;
   /** @internal */
   readonly operations: Operations;

@@ -1,4 +1,4 @@
-import type { RunReport } from '../abort/receipt.js';
+import { type RunReport, roundMs } from '../abort/receipt.js';
 import type { Aftermath } from './aftermath.js';
 import type { UnwindingRun } from './unwinding-run.js';
 
@@ -13,7 +13,7 @@ export function reportOf(run: UnwindingRun, aftermath: Aftermath | undefined): R
     epilogue: aftermath?.epilogue ?? 'none',
     leftovers: leftoversOf(run, aftermath),
     fencedEffects: aftermath?.fencedEffects ?? 0,
-    elapsedMs: run.stop === undefined ? 0 : until - run.stop.at,
+    elapsedMs: run.stop === undefined ? 0 : roundMs(until - run.stop.at),
   };
   return aftermath?.error === undefined ? report : { ...report, error: aftermath.error };
 }

@@ -75,7 +75,13 @@ export type QueueResult = Started | AbortedBeforeStart | Duplicate | Rejected | 
 export type BeginResult = Started | Queued | AbortedBeforeStart | Duplicate | Rejected;
 
 /** What `control.run` answers; it rejects with the work's own error. */
-export type RunResult<T> = CompletedOutcome<T> | AbortedOutcome | Duplicate<T> | Rejected;
+export type RunResult<T> = RunCompleted<T> | AbortedOutcome | Duplicate<T> | Rejected;
+
+/** The work returned, to its own caller. */
+export interface RunCompleted<T> extends CompletedOutcome<T> {
+  /** What it returned. */
+  readonly value: T;
+}
 
 /** The run was acknowledged: it can be aborted by its id from now on. */
 export interface Acknowledged<T> {

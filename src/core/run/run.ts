@@ -114,10 +114,10 @@ export interface Run extends AsyncDisposable {
   /**
    * Announces what still has to be saved if the run is aborted, such as partial text. It runs under
    * a token of its own before the lock goes to the next run, for at most `epilogueMs`.
+   * Only an abort calls it: what a failing work leaves behind, its own `catch` saves. Release it
+   * inside the section of the commit that saves the whole: an abort may come while that is written.
    *
    * @param save - gets `{ token, signal, reason }`
-   * Only an abort calls it: what a failing work leaves behind, its own `catch` saves.
-   *
    * @param options - `name`: what a receipt calls it while it runs; `epilogue` by default
    * @returns `release()`: there is nothing left to save
    * @throws `RUN_ABORTED` or `RUN_ENDED` if the run is over: nothing would call it

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Run } from 'runfence';
 import { describe, expect, test } from 'vitest';
+import { flush } from '../../support/fake-clock.js';
 import { tracked } from '../../support/tracked.js';
-import { untilCut } from '../../support/work.js';
+import { gate, untilCut } from '../../support/work.js';
 
 class APIUserAbortError extends Error {}
 
@@ -71,4 +72,29 @@ describe('what work throws after the cut', () => {
     expect(await outcome).toMatchObject({ status: 'aborted', reason: 'timeout' });
     expect(errors).toEqual([]);
   });
+});
+
+test('a commit that nobody awaited, and that the end of its run refuses, goes to onError: it is a lost write', async () => {
+  const { control, errors } = tracked();
+  const written = gate();
+  await control.run({ sessionKey: 's' }, (run) => {
+    void run.commit(() => written.promise);
+    void run.commit(() => {
+      throw new Error('The second write was made.');
+    });
+  });
+  written.open();
+  await flush();
+  expect(errors).toMatchObject([{ code: 'RUN_ENDED' }]);
+});
+
+test('a commit that a cut refuses is not reported: the receipt counts it', async () => {
+  const { control, errors } = tracked();
+  const outcome = control.run({ sessionKey: 's' }, async (run) => {
+    await control.abort('all');
+    void run.commit(() => 1);
+  });
+  expect(await outcome).toMatchObject({ status: 'aborted' });
+  await flush();
+  expect(errors).toEqual([]);
 });
