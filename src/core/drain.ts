@@ -1,5 +1,5 @@
+import { withDependants } from './abort/cut.js';
 import { type QuietReport, whenQuiet } from './abort/receipt.js';
-import { withDependants } from './abort/registry.js';
 import { settle } from './internal/awaitable.js';
 import { checkObject, waitMs } from './internal/validate.js';
 import type { ManagedRun } from './run/managed-run.js';
@@ -75,6 +75,8 @@ export class Drain {
 
   async #close(): Promise<void> {
     const { operations, aborts } = this.#runs;
+    // The ends of the last runs: unsent, they would stand in the way of other nodes.
+    await operations.sent();
     this.#runs.close();
     await settle(
       () => operations.ask(() => operations.backend.close()),

@@ -4,6 +4,7 @@ import { AsyncBackend } from '../support/async-backend.js';
 import { begin } from '../support/begin.js';
 import { flush } from '../support/fake-clock.js';
 import { queued } from '../support/queued.js';
+import { slow } from '../support/slow.js';
 import { tracked } from '../support/tracked.js';
 import { gate, untilCut } from '../support/work.js';
 
@@ -210,4 +211,17 @@ test('an id that was used on a drained node is still a duplicate on the others',
   await first.control.run({ sessionKey: 's', runId: 'r' }, () => 1);
   await first.control.drain();
   expect(await second.control.run({ sessionKey: 's', runId: 'r' }, () => 2)).toMatchObject({ status: 'duplicate' });
+});
+
+test('the backend is closed after it has heard of the last ends: they would stand in the way of other nodes', async () => {
+  const { control, slow: backend, state } = slow();
+  const run = await begin(control, { sessionKey: 's' });
+  backend.hold('end');
+  run.complete();
+  const drained = control.drain();
+  await flush();
+  expect(backend.calls).not.toContain('close');
+  backend.letGo('end');
+  await drained;
+  expect(await state.read({ sessionKey: 's' })).toEqual([]);
 });

@@ -1,6 +1,8 @@
 import type { RunEvents } from 'runfence';
 import { describe, expect, test } from 'vitest';
+import { begin } from '../support/begin.js';
 import { flush } from '../support/fake-clock.js';
+import { queued } from '../support/queued.js';
 import { tracked } from '../support/tracked.js';
 import { untilCut } from '../support/work.js';
 
@@ -90,4 +92,26 @@ describe('a listener', () => {
       );
     });
   }
+});
+
+test('a listener that completes a run while its start is being told leaves nobody waiting for that start', async () => {
+  const { control } = tracked();
+  const old = await begin(control);
+  const next = await queued(control);
+  control.on('queue:changed', () => next.run.complete());
+  old.complete();
+  expect(await next.started).toEqual({ status: 'started', run: next.run });
+  expect(next.run.status).toBe('completed');
+});
+
+test('a listener that frees the lock when it hears that a write was refused does not set the queue spinning', async () => {
+  const { control } = tracked();
+  const run = await begin(control);
+  const grant = await control.locks.acquire('s');
+  const written = expect(run.commit(() => 1)).rejects.toMatchObject({ code: 'RUN_ABORTED' });
+  control.on('effect:fenced', () => grant.release());
+  await control.abort({ runId: run.id });
+  await written;
+  (await control.locks.acquire('s')).release();
+  run.complete();
 });

@@ -1,4 +1,4 @@
-import { memory, type RunControl } from 'runfence';
+import { memory, type RunControl, type RunControlOptions } from 'runfence';
 import { expect } from 'vitest';
 import { AsyncBackend } from './async-backend.js';
 import type { FakeClock } from './fake-clock.js';
@@ -8,7 +8,7 @@ import { tracked } from './tracked.js';
 export const BOUND_MS = 2_000;
 
 /** A control whose backend answers with promises, and what that backend knows. */
-export function slow(): {
+export function slow(options: Pick<RunControlOptions, 'retention'> = {}): {
   slow: AsyncBackend;
   state: ReturnType<typeof memory>;
   control: RunControl;
@@ -17,7 +17,7 @@ export function slow(): {
 } {
   const state = memory();
   const slow = new AsyncBackend(state, 'cluster');
-  return { slow, state, ...tracked({ backend: slow.backend }) };
+  return { slow, state, ...tracked({ ...options, backend: slow.backend }) };
 }
 
 export function unavailable(answer: Promise<unknown>): Promise<void> {

@@ -34,3 +34,12 @@ export class Cut {
     for (const entry of this.entries) entry.unwind();
   }
 }
+
+/** A run that is already stopping may have descendants that are not quiet. */
+export function withDependants(entries: readonly Entry[]): Entry[] {
+  const all = new Set(entries);
+  for (const entry of all) {
+    for (const dependant of entry.dependants()) all.add(dependant);
+  }
+  return [...all];
+}

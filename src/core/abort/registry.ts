@@ -1,22 +1,15 @@
 import type { Authorize, Ownerless } from '../authority.js';
-import type { StoredRun } from '../backend/port.js';
 import type { Awaitable } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { type OnError, Runtime } from '../internal/runtime.js';
 import { checkKey, checkLimit, checkObject, checkOptionalKey, checkTag, copyTags } from '../internal/validate.js';
 import { ownerOf, type Principal } from '../principal.js';
+import { AbortReceipt, type Found } from './abort-receipt.js';
 import { Cut } from './cut.js';
 import type { Entry, RunStatus, Stop } from './entry.js';
 import { EntryIndex } from './entry-index.js';
-import {
-  type AbortResult,
-  type QuietReport,
-  type Receipt,
-  type Recorded,
-  type RemoteRun,
-  type WhenQuietOptions,
-  whenQuiet,
-} from './receipt.js';
+import type { Receipt, Recorded } from './receipt.js';
+import type { Elsewhere, StopRecorder } from './recorder.js';
 import { type AbortOptions, type AbortRequest, checkAbort } from './request.js';
 import { matches, type Selector } from './selector.js';
 import { SignalEntry } from './signal-entry.js';
@@ -80,23 +73,6 @@ export interface ExistingEntry {
   readonly kind: string;
   /** Where it is in its life. */
   readonly status: RunStatus;
-}
-
-/** Records what an abort cut, and reaches the runs of other nodes. */
-export interface StopRecorder {
-  record(cut: Cut, request: AbortRequest | undefined): Awaitable<Recorded>;
-  /** The runs of other nodes, as they are before the stop frees anything; `undefined` if nobody can say. */
-  lookElsewhere(request: AbortRequest): Awaitable<readonly StoredRun[] | undefined>;
-  /** Authorises those that were seen, and stops them by id. */
-  stopElsewhere(request: AbortRequest, seen: Awaitable<readonly StoredRun[] | undefined>): Awaitable<Elsewhere>;
-}
-
-export interface Elsewhere {
-  readonly stopped: readonly RemoteRun[];
-  readonly ended: boolean;
-  readonly forbidden: boolean;
-  readonly stale: boolean;
-  readonly isUnreachable: boolean;
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['id', 'sessionKey', 'kind', 'owner', 'tags', 'timeoutMs']);
@@ -270,68 +246,4 @@ export function targetOf(entry: Entry): {
   owner: Principal | undefined;
 } {
   return { sessionKey: entry.sessionKey, runId: entry.id, kind: entry.kind, owner: entry.owner };
-}
-
-interface Found {
-  readonly live: Entry[];
-  readonly stopping: Entry[];
-  readonly ended: Entry[];
-  forbidden: boolean;
-  stale: boolean;
-}
-
-class AbortReceipt implements Receipt {
-  readonly result: AbortResult;
-  readonly runIds: readonly string[];
-  readonly queuedRunIds: readonly string[];
-  readonly recorded: Recorded;
-  readonly reason: Receipt['reason'];
-  readonly requester: Receipt['requester'];
-  readonly #runtime: Runtime;
-  readonly #entries: readonly Entry[];
-  readonly #remote: readonly RemoteRun[];
-  readonly #since: number;
-
-  constructor(
-    runtime: Runtime,
-    request: AbortRequest,
-    found: Found,
-    cut: Cut,
-    elsewhere: Elsewhere,
-    recorded: Recorded,
-  ) {
-    const named = request.selector.runId !== undefined;
-    const matched = [...found.live, ...found.stopping, ...(named ? found.ended : [])];
-    this.#runtime = runtime;
-    this.#entries = withDependants([...cut.entries, ...found.stopping]);
-    this.#remote = elsewhere.stopped;
-    this.#since = cut.stop.at;
-    this.result = resultOf(found, elsewhere, named);
-    this.runIds = [...matched.map((entry) => entry.id), ...elsewhere.stopped.map((run) => run.runId)];
-    this.queuedRunIds = found.live.filter((entry) => cut.queued.has(entry)).map((entry) => entry.id);
-    this.recorded = elsewhere.isUnreachable ? 'unreachable' : recorded;
-    this.reason = request.reason;
-    this.requester = request.requester;
-  }
-
-  whenQuiet(options?: WhenQuietOptions): Promise<QuietReport> {
-    return whenQuiet(this.#runtime, this.#entries, this.#remote, this.#since, options);
-  }
-}
-
-function resultOf(found: Found, elsewhere: Elsewhere, named: boolean): AbortResult {
-  if (found.live.length > 0 || elsewhere.stopped.length > 0) return 'aborted';
-  if (found.forbidden || elsewhere.forbidden) return 'forbidden';
-  if (found.stale || elsewhere.stale) return 'stale-target';
-  const over = found.stopping.length + found.ended.length > 0 || elsewhere.ended;
-  return named && over ? 'already-ended' : 'nothing-running';
-}
-
-/** A run that is already stopping may have descendants that are not quiet. */
-export function withDependants(entries: readonly Entry[]): Entry[] {
-  const all = new Set(entries);
-  for (const entry of all) {
-    for (const dependant of entry.dependants()) all.add(dependant);
-  }
-  return [...all];
 }

@@ -37,6 +37,12 @@ export class Operations {
     return this.#queue(line, call, late, true);
   }
 
+  /** Until all that is to be sent now is answered, or its bound has passed. */
+  async sent(): Promise<void> {
+    const lines = [...this.#lines.values()];
+    await Promise.all(lines.map((line) => this.#queue(line, () => undefined, undefined, false)));
+  }
+
   /** For checks and reads, which nothing holds up. */
   ask<T>(call: () => Awaitable<T>): Awaitable<T> {
     const answer = attempt(call);

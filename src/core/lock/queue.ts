@@ -140,7 +140,10 @@ export class LockQueue {
         else if (waiter.isWaiting && run?.isCurrent() !== false) this.#hold(waiter, answer.token, since);
         else this.#giveBack(answer.token, () => {});
       },
-      (error) => waiter.refuse(error),
+      (error) => {
+        waiter.refuse(error);
+        this.#returns.readBack(() => this.pump());
+      },
     );
   }
 
@@ -217,6 +220,7 @@ export class LockQueue {
   #waitForOther(holder: LockHolder | undefined): void {
     this.#otherHolder = holder;
     this.#retry = this.context.runtime.timers.after(RETRY_MS, () => this.pump());
+    this.#returns.giveStray(holder, () => this.pump());
     this.#refuseImpatient();
     this.#settleDown();
   }

@@ -1,3 +1,4 @@
+import type { LockHolder } from '../backend/port.js';
 import { type Awaitable, settle } from '../internal/awaitable.js';
 import type { Timer } from '../internal/timers.js';
 import type { LockContext } from './context.js';
@@ -42,6 +43,21 @@ export class Returns {
         answered(false);
       },
     );
+  }
+
+  /** Asking for the lock failed, and may have taken it all the same: nobody else would give it back. */
+  readBack(taken: () => void): void {
+    const { operations, runtime } = this.#context;
+    settle(
+      () => operations.send(this.#key, () => operations.backend.holder(this.#key)),
+      (holder) => this.giveStray(holder, taken),
+      runtime.onError,
+    );
+  }
+
+  /** Gives back what the backend holds for this node, and nobody here has: the answer to the grant was lost. */
+  giveStray(holder: LockHolder | undefined, taken: () => void): void {
+    if (holder?.nodeId === this.#context.runtime.nodeId && this.isEmpty) this.give(holder.token, taken, taken);
   }
 
   /** The backend takes nothing any more. */

@@ -45,8 +45,9 @@ export class Waiter implements Watcher {
   refuse(error: unknown): void {
     if (!this.isWaiting) return;
     this.#stopWaiting();
-    this.onRefused(error);
+    // Out of the queue first: a listener that hears of the refusal may free the lock, and the queue would serve it for ever.
     this.queue.waiterLeft(this);
+    this.onRefused(error);
   }
 
   grant(grant: HeldGrant): void {

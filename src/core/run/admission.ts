@@ -155,7 +155,8 @@ export class Admission {
       return verdict.result;
     }
     if (verdict.kind === 'wait') {
-      this.queue.add(candidate);
+      // A listener of its own takeover may have cut it: nobody would take it out of the queue again.
+      if (run.isLive) this.queue.add(candidate);
       return this.#queued(candidate);
     }
     if (run.isLive) {
@@ -170,9 +171,13 @@ export class Admission {
 
   /** A run that was stopped in the meantime has its answer, whatever the backend says. */
   #failed(run: ManagedRun, error: unknown): BeginResult {
-    if (!run.isLive) return abortedBeforeStart(run);
-    this.#discard(run);
-    throw error;
+    if (run.isLive) {
+      this.#discard(run);
+      throw error;
+    }
+    // It may have started in the tick of the bound: nobody gets it, so nothing of it has to unwind.
+    run.unwound();
+    return abortedBeforeStart(run);
   }
 
   #queued(candidate: Candidate): BeginResult {

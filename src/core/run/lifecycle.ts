@@ -149,7 +149,8 @@ export class Lifecycle implements RunHost {
     if (run.generation === 0 || this.#isClosed) return;
     const { sessionKey, id: runId } = run;
     settle(
-      () => this.backend.forget({ sessionKey, runId }),
+      // Behind its end: before that, the backend would keep it as a live one.
+      () => this.#operations.send(sessionKey, () => this.backend.forget({ sessionKey, runId })),
       () => {},
       this.runtime.onError,
     );

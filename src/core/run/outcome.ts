@@ -1,7 +1,7 @@
+import { withDependants } from '../abort/cut.js';
 import type { Entry } from '../abort/entry.js';
 import type { AbortReason } from '../abort/reason.js';
 import { type QuietReport, type RemoteRun, type WhenQuietOptions, whenQuiet } from '../abort/receipt.js';
-import { withDependants } from '../abort/registry.js';
 import type { StoredRun } from '../backend/port.js';
 import { RunfenceError } from '../internal/errors.js';
 import type { Runtime } from '../internal/runtime.js';

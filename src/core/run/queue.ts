@@ -66,6 +66,9 @@ export class Queue {
         candidate.resolve({ status: 'failed', runId, error: outcome.error });
       } else if (outcome.status === 'aborted') {
         candidate.resolve({ status: 'aborted', runId, reason: outcome.reason });
+      } else {
+        // Completed by a listener that heard of its start first.
+        candidate.resolve({ status: 'started', run });
       }
     });
     this.#announceChange(run.sessionKey);
@@ -106,6 +109,13 @@ export class Queue {
   queuedRunIds(sessionKey: string): string[] {
     const waiting = this.#lanes.get(sessionKey)?.waiting ?? [];
     return waiting.filter(({ run }) => run.isLive).map(({ run }) => run.id);
+  }
+
+  /** Sorts queued runs: first those that are asking for their start, then by their place in the queue. */
+  inOrder(sessionKey: string, runIds: readonly string[]): string[] {
+    const places = new Map(this.queuedRunIds(sessionKey).map((runId, place) => [runId, place]));
+    const place = (runId: string): number => places.get(runId) ?? -1;
+    return [...runIds].sort((a, b) => place(a) - place(b));
   }
 
   /** All that are queued, for a drain. */

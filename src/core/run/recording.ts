@@ -1,7 +1,7 @@
 import type { Cut } from '../abort/cut.js';
 import type { EntryIndex } from '../abort/entry-index.js';
 import type { Recorded } from '../abort/receipt.js';
-import type { Elsewhere, StopRecorder } from '../abort/registry.js';
+import type { Elsewhere, StopRecorder } from '../abort/recorder.js';
 import { type AbortRequest, isSessionStop } from '../abort/request.js';
 import { matches } from '../abort/selector.js';
 import type { ReservedEpilogue, StopAnswer, StopItem, StopRequest, StoredRun } from '../backend/port.js';

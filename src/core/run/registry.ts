@@ -170,7 +170,7 @@ export class RunRegistry {
       hasActiveRun: activeRunIds.length > 0,
       activeRunIds,
       stoppingRunIds: ids('stopping'),
-      queuedRunIds: ids('queued'),
+      queuedRunIds: this.#admission.queue.inOrder(sessionKey, ids('queued')),
     };
   }
 

@@ -44,26 +44,30 @@ export async function wait(
   const timeoutMs = waitMs('timeoutMs', options.timeoutMs, Number.POSITIVE_INFINITY);
   if (signal?.aborted === true) throw signal.reason;
   const { runtime, entries, operations, duplicates } = context;
-  const entry = entries.get(runId);
-  const isWanted = entry instanceof ManagedRun && (kind === undefined || kind === entry.kind);
   // What is here and not to be read takes the way of what is not here: it takes as long, and fails alike.
-  if (isWanted && runtime.authority.may('read', requester, targetOf(entry))) {
-    if (entry.hasOutcome) return entry.outcome;
+  const here = (): Promise<WaitOutcome> | undefined => {
+    const entry = entries.get(runId);
+    if (!(entry instanceof ManagedRun) || (kind !== undefined && kind !== entry.kind)) return undefined;
+    if (!runtime.authority.may('read', requester, targetOf(entry))) return undefined;
+    if (entry.hasOutcome) return Promise.resolve(entry.outcome);
     return untilEnded(runtime, timeoutMs, signal, {
       listen: (listener) => entry.onEnded(listener),
       forget: (listener) => entry.offEnded(listener),
     });
-  }
+  };
+  const known = here();
+  if (known !== undefined) return known;
   const [stored] = await operations.ask(() => operations.backend.read({ runId }));
   if (stored === undefined || (kind !== undefined && kind !== stored.kind)) return UNKNOWN;
   if (!runtime.authority.may('read', requester, stored)) return UNKNOWN;
-  return (
-    outcomeOfStored(runtime, stored) ??
-    untilEnded(runtime, timeoutMs, signal, {
-      listen: (listener) => duplicates.onEndedElsewhere(runId, listener),
-      forget: (listener) => duplicates.offEndedElsewhere(runId, listener),
-    })
-  );
+  const outcome = outcomeOfStored(runtime, stored);
+  if (outcome !== undefined) return outcome;
+  // No notice tells a node of its own runs: it has begun here in the meantime, or is over and forgotten.
+  if (stored.nodeId === runtime.nodeId) return here() ?? UNKNOWN;
+  return untilEnded(runtime, timeoutMs, signal, {
+    listen: (listener) => duplicates.onEndedElsewhere(runId, listener),
+    forget: (listener) => duplicates.offEndedElsewhere(runId, listener),
+  });
 }
 
 function untilEnded(

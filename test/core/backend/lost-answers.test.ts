@@ -1,9 +1,17 @@
-import type { ClaimAnswer, ClaimRequest, RunControl } from 'runfence';
+import {
+  type Backend,
+  type ClaimAnswer,
+  type ClaimRequest,
+  isRunfenceError,
+  type LockRequest,
+  type RunControl,
+} from 'runfence';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
 import { type FakeClock, flush } from '../../support/fake-clock.js';
 import { queued } from '../../support/queued.js';
 import { BOUND_MS, slow, unavailable } from '../../support/slow.js';
+import { afterMicrotasks } from '../../support/sources.js';
 
 async function expectFreeLock(control: RunControl, clock: FakeClock): Promise<void> {
   const lock = control.locks.acquire('s', { timeoutMs: 100 });
@@ -165,3 +173,56 @@ test('a backend that says busy for what the claim replaces is asked again in a w
   expect(await next.started).toMatchObject({ status: 'started' });
   next.run.complete();
 });
+
+describe('a lock whose grant is lost on the way', () => {
+  const loseNextGrant = ({ backend }: { readonly backend: Backend }): void => {
+    const { lock } = backend;
+    Object.assign(backend, {
+      lock: async (request: LockRequest) => {
+        Object.assign(backend, { lock });
+        await lock(request);
+        throw new Error('connection reset');
+      },
+    });
+  };
+
+  test('is given back, also when nobody else here asks for it', async () => {
+    const { control, slow: backend, state } = slow();
+    loseNextGrant(backend);
+    await unavailable(control.locks.acquire('s'));
+    await flush();
+    expect(await state.holder('s')).toBeUndefined();
+  });
+
+  test('is given back by the next who asks, if it could not be looked for', async () => {
+    const { control, slow: backend, clock } = slow();
+    loseNextGrant(backend);
+    backend.failNext('holder');
+    await unavailable(control.locks.acquire('s'));
+    await flush();
+    await expectFreeLock(control, clock);
+  });
+});
+
+test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
+  'a grant in the tick of the bound and a stop %i microtasks later leave no run behind',
+  async (ticks) => {
+    const { control, slow: backend, clock } = slow();
+    const other = await begin(control, { sessionKey: 't', timeoutMs: BOUND_MS });
+    backend.hold('claim', 'after');
+    const begun = control.runs.begin({ sessionKey: 's' }).catch((error: unknown) => error);
+    control.on('run:aborted', () => {
+      backend.letGo('claim');
+      afterMicrotasks(ticks, () => void control.abort({ sessionKey: 's' }));
+    });
+    await clock.advance(BOUND_MS);
+    expect(await begun).toSatisfy((answer: unknown) => isRunfenceError(answer) || isAborted(answer));
+    other.complete();
+    await flush();
+    expect(control.runs.unquiet()).toEqual([]);
+  },
+);
+
+function isAborted(answer: unknown): boolean {
+  return (answer as { readonly status?: unknown }).status === 'aborted';
+}

@@ -1,6 +1,8 @@
 import type { RunControl } from 'runfence';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
+import { flush } from '../../support/fake-clock.js';
+import { slow } from '../../support/slow.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
 
@@ -146,4 +148,14 @@ test('a retained run lets go of its signal, its caller’s signal, its value and
   }
   expect(Object.keys(refs).filter((name) => refs[name]?.deref() !== undefined)).toEqual([]);
   expect(control.runs.get('r')?.status).toBe('completed');
+});
+
+test('a run that is forgotten before the backend has heard of its end is forgotten there, too', async () => {
+  const { control, slow: backend, state, clock } = slow({ retention: { ttlMs: 100 } });
+  backend.hold('end');
+  await control.run({ sessionKey: 's', runId: 'r' }, () => 1);
+  await clock.advance(100);
+  backend.letGo('end');
+  await flush();
+  expect(await state.read({ runId: 'r' })).toEqual([]);
 });

@@ -107,7 +107,7 @@ describe('while it waits', () => {
     // The queued one starts at the stop: a stopping run does not make the session busy for it.
     const last = await queued(control);
     const next = await queued(control, { ...quiet, whenBusy: 'concurrent' });
-    expect([next.position, control.runs.session('s').queuedRunIds]).toEqual([0, [last.run.id, next.run.id]]);
+    expect([next.position, control.runs.session('s').queuedRunIds]).toEqual([0, [next.run.id, last.run.id]]);
     old.complete();
     await next.started;
     behind.run.complete();
@@ -210,4 +210,16 @@ describe('the grace', () => {
     expect(await next.started).toMatchObject({ status: 'started' });
     next.run.complete();
   });
+});
+
+test('a run that is cut by a listener of its own takeover does not stay in the queue', async () => {
+  const { control } = tracked();
+  const old = await begin(control);
+  control.on('run:aborted', ({ run }) => {
+    if (run.runId === old.id) void control.abort({ sessionKey: 's' });
+  });
+  expect(await control.runs.begin({ sessionKey: 's', startWhen: 'quiet' })).toMatchObject({ status: 'aborted' });
+  expect(control.runs.sizes.lanes).toBe(0);
+  expect(await control.run({ sessionKey: 's', whenBusy: 'enqueue' }, () => 1)).toMatchObject({ status: 'completed' });
+  old.complete();
 });

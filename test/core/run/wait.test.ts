@@ -1,7 +1,9 @@
 import { memory, type WaitOptions } from 'runfence';
 import { describe, expect, test } from 'vitest';
 import { AsyncBackend } from '../../support/async-backend.js';
+import { begin } from '../../support/begin.js';
 import { flush } from '../../support/fake-clock.js';
+import { slow } from '../../support/slow.js';
 import { listenersOn, tracked, upstream } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
 
@@ -241,5 +243,27 @@ describe('across nodes', () => {
     const { control } = tracked({ backend: slow.backend });
     slow.failNext('read');
     await expect(control.wait('r')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+  });
+});
+
+describe('a run of this node that only the backend knows', () => {
+  test('is unknown once it is forgotten here, though its end is still on the way', async () => {
+    const { control, slow: backend } = slow({ retention: { ttlMs: 0 } });
+    backend.hold('end');
+    await control.run({ sessionKey: 's', runId: 'r' }, () => 1);
+    expect(await control.wait('r')).toEqual({ status: 'unknown' });
+    backend.letGo('end');
+    await flush();
+  });
+
+  test('is waited for here if it has begun while the backend was asked', async () => {
+    const { control, slow: backend } = slow();
+    backend.hold('read');
+    const waiting = control.wait('r');
+    const run = await begin(control, { runId: 'r' });
+    backend.letGo('read');
+    await flush();
+    run.complete(7);
+    expect(await waiting).toEqual({ status: 'completed', value: 7 });
   });
 });

@@ -1,0 +1,169 @@
+import { memory, type SessionLock } from 'runfence';
+import { describe, expect, test } from 'vitest';
+import { AsyncBackend } from '../../support/async-backend.js';
+import { begin } from '../../support/begin.js';
+import { FakeClock, flush } from '../../support/fake-clock.js';
+import { tracked, trackedLock, upstream } from '../../support/tracked.js';
+
+describe('a backend that answers late', () => {
+  function asynchronous(): { async: AsyncBackend; clock: FakeClock; locks: SessionLock; errors: unknown[] } {
+    const async = new AsyncBackend();
+    const clock = new FakeClock();
+    const errors: unknown[] = [];
+    const onError = (error: unknown): void => void errors.push(error);
+    return { async, clock, errors, locks: trackedLock({ backend: async.backend, clock, onError }) };
+  }
+
+  test.each(['before', 'after'] as const)(
+    'an abort while the lock is being acquired does not leak it (%s)',
+    async (when) => {
+      const { async, locks } = asynchronous();
+      const controller = upstream();
+      async.hold('lock', when);
+      const left = locks.acquire('s', { signal: controller.signal });
+      const next = locks.acquire('s');
+      controller.abort(new Error('left'));
+      await expect(left).rejects.toThrow('left');
+      async.letGo('lock');
+      (await next).release();
+      await flush();
+      expect(await locks.holder('s')).toBeUndefined();
+    },
+  );
+
+  test('a cut while the lock is being acquired does not leak it', async () => {
+    const async = new AsyncBackend();
+    const { control } = tracked({ backend: async.backend });
+    const run = await begin(control);
+    async.hold('lock', 'after');
+    const waiting = expect(control.locks.acquire('s', { holder: run })).rejects.toMatchObject({ code: 'RUN_ABORTED' });
+    const aborted = control.abort({ runId: run.id });
+    await waiting;
+    async.letGo('lock');
+    await aborted;
+    run.complete();
+    await flush();
+    expect(await control.locks.holder('s')).toBeUndefined();
+  });
+
+  test('no answer within backendTimeoutMs is an error, and a grant that comes later is given back', async () => {
+    const { async, locks, clock } = asynchronous();
+    async.hold('lock');
+    const refused = expect(locks.acquire('s')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    await clock.advance(2_000);
+    await refused;
+    async.letGo('lock');
+    await flush();
+    expect(async.calls).toContain('unlock');
+    expect(await locks.holder('s')).toBeUndefined();
+  });
+
+  test('a lock that fails is told to its waiter, and the next asks for itself', async () => {
+    const { async, locks } = asynchronous();
+    async.failNext('lock');
+    const first = locks.acquire('s');
+    const second = locks.acquire('s');
+    await expect(first).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    (await second).release();
+    await flush();
+  });
+
+  test('a release that fails is told to onError and repeated, so that the lock is not stuck', async () => {
+    const { async, locks, clock, errors } = asynchronous();
+    const grant = await locks.acquire('s');
+    const next = locks.acquire('s');
+    async.failNext('unlock');
+    grant.release();
+    await flush();
+    expect(errors).toMatchObject([{ code: 'BACKEND_UNAVAILABLE' }]);
+    await clock.advance(2_000);
+    (await next).release();
+    await flush();
+  });
+
+  test('a release that fails is repeated also when nobody waits on this node', async () => {
+    const { async, locks, clock } = asynchronous();
+    const elsewhere = trackedLock({ backend: async.backend, clock });
+    const grant = await locks.acquire('s');
+    async.failNext('unlock');
+    async.failNext('unlock');
+    grant.release();
+    await flush();
+    await clock.advance(2_000);
+    (await elsewhere.acquire('s')).release();
+    await flush();
+  });
+
+  test('0 asks the backend once', async () => {
+    const { async, locks, clock } = asynchronous();
+    const elsewhere = trackedLock({ backend: async.backend, clock });
+    const grant = await elsewhere.acquire('s');
+    await expect(locks.acquire('s', { timeoutMs: 0 })).rejects.toMatchObject({ holder: { token: grant.token } });
+    grant.release();
+    await flush();
+    (await locks.acquire('s', { timeoutMs: 0 })).release();
+    await flush();
+  });
+});
+
+describe('two nodes on one backend', () => {
+  test('the notice of a release wakes the other node', async () => {
+    const backend = memory();
+    const [a, b] = [tracked({ backend }), tracked({ backend })];
+    const grant = await a.control.locks.acquire('s');
+    const waiting = b.control.locks.acquire('s');
+    grant.release();
+    const next = await waiting;
+    expect(next.token).toBeGreaterThan(grant.token);
+    next.release();
+  });
+
+  test('an abort that revokes a grant wakes the other node', async () => {
+    const backend = memory();
+    const [a, b] = [tracked({ backend }), tracked({ backend })];
+    const run = await begin(a.control);
+    const grant = await a.control.locks.acquire('s', { holder: run });
+    const waiting = b.control.locks.acquire('s');
+    await a.control.abort({ runId: run.id });
+    const next = await waiting;
+    expect(next.token).toBeGreaterThan(grant.token);
+    next.release();
+    run.complete();
+  });
+
+  test('without notices the lock is asked for again', async () => {
+    const backend = memory();
+    const clock = new FakeClock();
+    const [a, b] = [trackedLock({ backend, clock }), trackedLock({ backend, clock })];
+    const grant = await a.acquire('s');
+    const waiting = b.acquire('s');
+    grant.release();
+    await clock.advance(50);
+    (await waiting).release();
+    expect(clock.pending).toBe(0);
+  });
+});
+
+test('a drain leaves no release behind that the backend does not take', async () => {
+  const async = new AsyncBackend();
+  const { control, errors } = tracked({ backend: async.backend });
+  const [early, late] = [await control.locks.acquire('s'), await control.locks.acquire('t')];
+  for (let call = 0; call < 10; call++) async.failNext('unlock');
+  early.release();
+  await flush();
+  await control.drain({ graceMs: 0 });
+  late.release();
+  await flush();
+  expect(errors).toHaveLength(2);
+  expect(control.runs.sizes).toMatchObject({ locks: 0, timers: 0 });
+});
+
+test('a drain refuses who waits, and who comes later', async () => {
+  const { control } = tracked();
+  const grant = await control.locks.acquire('s');
+  const waiting = expect(control.locks.acquire('s')).rejects.toMatchObject({ code: 'CLOSED' });
+  await control.drain({ graceMs: 0 });
+  await waiting;
+  await expect(control.locks.acquire('s')).rejects.toMatchObject({ code: 'CLOSED' });
+  grant.release();
+});
