@@ -43,6 +43,8 @@ export class Duplicates {
     return new Promise((resolve) => {
       const outcome = outcomeOfStored(this.#runtime, run);
       if (outcome !== undefined) resolve(outcome);
+      // No notice tells a node of its own runs, and this one is not here.
+      else if (run.nodeId === this.#runtime.nodeId) resolve(forgotten());
       else this.onEndedElsewhere(run.runId, (ended) => resolve(ended ?? forgotten()));
     });
   }

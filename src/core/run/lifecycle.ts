@@ -7,6 +7,7 @@ import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
 import { SignalLinks } from '../internal/signals.js';
 import type { SessionLock } from '../lock/session-lock.js';
+import { Ends } from './ends.js';
 import type { RunHost } from './host.js';
 import type { ManagedRun } from './managed-run.js';
 import type { Queue } from './queue.js';
@@ -25,6 +26,7 @@ export class Lifecycle implements RunHost {
   readonly #aborts: AbortRegistry;
   readonly #operations: Operations;
   readonly #retention: Retention;
+  readonly #ends: Ends;
   readonly #upstream: SignalLinks<ManagedRun>;
   #isClosed = false;
 
@@ -42,6 +44,7 @@ export class Lifecycle implements RunHost {
     this.#aborts = options.aborts;
     this.#operations = options.operations;
     this.#retention = new Retention(this.runtime, options.retention, (run) => this.#forget(run));
+    this.#ends = new Ends(this.runtime, options.operations);
     this.#upstream = new SignalLinks((runs, reason) => {
       this.#aborts.stop(runs, this.#aborts.newStop(saysReason(reason)));
     });
@@ -123,6 +126,7 @@ export class Lifecycle implements RunHost {
   close(): void {
     this.#isClosed = true;
     this.#retention.close();
+    this.#ends.close();
   }
 
   #release(run: ManagedRun): void {
@@ -156,18 +160,9 @@ export class Lifecycle implements RunHost {
     );
   }
 
-  #sendEnd(run: ManagedRun, status: 'completed' | 'failed' | 'aborted'): void {
-    const { sessionKey, id: runId, generation } = run;
-    const { nodeId, onError } = this.runtime;
-    const retain = this.#retention.keeps;
-    settle(
-      () =>
-        this.#operations.send(sessionKey, () =>
-          this.backend.end({ sessionKey, runId, generation, nodeId, status, retain }),
-        ),
-      () => {},
-      onError,
-    );
+  #sendEnd({ sessionKey, id: runId, generation }: ManagedRun, status: 'completed' | 'failed' | 'aborted'): void {
+    const { nodeId } = this.runtime;
+    this.#ends.send({ sessionKey, runId, generation, nodeId, status, retain: this.#retention.keeps });
   }
 
   /** Only what a timeout left behind is abandoned; leftovers of a normal end have no receipt to be named in. */

@@ -1,0 +1,31 @@
+import { memory } from 'runfence';
+import { expect, test } from 'vitest';
+import { AsyncBackend } from '../../support/async-backend.js';
+import { flush } from '../../support/fake-clock.js';
+import { tracked } from '../../support/tracked.js';
+
+test('an end that the backend did not take is sent again: the session is free for other nodes', async () => {
+  const under = memory();
+  const flaky = new AsyncBackend(under);
+  const { control, clock, errors } = tracked({ backend: flaky.backend });
+  const other = tracked({ backend: under }, clock);
+  flaky.failNext('end');
+  flaky.failNext('end');
+  await control.run({ sessionKey: 's' }, () => 1);
+  await flush();
+  const busy = () => other.control.run({ sessionKey: 's', whenBusy: 'reject' }, () => 2);
+  expect(await busy()).toMatchObject({ status: 'rejected', cause: 'busy' });
+  await clock.advance(1_000);
+  expect(await busy()).toMatchObject({ status: 'rejected', cause: 'busy' });
+  await clock.advance(1_000);
+  expect(await busy()).toMatchObject({ status: 'completed', value: 2 });
+  expect(errors).toMatchObject([{ code: 'BACKEND_UNAVAILABLE' }]);
+});
+
+test('a drain does not wait for an end that the backend never takes', async () => {
+  const flaky = new AsyncBackend();
+  const { control } = tracked({ backend: flaky.backend });
+  flaky.failNext('end');
+  await control.run({ sessionKey: 's' }, () => 1);
+  expect(await control.drain({ graceMs: 0 })).toMatchObject({ quiet: true });
+});
