@@ -115,3 +115,15 @@ test('a listener that frees the lock when it hears that a write was refused does
   (await control.locks.acquire('s')).release();
   run.complete();
 });
+
+test('a run that a listener starts and cuts while its queueing is being told becomes quiet: nobody gets its handle', async () => {
+  const { control } = tracked();
+  const first = await begin(control);
+  const stop = control.on('queue:changed', () => {
+    if (first.complete()) void control.abort({ runId: 'late' });
+  });
+  const begun = await control.runs.begin({ sessionKey: 's', runId: 'late', whenBusy: 'enqueue' });
+  stop();
+  expect(begun).toEqual({ status: 'aborted', runId: 'late', reason: 'user' });
+  expect(control.runs.session('s')).toMatchObject({ activeRunIds: [], stoppingRunIds: [], queuedRunIds: [] });
+});

@@ -186,7 +186,10 @@ export class Admission {
     const queued = this.queue.announce(candidate);
     this.queue.pump(run.sessionKey);
     if (run.status === 'running') return { status: 'started', run };
-    return run.isLive ? queued : abortedBeforeStart(run);
+    if (run.isLive) return queued;
+    // Started and cut by listeners of its own queueing: nobody gets it, so nothing of it has to unwind.
+    run.unwound();
+    return abortedBeforeStart(run);
   }
 
   /** Takes a reservation back that nobody was told of. */

@@ -108,7 +108,8 @@ export class Queue {
 
   queuedRunIds(sessionKey: string): string[] {
     const waiting = this.#lanes.get(sessionKey)?.waiting ?? [];
-    return waiting.filter(({ run }) => run.isLive).map(({ run }) => run.id);
+    // One that has its generation leaves the queue in a later tick, and is not queued any more.
+    return waiting.filter(({ run }) => run.status === 'queued').map(({ run }) => run.id);
   }
 
   /** Sorts queued runs: first those that are asking for their start, then by their place in the queue. */
@@ -120,7 +121,8 @@ export class Queue {
 
   /** All that are queued, for a drain. */
   all(): ManagedRun[] {
-    return [...this.#lanes.values()].flatMap((lane) => lane.waiting.map(({ run }) => run));
+    const runs = [...this.#lanes.values()].flatMap((lane) => lane.waiting.map(({ run }) => run));
+    return runs.filter(({ status }) => status === 'queued');
   }
 
   get size(): number {

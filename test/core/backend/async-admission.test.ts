@@ -234,3 +234,23 @@ test('beginSync says that it needs a backend which answers at once', () => {
     expect.objectContaining({ code: 'INVALID_OPTIONS' }),
   );
 });
+
+test('a run that has its generation is not told as queued any more, while its start is on the way', async () => {
+  const slow = new AsyncBackend();
+  const { control } = tracked({ backend: slow.backend });
+  const first = await begin(control);
+  const second = await control.runs.begin({ sessionKey: 's', whenBusy: 'enqueue' });
+  const third = await control.runs.begin({ sessionKey: 's', whenBusy: 'enqueue' });
+  if (second.status !== 'queued' || third.status !== 'queued') throw new Error('The runs are not queued.');
+  const differences: unknown[] = [];
+  control.on('queue:changed', ({ queuedRunIds }) => {
+    const shown = control.runs.session('s').queuedRunIds;
+    if (shown.join() !== queuedRunIds.join()) differences.push({ queuedRunIds, shown });
+  });
+  first.complete();
+  // The third is cut in the tick in which the second has its generation, and not its start.
+  while (second.run.status === 'queued') await Promise.resolve();
+  await control.abort({ runId: third.run.id });
+  second.run.complete();
+  expect(differences).toEqual([]);
+});
