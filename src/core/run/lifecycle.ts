@@ -90,7 +90,7 @@ export class Lifecycle implements RunHost {
       if (run.isAnnounced) this.#announceQuiet(run);
     }
     run.forget();
-    if (this.#retention.keeps && !run.isRefused) this.#retention.add(run);
+    if (this.#keeps(run)) this.#retention.add(run);
     else this.#aborts.entries.remove(run);
     this.queue.pump(run.sessionKey);
   }
@@ -160,9 +160,15 @@ export class Lifecycle implements RunHost {
     );
   }
 
-  #sendEnd({ sessionKey, id: runId, generation }: ManagedRun, status: 'completed' | 'failed' | 'aborted'): void {
+  #sendEnd(run: ManagedRun, status: 'completed' | 'failed' | 'aborted'): void {
+    const { sessionKey, id: runId, generation } = run;
     const { nodeId } = this.runtime;
-    this.#ends.send({ sessionKey, runId, generation, nodeId, status, retain: this.#retention.keeps });
+    this.#ends.send({ sessionKey, runId, generation, nodeId, status, retain: this.#keeps(run) });
+  }
+
+  /** Here and in the backend alike: what one forgets, the other would keep for ever. */
+  #keeps({ isRefused }: ManagedRun): boolean {
+    return this.#retention.keeps && !isRefused;
   }
 
   /** Only what a timeout left behind is abandoned; leftovers of a normal end have no receipt to be named in. */
