@@ -1,31 +1,11 @@
-import { memory, type Run, type RunControl } from 'runfence';
+import { memory, type RunControl } from 'runfence';
 import { describe, expect, test } from 'vitest';
 import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { flush } from '../../support/fake-clock.js';
 import { tracked } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
-
-interface Write {
-  readonly by: string;
-  readonly token: number;
-}
-
-/** Writes under the run's epilogue. */
-function announce(run: Run, writes: Write[], by = 'epilogue'): void {
-  run.epilogue(({ token }) => writes.push({ by, token }));
-}
-
-async function write(run: Run, writes: Write[], by: string): Promise<void> {
-  await run.commit(({ token }) => writes.push({ by, token }));
-}
-
-function expectOrder(writes: readonly Write[], order: readonly string[]): void {
-  expect(writes.map(({ by }) => by)).toEqual(order);
-  const tokens = writes.map(({ token }) => token);
-  expect(new Set(tokens).size).toBe(tokens.length);
-  expect(tokens).toEqual([...tokens].sort((a, b) => a - b));
-}
+import { announce, expectOrder, type Write, write } from '../../support/writes.js';
 
 describe('on a backend that answers late', () => {
   test('the stop is recorded before the epilogue runs', async () => {

@@ -4,27 +4,7 @@ import { begin } from '../../support/begin.js';
 import { flush } from '../../support/fake-clock.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
-
-interface Write {
-  readonly by: string;
-  readonly token: number;
-}
-
-/** Writes under the run's epilogue. */
-function announce(run: Run, writes: Write[], by = 'epilogue'): void {
-  run.epilogue(({ token }) => writes.push({ by, token }));
-}
-
-async function write(run: Run, writes: Write[], by: string): Promise<void> {
-  await run.commit(({ token }) => writes.push({ by, token }));
-}
-
-function expectOrder(writes: readonly Write[], order: readonly string[]): void {
-  expect(writes.map(({ by }) => by)).toEqual(order);
-  const tokens = writes.map(({ token }) => token);
-  expect(new Set(tokens).size).toBe(tokens.length);
-  expect(tokens).toEqual([...tokens].sort((a, b) => a - b));
-}
+import { announce, expectOrder, type Write, write } from '../../support/writes.js';
 
 describe('what an aborted run saves', () => {
   test("comes before the successor's first write, under a token between theirs", async () => {
