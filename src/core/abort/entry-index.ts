@@ -51,10 +51,6 @@ export class EntryIndex {
     if (this.#byId.get(entry.id) === entry) this.#byId.delete(entry.id);
   }
 
-  hasSession(sessionKey: string): boolean {
-    return this.#sessions.has(sessionKey);
-  }
-
   firstInSession(sessionKey: string): Entry | undefined {
     return this.#sessions.get(sessionKey)?.first;
   }

@@ -121,8 +121,8 @@ const KNOWN: ReadonlySet<string> = new Set([
   'fingerprint',
 ]);
 const CHILD_OPTIONS: ReadonlySet<string> = new Set([...KNOWN, 'detached'].filter((name) => name !== 'owner'));
-export const WHEN_BUSY: readonly WhenBusy[] = ['interrupt', 'enqueue', 'reject', 'concurrent'];
-export const START_WHEN: readonly StartWhen[] = ['fenced', 'quiet'];
+const WHEN_BUSY: readonly WhenBusy[] = ['interrupt', 'enqueue', 'reject', 'concurrent'];
+const START_WHEN: readonly StartWhen[] = ['fenced', 'quiet'];
 
 export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpec {
   const given = checkObject('run options', options, KNOWN);

@@ -36,10 +36,6 @@ export class Retention {
     return this.#ttlMs > 0 && this.#max > 0 && !this.#isClosed;
   }
 
-  get size(): number {
-    return this.#size;
-  }
-
   add(run: ManagedRun): void {
     if (this.#last === undefined) this.#first = run;
     else this.#last.nextInSession = run;
