@@ -1,7 +1,7 @@
 import { memory, type RunControl, type RunEvents } from 'runfence';
+import { type FakeClock, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../support/begin.js';
-import { type FakeClock, flush } from '../support/fake-clock.js';
 import { tracked } from '../support/tracked.js';
 import { gate, untilCut } from '../support/work.js';
 

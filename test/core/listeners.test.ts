@@ -1,7 +1,7 @@
 import type { RunEvents } from 'runfence';
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../support/begin.js';
-import { flush } from '../support/fake-clock.js';
 import { queued } from '../support/queued.js';
 import { tracked } from '../support/tracked.js';
 import { untilCut } from '../support/work.js';

@@ -1,7 +1,7 @@
 import { memory, type RunControl, type RunControlOptions } from 'runfence';
+import type { FakeClock } from 'runfence/testing';
 import { expect } from 'vitest';
 import { AsyncBackend } from './async-backend.js';
-import type { FakeClock } from './fake-clock.js';
 import { tracked } from './tracked.js';
 
 /** How long a control waits for its backend. */

@@ -6,7 +6,7 @@ import {
   SessionLock,
   type SessionLockOptions,
 } from 'runfence';
-import { FakeClock } from './fake-clock.js';
+import { FakeClock } from 'runfence/testing';
 
 interface Tracked {
   readonly control: RunControl;

@@ -1,6 +1,6 @@
 import { type AbortReason, isRunAbortedError, type RunEvents } from 'runfence';
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { flush } from '../../support/fake-clock.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
 

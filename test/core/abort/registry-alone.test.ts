@@ -1,6 +1,6 @@
 import { AbortRegistry, ADMIN, createRunControl, type Registration, RunRegistry } from 'runfence';
+import { FakeClock } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { FakeClock } from '../../support/fake-clock.js';
 import { untilCut } from '../../support/work.js';
 
 type Registered = Extract<Registration, { registered: true }>;

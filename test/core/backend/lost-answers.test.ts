@@ -6,9 +6,9 @@ import {
   type LockRequest,
   type RunControl,
 } from 'runfence';
+import { type FakeClock, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
-import { type FakeClock, flush } from '../../support/fake-clock.js';
 import { queued } from '../../support/queued.js';
 import { BOUND_MS, slow, unavailable } from '../../support/slow.js';
 import { afterMicrotasks } from '../../support/sources.js';

@@ -1,7 +1,7 @@
 import { memory } from 'runfence';
+import { flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { AsyncBackend } from '../../support/async-backend.js';
-import { flush } from '../../support/fake-clock.js';
 import { tracked } from '../../support/tracked.js';
 
 test('an end that the backend did not take is sent again: the session is free for other nodes', async () => {

@@ -1,8 +1,8 @@
 import { memory, type RunControl } from 'runfence';
+import { type FakeClock, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
-import { type FakeClock, flush } from '../../support/fake-clock.js';
 import { queued } from '../../support/queued.js';
 import { tracked } from '../../support/tracked.js';
 

@@ -1,5 +1,5 @@
+import { flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
-import { flush } from '../../support/fake-clock.js';
 import { END } from '../../support/matchers.js';
 import { Feed, fencedEffects, started, streamOf, streamWithoutCancel } from '../../support/sources.js';
 import { tracked } from '../../support/tracked.js';

@@ -1,7 +1,7 @@
 import { memory } from 'runfence';
+import { flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { AsyncBackend } from '../../support/async-backend.js';
-import { flush } from '../../support/fake-clock.js';
 import { abortedCall } from '../../support/matchers.js';
 import { fencedEffects, watching } from '../../support/sources.js';
 import { tracked } from '../../support/tracked.js';

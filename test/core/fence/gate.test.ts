@@ -1,5 +1,5 @@
+import { flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
-import { flush } from '../../support/fake-clock.js';
 import { abortedCall } from '../../support/matchers.js';
 import { queued } from '../../support/queued.js';
 import { fencedEffects, started, watching } from '../../support/sources.js';

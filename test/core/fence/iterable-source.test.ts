@@ -1,5 +1,5 @@
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { flush } from '../../support/fake-clock.js';
 import { ABORTED, END } from '../../support/matchers.js';
 import { Feed, fencedFeed, started, watching } from '../../support/sources.js';
 import { tracked } from '../../support/tracked.js';

@@ -1,8 +1,8 @@
 import { memory } from 'runfence';
+import { FakeClock, flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { Operations } from '../../../src/core/internal/operations.js';
 import { Runtime } from '../../../src/core/internal/runtime.js';
-import { FakeClock, flush } from '../../support/fake-clock.js';
 import { type Gate, gate } from '../../support/work.js';
 
 const BOUND_MS = 100;

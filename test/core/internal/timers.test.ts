@@ -1,6 +1,6 @@
+import { FakeClock } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { Timers } from '../../../src/core/internal/timers.js';
-import { FakeClock } from '../../support/fake-clock.js';
 
 const LONGEST_PLATFORM_DELAY = 2 ** 31 - 1;
 

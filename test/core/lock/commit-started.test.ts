@@ -1,7 +1,7 @@
 import type { Run } from 'runfence';
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
-import { flush } from '../../support/fake-clock.js';
 import { tracked } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
 

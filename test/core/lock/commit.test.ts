@@ -1,8 +1,8 @@
 import type { LockTimeoutError } from 'runfence';
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
-import { flush } from '../../support/fake-clock.js';
 import { tracked } from '../../support/tracked.js';
 
 test('a section gets a token of its own, and the lock is free afterwards', async () => {

@@ -1,8 +1,8 @@
 import { type LockEvent, memory, type RunControl } from 'runfence';
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
-import { flush } from '../../support/fake-clock.js';
 import { tracked, trackedLock } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
 

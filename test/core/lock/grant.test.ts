@@ -1,8 +1,8 @@
 import type { Backend, LockEvent, Notices, RunControl } from 'runfence';
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
-import { flush } from '../../support/fake-clock.js';
 import { tracked, trackedLock, upstream } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
 

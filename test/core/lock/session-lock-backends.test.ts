@@ -1,8 +1,8 @@
 import { memory, type SessionLock } from 'runfence';
+import { FakeClock, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
-import { FakeClock, flush } from '../../support/fake-clock.js';
 import { tracked, trackedLock, upstream } from '../../support/tracked.js';
 
 describe('a backend that answers late', () => {

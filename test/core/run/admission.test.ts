@@ -1,8 +1,8 @@
 import { type Run, type RunControl, RunfenceError, type RunStatus, type WhenBusy } from 'runfence';
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
-import { flush } from '../../support/fake-clock.js';
 import { queued } from '../../support/queued.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';

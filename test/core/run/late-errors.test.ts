@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Run } from 'runfence';
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { flush } from '../../support/fake-clock.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
 

@@ -1,7 +1,7 @@
 import type { RunControl } from 'runfence';
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
-import { flush } from '../../support/fake-clock.js';
 import { slow } from '../../support/slow.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';

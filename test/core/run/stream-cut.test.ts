@@ -1,5 +1,5 @@
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { flush } from '../../support/fake-clock.js';
 import { ABORTED } from '../../support/matchers.js';
 import { afterMicrotasks, Feed, watching } from '../../support/sources.js';
 import { feeding, type Source, streaming } from '../../support/streaming.js';

@@ -1,6 +1,6 @@
 import type { Run } from 'runfence';
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { flush } from '../../support/fake-clock.js';
 import { counting, Feed, streamOf } from '../../support/sources.js';
 import { feeding, type Given, type Source, streaming } from '../../support/streaming.js';
 import { tracked } from '../../support/tracked.js';

@@ -1,8 +1,8 @@
 import { memory, type WaitOptions } from 'runfence';
+import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
-import { flush } from '../../support/fake-clock.js';
 import { slow } from '../../support/slow.js';
 import { listenersOn, tracked, upstream } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';

@@ -1,4 +1,4 @@
-import type { Clock } from 'runfence';
+import type { Clock } from '../index.js';
 
 interface FakeTimer {
   readonly at: number;
@@ -9,23 +9,42 @@ interface FakeTimer {
   unref(): void;
 }
 
-/** A clock that stands still until a test moves it. */
+/**
+ * A clock that stands still until a test moves it. Give it to `createRunControl({ clock })`: timeouts, graces,
+ * retention and lock waits then take no time, and a test decides what comes first.
+ *
+ * @example
+ * ```ts
+ * import { createRunControl } from 'runfence';
+ * import { FakeClock } from 'runfence/testing';
+ *
+ * const clock = new FakeClock();
+ * const control = createRunControl({ clock });
+ * const answer = control.run({ sessionKey: 'chat-1', timeoutMs: 30_000 }, () => new Promise(() => {}));
+ * await clock.advance(30_000);
+ * const outcome = await answer;
+ * console.assert(outcome.status === 'aborted' && outcome.reason.reason === 'timeout');
+ * ```
+ */
 export class FakeClock implements Clock {
   readonly #timers = new Set<FakeTimer>();
   #time = 1_000;
   #wall = 1_700_000_000_000;
   #order = 0;
-  /** Every delay that was asked of the platform. */
+  /** Every delay that was asked for, in ms, in order. */
   readonly delays: number[] = [];
 
+  /** Wall-clock time in ms since the epoch; starts in November 2023. */
   now(): number {
     return this.#wall;
   }
 
+  /** Monotonic time in ms; starts at 1 000. */
   monotonic(): number {
     return this.#time;
   }
 
+  /** Calls `callback` once when the clock is moved `ms` or further from now. The handle has `ref()` and `unref()`. */
   setTimeout(callback: () => void, ms: number): unknown {
     this.delays.push(ms);
     const timer: FakeTimer = {
@@ -44,26 +63,27 @@ export class FakeClock implements Clock {
     return timer;
   }
 
+  /** Takes a timer back. */
   clearTimeout(handle: unknown): void {
     this.#timers.delete(handle as FakeTimer);
   }
 
-  /** Timers that the platform holds now. */
+  /** How many timers wait now. 0 at the end of a test: nothing was left. */
   get pending(): number {
     return this.#timers.size;
   }
 
-  /** Those of them that keep the process alive. */
+  /** How many of them would keep a process alive. */
   get refed(): number {
     return [...this.#timers].filter((timer) => timer.isRefed).length;
   }
 
-  /** The wall clock jumps; the monotonic one does not. */
+  /** Moves the wall clock alone by `ms`, forwards or back, as a time server does. */
   jumpWall(ms: number): void {
     this.#wall += ms;
   }
 
-  /** Moves both clocks, fires what is due in its order, and lets promises settle after each. */
+  /** Moves both clocks by `ms`, fires what falls due in its order, and lets promises settle after each. */
   async advance(ms: number): Promise<void> {
     const end = this.#time + ms;
     for (;;) {
@@ -86,7 +106,7 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Lets every promise that can settle do so. */
+/** Waits until every promise that can settle without time or I/O has settled. */
 export function flush(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
