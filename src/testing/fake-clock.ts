@@ -23,7 +23,7 @@ interface FakeTimer {
  * const answer = control.run({ sessionKey: 'chat-1', timeoutMs: 30_000 }, () => new Promise(() => {}));
  * await clock.advance(30_000);
  * const outcome = await answer;
- * console.assert(outcome.status === 'aborted' && outcome.reason.reason === 'timeout');
+ * console.assert(outcome.status === 'aborted' && outcome.reason === 'timeout');
  * ```
  */
 export class FakeClock implements Clock {
