@@ -36,6 +36,17 @@ export default defineConfig({
       {
         extends: true,
         resolve,
+        test: {
+          name: 'proof',
+          include: ['test/proof/**/*.test.ts'],
+          setupFiles: ['./test/support/leaks.ts'],
+          execArgv: ['--expose-gc'],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        resolve,
         test: { name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 30_000 },
       },
       {
