@@ -101,6 +101,8 @@ export class FakeClock implements Clock {
   }
 
   #moveTo(time: number): void {
+    // An advance that a callback of this one began has gone further: a monotonic clock does not go back.
+    if (time <= this.#time) return;
     this.#wall += time - this.#time;
     this.#time = time;
   }

@@ -5,4 +5,7 @@
  * @packageDocumentation
  */
 
+export { type ExpectQuietOptions, expectQuiet, NotQuietError } from './expect-quiet.js';
 export { FakeClock, flush } from './fake-clock.js';
+export { type BackendMethod, FaultyBackend, type FaultyBackendOptions } from './faulty-backend.js';
+export type { RandomFaults } from './random-faults.js';

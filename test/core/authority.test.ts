@@ -8,9 +8,8 @@ import {
   type Requester,
   type RunControl,
 } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../support/async-backend.js';
 import { tracked } from '../support/tracked.js';
 import { untilCut } from '../support/work.js';
 
@@ -57,8 +56,8 @@ describe('a stranger', () => {
 
   for (const options of [{}, { kind: 'chat' }]) {
     test(`wait ${JSON.stringify(options)}: a foreign run looks absent also while the backend is out of reach`, async () => {
-      const slow = new AsyncBackend();
-      const { control } = tracked({ backend: slow.backend });
+      const slow = new FaultyBackend();
+      const { control } = tracked({ backend: slow });
       const outcome = control.run({ sessionKey: 's', runId: 'r', owner: ada }, untilCut);
       await flush();
       const answers = ['r', 'none'].map((id) => {

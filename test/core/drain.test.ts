@@ -1,7 +1,6 @@
 import { memory, type RunControl } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../support/async-backend.js';
 import { begin } from '../support/begin.js';
 import { queued } from '../support/queued.js';
 import { slow } from '../support/slow.js';
@@ -134,8 +133,8 @@ test('a grace of Infinity waits as long as it takes', async () => {
 
 describe('the backend', () => {
   test('is closed once, after the last run is quiet', async () => {
-    const slow = new AsyncBackend();
-    const { control } = tracked({ backend: slow.backend });
+    const slow = new FaultyBackend();
+    const { control } = tracked({ backend: slow });
     const live = await begin(control);
     const drains = [control.drain(), control.drain({ graceMs: 0 })];
     await flush();
@@ -148,8 +147,8 @@ describe('the backend', () => {
   });
 
   test('that does not close is reported, and the drain ends', async () => {
-    const slow = new AsyncBackend();
-    const { control, errors } = tracked({ backend: slow.backend });
+    const slow = new FaultyBackend();
+    const { control, errors } = tracked({ backend: slow });
     slow.failNext('close');
     expect(await control.drain()).toMatchObject({ quiet: true });
     expect(errors).toMatchObject([{ code: 'BACKEND_UNAVAILABLE' }]);
@@ -221,7 +220,17 @@ test('the backend is closed after it has heard of the last ends: they would stan
   const drained = control.drain();
   await flush();
   expect(backend.calls).not.toContain('close');
-  backend.letGo('end');
+  backend.release('end');
   await drained;
   expect(await state.read({ sessionKey: 's' })).toEqual([]);
+});
+
+test('the last of several live runs ends the wait, not the first', async () => {
+  const { control } = tracked();
+  const [first, last] = [await begin(control, { sessionKey: 's' }), await begin(control, { sessionKey: 't' })];
+  const drained = control.drain();
+  first.complete();
+  expect(await isSettled(drained)).toBe(false);
+  last.complete();
+  expect(await drained).toMatchObject({ quiet: true, runs: [] });
 });

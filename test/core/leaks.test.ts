@@ -2,9 +2,8 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createRunControl } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../support/async-backend.js';
 import { begin } from '../support/begin.js';
 import { queued } from '../support/queued.js';
 import { listenersOn, tracked, upstream } from '../support/tracked.js';
@@ -63,7 +62,7 @@ test('20 000 runs that were taken over, aborted by session, or refused leave no 
 describe('when everything has ended and retention has passed, all sizes are 0', () => {
   test.each([
     ['synchronous', undefined],
-    ['asynchronous', () => new AsyncBackend().backend],
+    ['asynchronous', () => new FaultyBackend()],
   ] as const)('on a backend that is %s', async (_, backend) => {
     const { control, clock } = tracked({ retention: { ttlMs: 1_000 }, ...(backend && { backend: backend() }) });
     const { signal } = upstream();

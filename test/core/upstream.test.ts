@@ -1,6 +1,6 @@
 import { RunAbortedError } from 'runfence';
+import { FaultyBackend } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../support/async-backend.js';
 import { begin } from '../support/begin.js';
 import { queued } from '../support/queued.js';
 import { listenersOn, tracked, upstream } from '../support/tracked.js';
@@ -48,7 +48,7 @@ describe.each(reasons)('a signal that is aborted with $what', ({ given, reason }
   });
 
   test('ends its run while the claim is under way', async () => {
-    const { control } = tracked({ backend: new AsyncBackend().backend });
+    const { control } = tracked({ backend: new FaultyBackend() });
     const { signal, abort } = open();
     const begun = control.runs.begin({ sessionKey: 's', signal });
     abort(given);
@@ -89,8 +89,8 @@ test('all its runs are stale before any of them hears of it', async () => {
 });
 
 test('no listener is left by a run that was stopped, refused, dropped, a duplicate, or never claimed', async () => {
-  const slow = new AsyncBackend();
-  const { control } = tracked({ backend: slow.backend });
+  const slow = new FaultyBackend();
+  const { control } = tracked({ backend: slow });
   const { signal } = open();
   const stopped = await begin(control, { runId: 'r', signal });
   expect(await control.runs.begin({ sessionKey: 's', whenBusy: 'reject', signal })).toMatchObject({ cause: 'busy' });

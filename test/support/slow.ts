@@ -1,7 +1,6 @@
 import { memory, type RunControl, type RunControlOptions } from 'runfence';
-import type { FakeClock } from 'runfence/testing';
+import { type FakeClock, FaultyBackend } from 'runfence/testing';
 import { expect } from 'vitest';
-import { AsyncBackend } from './async-backend.js';
 import { tracked } from './tracked.js';
 
 /** How long a control waits for its backend. */
@@ -9,15 +8,15 @@ export const BOUND_MS = 2_000;
 
 /** A control whose backend answers with promises, and what that backend knows. */
 export function slow(options: Pick<RunControlOptions, 'retention'> = {}): {
-  slow: AsyncBackend;
+  slow: FaultyBackend;
   state: ReturnType<typeof memory>;
   control: RunControl;
   clock: FakeClock;
   errors: unknown[];
 } {
   const state = memory();
-  const slow = new AsyncBackend(state, 'cluster');
-  return { slow, state, ...tracked({ ...options, backend: slow.backend }) };
+  const slow = new FaultyBackend({ over: state, scope: 'cluster' });
+  return { slow, state, ...tracked({ ...options, backend: slow }) };
 }
 
 export function unavailable(answer: Promise<unknown>): Promise<void> {

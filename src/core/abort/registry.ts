@@ -185,7 +185,7 @@ export class AbortRegistry {
     const cut = new Cut(found.live, { reason, requester, supersededBy: undefined, at });
     // Looked for first: a run that waited elsewhere, and starts because of this stop, is not stopped by it.
     const seen = this.recorder?.lookElsewhere(request);
-    const recorded = this.recorder?.record(cut, request) ?? 'local';
+    const recorded = this.recorder?.record(cut, request, found.stopping) ?? 'local';
     cut.finish();
     const elsewhere = this.recorder?.stopElsewhere(request, seen) ?? NOWHERE;
     return new AbortReceipt(this.runtime, request, found, cut, await elsewhere, await recorded);
@@ -195,7 +195,7 @@ export class AbortRegistry {
   stop(entries: Iterable<Entry>, stop: Stop): Awaitable<Recorded> {
     const cut = new Cut(entries, stop);
     if (cut.entries.length === 0) return 'local';
-    const recorded = this.recorder?.record(cut, undefined) ?? 'local';
+    const recorded = this.recorder?.record(cut, undefined, []) ?? 'local';
     cut.finish();
     return recorded;
   }

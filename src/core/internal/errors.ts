@@ -27,7 +27,9 @@ export type ErrorCode =
   /** Told to `onError` once: a principal was refused a run that has no owner. */
   | 'OWNER_MISSING'
   /** Told to `onError`: a run has ended, and something of it is still there after its grace. */
-  | 'NOT_STOPPED';
+  | 'NOT_STOPPED'
+  /** Thrown by `expectQuiet` of `runfence/testing`: something is left; `left` names it. */
+  | 'NOT_QUIET';
 
 const BRAND = Symbol.for('runfence.error');
 

@@ -29,10 +29,6 @@ export class Events<M extends object> {
     this.#emitter.emit(event, payload);
   }
 
-  clear(): void {
-    this.#emitter.removeAllListeners();
-  }
-
   #call(listener: Listener, payload: unknown): void {
     try {
       const result = listener(payload as never);

@@ -26,6 +26,7 @@ export class Timers {
   readonly #heap: Timer[] = [];
   #handle: unknown;
   #armedFor = Number.POSITIVE_INFINITY;
+  #isArming = false;
   #order = 0;
   #waiting = 0;
 
@@ -66,6 +67,13 @@ export class Timers {
   }
 
   #arm(): void {
+    const wasArming = this.#isArming;
+    this.#isArming = true;
+    this.#rearm();
+    this.#isArming = wasArming;
+  }
+
+  #rearm(): void {
     this.#disarm();
     const first = this.#heap[0];
     if (first === undefined) return;
@@ -82,7 +90,12 @@ export class Timers {
   }
 
   #fire(): void {
-    this.#handle = undefined;
+    if (this.#isArming) {
+      // A clock that was moved while it was set: whoever asks for a timer has it before it calls back.
+      queueMicrotask(() => this.#fire());
+      return;
+    }
+    this.#disarm();
     const now = this.#clock.monotonic();
     for (let first = this.#heap[0]; first !== undefined && first.at <= now; first = this.#heap[0]) {
       this.#remove(first);

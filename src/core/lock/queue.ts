@@ -141,8 +141,9 @@ export class LockQueue {
         else this.#giveBack(answer.token, () => {});
       },
       (error) => {
-        waiter.refuse(error);
+        // First: a queue that nobody waits in would be forgotten, and its successor's grants taken for strays.
         this.#returns.readBack(() => this.pump());
+        waiter.refuse(error);
       },
     );
   }
@@ -201,6 +202,7 @@ export class LockQueue {
       () => askForLock(this.context, this.key, run, reserved, (token) => this.giveBackLate(token)),
       (asked) => {
         answer();
+        this.#returns.known();
         if (asked.answer.kind === 'busy') {
           this.#waitForOther(asked.answer.holder);
         } else {

@@ -12,8 +12,11 @@ export class Returns {
   readonly #context: LockContext;
   /** Tokens that the backend did not take, and whom to tell once it has. */
   readonly #owed: Map<number, () => void> = new Map();
-  #sending = 0;
+  readonly #sending: Set<number> = new Set();
   #timer: Timer | undefined;
+  /** The answer to a grant was lost, and who has the lock is not known yet. */
+  #isReading = false;
+  #readTimer: Timer | undefined;
 
   constructor(key: string, context: LockContext) {
     this.#key = key;
@@ -21,7 +24,7 @@ export class Returns {
   }
 
   get isEmpty(): boolean {
-    return this.#owed.size === 0 && this.#sending === 0;
+    return this.#owed.size === 0 && this.#sending.size === 0 && !this.#isReading;
   }
 
   /**
@@ -29,15 +32,15 @@ export class Returns {
    * @param takenLater - called if it did not, and then did
    */
   give(token: number, answered: (isTaken: boolean) => void, takenLater: () => void): void {
-    this.#sending += 1;
+    this.#sending.add(token);
     settle(
       () => this.#unlock(token),
       () => {
-        this.#sending -= 1;
+        this.#sending.delete(token);
         answered(true);
       },
       (error) => {
-        this.#sending -= 1;
+        this.#sending.delete(token);
         this.#context.runtime.onError(error);
         if (!this.#context.isClosed) this.#owe(token, takenLater);
         answered(false);
@@ -45,26 +48,53 @@ export class Returns {
     );
   }
 
-  /** Asking for the lock failed, and may have taken it all the same: nobody else would give it back. */
-  readBack(taken: () => void): void {
+  /**
+   * Asking for the lock failed, and may have taken it all the same: nobody else would give it back. Read until the
+   * backend answers, or somebody here asks for the lock again, who is told the same.
+   *
+   * @param done - called when it is known, and when what was taken is given back
+   */
+  readBack(done: () => void): void {
     const { operations, runtime } = this.#context;
+    this.known();
+    this.#isReading = true;
     settle(
       () => operations.send(this.#key, () => operations.backend.holder(this.#key)),
-      (holder) => this.giveStray(holder, taken),
-      runtime.onError,
+      (holder) => {
+        this.#isReading = false;
+        this.giveStray(holder, done);
+        done();
+      },
+      (error) => {
+        runtime.onError(error);
+        this.#isReading = !this.#context.isClosed;
+        if (this.#isReading) this.#readTimer = runtime.timers.after(RETRY_MS, () => this.readBack(done));
+      },
     );
+  }
+
+  /** Whoever is granted the lock, or is told who has it, knows. */
+  known(): void {
+    if (this.#readTimer === undefined) return;
+    this.#context.runtime.timers.cancel(this.#readTimer);
+    this.#readTimer = undefined;
+    this.#isReading = false;
   }
 
   /** Gives back what the backend holds for this node, and nobody here has: the answer to the grant was lost. */
   giveStray(holder: LockHolder | undefined, taken: () => void): void {
-    if (holder?.nodeId === this.#context.runtime.nodeId && this.isEmpty) this.give(holder.token, taken, taken);
+    if (holder?.nodeId !== this.#context.runtime.nodeId) return;
+    const { token } = holder;
+    if (!this.#sending.has(token) && !this.#owed.has(token)) this.give(token, taken, taken);
   }
 
   /** The backend takes nothing any more. */
   close(): void {
+    const { timers } = this.#context.runtime;
     this.#owed.clear();
-    this.#context.runtime.timers.cancel(this.#timer);
+    timers.cancel(this.#timer);
     this.#timer = undefined;
+    this.known();
   }
 
   #owe(token: number, takenLater: () => void): void {
@@ -78,15 +108,15 @@ export class Returns {
   }
 
   #giveAgain(token: number, takenLater: () => void): void {
-    this.#sending += 1;
+    this.#sending.add(token);
     settle(
       () => this.#unlock(token),
       () => {
-        this.#sending -= 1;
+        this.#sending.delete(token);
         takenLater();
       },
       () => {
-        this.#sending -= 1;
+        this.#sending.delete(token);
         if (!this.#context.isClosed) this.#owe(token, takenLater);
       },
     );

@@ -238,6 +238,11 @@ export class SessionLock {
     return this.#queues.size;
   }
 
+  /** The sessions whose lock is held, waited for, or on its way. @internal */
+  get sessionKeys(): string[] {
+    return [...this.#queues.keys()];
+  }
+
   #wait(
     sessionKey: string,
     run: LockingRun | undefined,

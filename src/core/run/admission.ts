@@ -27,6 +27,7 @@ export class Admission {
   readonly #claims: Claims;
   readonly #recording: Recording;
   readonly #duplicates: Duplicates;
+  readonly #isDraining: () => boolean;
   #begins = 0;
 
   constructor(options: {
@@ -35,7 +36,9 @@ export class Admission {
     readonly claims: Claims;
     readonly recording: Recording;
     readonly duplicates: Duplicates;
+    readonly isDraining: () => boolean;
   }) {
+    this.#isDraining = options.isDraining;
     this.#host = options.host;
     this.#aborts = options.aborts;
     this.#claims = options.claims;
@@ -48,14 +51,10 @@ export class Admission {
   admit(spec: RunSpec, runId: string, parent: ManagedRun | undefined, isDetached: boolean): Awaitable<BeginResult> {
     const { authority } = this.#host.runtime;
     if (!authority.may('start', spec.owner, spec)) return rejected('forbidden');
-    const known = this.#aborts.entries.get(runId);
-    if (known !== undefined) return this.#duplicates.ofLocal(known, spec);
-    if (spec.signal?.aborted === true) {
-      return { status: 'aborted', runId, reason: saysReason(spec.signal.reason) };
-    }
     const run = new ManagedRun(this.#host, runId, spec, parent);
-    const refusal = this.#refusal(run);
-    if (refusal !== undefined) return refusal;
+    // Before and after: `authorize` may have aborted or drained, or begun a run of this id.
+    const answer = this.#known(run) ?? this.#refusal(run) ?? this.#known(run);
+    if (answer !== undefined) return answer;
     if (!isDetached) parent?.use().children.add(run);
     this.#aborts.entries.add(run);
     this.#host.reserved(run);
@@ -66,6 +65,16 @@ export class Admission {
       (verdict) => this.#answer(candidate, verdict),
       (error) => this.#failed(run, error),
     );
+  }
+
+  /** What there is to say of it without asking anybody. */
+  #known({ id: runId, spec, parent }: ManagedRun): Awaitable<BeginResult> | undefined {
+    if (parent === undefined && this.#isDraining()) return rejected('draining');
+    const known = this.#aborts.entries.get(runId);
+    if (known !== undefined) return this.#duplicates.ofLocal(known, spec);
+    if (spec.signal?.aborted === true) return { status: 'aborted', runId, reason: saysReason(spec.signal.reason) };
+    if (parent?.isLive === false) return { status: 'aborted', runId, reason: 'parent' };
+    return undefined;
   }
 
   /** What can be refused before anything is reserved, and so before any effect. */
@@ -107,6 +116,8 @@ export class Admission {
     if (!rivals.every((rival) => this.#maySupersede(run, rival))) {
       return { kind: 'over', result: rejected('forbidden') };
     }
+    // Stopped by whom `authorize` let in: a run that never starts supersedes nobody.
+    if (!run.isLive) return { kind: 'over', result: abortedBeforeStart(run) };
     candidate.hasTakenOver = true;
     const cut = new Cut(rivals, this.#aborts.newStop('superseded', run.id));
     const bySession = this.#recording.prepare(cut);
@@ -139,6 +150,7 @@ export class Admission {
           if (!rivals.every((rival) => this.#maySupersede(run, rival))) {
             return this.#answer(candidate, { kind: 'over', result: rejected('forbidden') });
           }
+          if (!run.isLive) return abortedBeforeStart(run);
           candidate.hasTakenOver = true;
           this.#aborts.stop(rivals, this.#aborts.newStop('superseded', run.id));
         }

@@ -11,7 +11,7 @@ import { ancestorsOf, type Candidate } from './lane.js';
 import type { ManagedRun } from './managed-run.js';
 import { type PreparedStop, type Recording, remoteItem } from './recording.js';
 import { rejected } from './rejected.js';
-import { Strays } from './strays.js';
+import type { Strays } from './strays.js';
 
 /** The run was cut before its claim was sent: it never claims. */
 const GONE = { kind: 'gone' } as const;
@@ -30,13 +30,14 @@ export class Claims {
     readonly operations: Operations;
     readonly recording: Recording;
     readonly duplicates: Duplicates;
+    readonly strays: Strays;
   }) {
     this.#runtime = options.aborts.runtime;
     this.#aborts = options.aborts;
     this.#operations = options.operations;
     this.#recording = options.recording;
     this.#duplicates = options.duplicates;
-    this.#strays = new Strays(options.aborts, options.operations);
+    this.#strays = options.strays;
   }
 
   /**
@@ -132,14 +133,7 @@ export class Claims {
       run.start(generation);
       return answer;
     }
-    return settle(
-      () => this.#strays.end(run, generation),
-      () => answer,
-      (error) => {
-        this.#runtime.onError(error);
-        return answer;
-      },
-    );
+    return chain(this.#strays.end(run, generation), () => answer);
   }
 
   #answered(

@@ -5,11 +5,15 @@ import { settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
 import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
+import type { Timer } from '../internal/timers.js';
 import { ManagedRun } from './managed-run.js';
 import type { RunSpec } from './options.js';
 import { type Outcome, outcomeOfStored } from './outcome.js';
 import type { Duplicate } from './results.js';
 import { viewOf, viewOfStored } from './view.js';
+
+/** Whoever waits for a run of another node looks again: the notice of its end may be lost. */
+const LOOK_MS = 1_000;
 
 /** The same run id again: the first run, or a conflict that says nothing of it. */
 export class Duplicates {
@@ -17,6 +21,8 @@ export class Duplicates {
   readonly #operations: Operations;
   /** Who waits for the outcome of a run of another node. */
   readonly #remote = new Map<string, Set<RemoteListener>>();
+  #timer: Timer | undefined;
+  #isClosed = false;
 
   constructor(runtime: Runtime, operations: Operations) {
     this.#runtime = runtime;
@@ -51,14 +57,19 @@ export class Duplicates {
 
   /** Listens, and then looks: an end between the caller's look and its listening is not missed. */
   onEndedElsewhere(runId: string, listener: RemoteListener): void {
+    if (this.#isClosed) {
+      listener(undefined);
+      return;
+    }
     const listeners = this.#remote.get(runId) ?? new Set();
     this.#remote.set(runId, listeners.add(listener));
     this.#look(runId);
+    this.#lookAgain();
   }
 
   offEndedElsewhere(runId: string, listener: RemoteListener): void {
     const listeners = this.#remote.get(runId);
-    if (listeners?.delete(listener) === true && listeners.size === 0) this.#remote.delete(runId);
+    if (listeners?.delete(listener) === true && listeners.size === 0) this.#drop(runId);
   }
 
   /** Another node says that a run has ended. */
@@ -74,6 +85,7 @@ export class Duplicates {
 
   /** Nothing is heard of other nodes any more. */
   close(): void {
+    this.#isClosed = true;
     for (const runId of [...this.#remote.keys()]) this.#tell(runId, undefined);
   }
 
@@ -92,8 +104,24 @@ export class Duplicates {
   #tell(runId: string, outcome: Outcome | undefined): void {
     const listeners = this.#remote.get(runId);
     if (listeners === undefined) return;
-    this.#remote.delete(runId);
+    this.#drop(runId);
     for (const listener of listeners) listener(outcome);
+  }
+
+  #drop(runId: string): void {
+    this.#remote.delete(runId);
+    if (this.#remote.size > 0) return;
+    this.#runtime.timers.cancel(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #lookAgain(): void {
+    if (this.#remote.size === 0) return;
+    this.#timer ??= this.#runtime.timers.after(LOOK_MS, () => {
+      this.#timer = undefined;
+      this.reconcile();
+      this.#lookAgain();
+    });
   }
 
   #isSame(

@@ -7,7 +7,7 @@ import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
 import { SignalLinks } from '../internal/signals.js';
 import type { SessionLock } from '../lock/session-lock.js';
-import { Ends } from './ends.js';
+import type { Ends } from './ends.js';
 import type { RunHost } from './host.js';
 import type { ManagedRun } from './managed-run.js';
 import type { Queue } from './queue.js';
@@ -35,6 +35,7 @@ export class Lifecycle implements RunHost {
     readonly operations: Operations;
     readonly locks: SessionLock;
     readonly retention: RetentionOptions;
+    readonly ends: Ends;
     readonly child: RunHost['child'];
   }) {
     this.runtime = options.aborts.runtime;
@@ -44,7 +45,7 @@ export class Lifecycle implements RunHost {
     this.#aborts = options.aborts;
     this.#operations = options.operations;
     this.#retention = new Retention(this.runtime, options.retention, (run) => this.#forget(run));
-    this.#ends = new Ends(this.runtime, options.operations);
+    this.#ends = options.ends;
     this.#upstream = new SignalLinks((runs, reason) => {
       this.#aborts.stop(runs, this.#aborts.newStop(saysReason(reason)));
     });

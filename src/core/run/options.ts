@@ -14,6 +14,11 @@ import { ownerOf, type Principal } from '../principal.js';
 /**
  * What a new run does when its session is busy: `interrupt` cuts the active runs and drops the
  * queued ones, `enqueue` waits its turn, `reject` is refused, `concurrent` starts beside the others.
+ *
+ * `interrupt` stops nobody whom the owner may not supersede: then it is refused, and stops nothing. One exception:
+ * where the backend answers with promises and runfence made the `runId`, the runs of this node are cut in the call, and
+ * do not wait for the backend. If it then names a run of another node that may not be superseded, the start is
+ * refused, and those that were cut, all of which the owner may supersede, stay stopped.
  */
 export type WhenBusy = 'interrupt' | 'enqueue' | 'reject' | 'concurrent';
 

@@ -38,7 +38,10 @@ export class Queue {
   mustWait(candidate: Candidate): boolean {
     const { run } = candidate;
     if (this.#isBlocked(candidate)) return true;
-    return run.spec.startWhen === 'quiet' && this.unsettled(run).length > 0;
+    if (run.spec.startWhen !== 'quiet') return false;
+    if (this.unsettled(run).length > 0) return true;
+    // Queued runs that a takeover drops: the backend, which never heard of them, would not say that they are not quiet.
+    return run.spec.whenBusy === 'interrupt' && this.rivals(run).some(isLadenInQueue);
   }
 
   /** Runs that are over and have not unwound. */
@@ -106,15 +109,19 @@ export class Queue {
     }
   }
 
+  /** First those that are asking for their start, then by their place in the queue. */
   queuedRunIds(sessionKey: string): string[] {
-    const waiting = this.#lanes.get(sessionKey)?.waiting ?? [];
-    // One that has its generation leaves the queue in a later tick, and is not queued any more.
-    return waiting.filter(({ run }) => run.status === 'queued').map(({ run }) => run.id);
+    const queued = this.#aborts.entries.inSession(sessionKey).filter((entry) => entry.status === 'queued');
+    return this.inOrder(
+      sessionKey,
+      queued.map(({ id }) => id),
+    );
   }
 
-  /** Sorts queued runs: first those that are asking for their start, then by their place in the queue. */
+  /** Sorts queued runs as `queuedRunIds` does. */
   inOrder(sessionKey: string, runIds: readonly string[]): string[] {
-    const places = new Map(this.queuedRunIds(sessionKey).map((runId, place) => [runId, place]));
+    const waiting = this.#lanes.get(sessionKey)?.waiting ?? [];
+    const places = new Map(waiting.map(({ run }, place) => [run.id, place]));
     const place = (runId: string): number => places.get(runId) ?? -1;
     return [...runIds].sort((a, b) => place(a) - place(b));
   }
@@ -228,6 +235,11 @@ export class Queue {
     if (!events.has('queue:changed')) return;
     events.emit('queue:changed', { sessionKey, queuedRunIds: this.queuedRunIds(sessionKey) });
   }
+}
+
+/** Something may hang on it that outlives its cut. */
+function isLadenInQueue({ status, resources }: ManagedRun): boolean {
+  return status === 'queued' && resources !== undefined;
 }
 
 /** A run behind others that wait for its own ancestors would wait for itself. */

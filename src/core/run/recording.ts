@@ -1,4 +1,5 @@
 import type { Cut } from '../abort/cut.js';
+import type { Entry } from '../abort/entry.js';
 import type { EntryIndex } from '../abort/entry-index.js';
 import type { Recorded } from '../abort/receipt.js';
 import type { Elsewhere, StopRecorder } from '../abort/recorder.js';
@@ -59,7 +60,7 @@ export class Recording implements StopRecorder {
     );
   }
 
-  record(cut: Cut, request: AbortRequest | undefined): Awaitable<Recorded> {
+  record(cut: Cut, request: AbortRequest | undefined, stopping: readonly Entry[]): Awaitable<Recorded> {
     const bySession = this.prepare(cut);
     const record = request === undefined ? undefined : this.#recordOf(request);
     if (record !== undefined && !bySession.has(record.sessionKey)) {
@@ -74,10 +75,35 @@ export class Recording implements StopRecorder {
         }),
       );
     }
+    for (const run of stopping) {
+      if (run instanceof ManagedRun && run.generation > 0 && !run.isStopRecorded) answers.push(this.#again(run));
+    }
     const told = this.#operations.backend.scope === 'process' ? 'local' : 'cluster';
     const outcome = (all: readonly boolean[]): Recorded => (all.includes(false) ? 'unreachable' : told);
     if (!answers.some(isThenable)) return outcome(answers as boolean[]);
     return this.#operations.within(Promise.all(answers).then(outcome), 'unreachable');
+  }
+
+  /** A stop whose answer is not here, or was lost. With its first reason: the outcome is the same on every node. */
+  #again(run: ManagedRun): Awaitable<boolean> {
+    const { id: runId, generation, sessionKey, reason = 'policy' } = run;
+    const { backend } = this.#operations;
+    const { nodeId } = this.#runtime;
+    const runs = [{ runId, generation, revoke: undefined, epilogue: false }];
+    return settle(
+      () =>
+        this.#operations.sendFirst(sessionKey, () =>
+          backend.stop({ sessionKey, nodeId, reason, runs, record: undefined }),
+        ),
+      () => {
+        run.isStopRecorded = true;
+        return true;
+      },
+      (error) => {
+        this.#runtime.onError(error);
+        return false;
+      },
+    );
   }
 
   /** Notes, in the tick of the cut, which grants are revoked with it and which epilogues are due. */
@@ -139,6 +165,7 @@ export class Recording implements StopRecorder {
   /** The operation took effect: grants are revoked, and epilogues have their tokens, or come too late. */
   applied(prepared: readonly PreparedStop[], epilogues: readonly ReservedEpilogue[]): void {
     for (const { run, grant } of prepared) {
+      run.isStopRecorded = true;
       grant?.stopAnswered(true);
       const token = epilogues.find((epilogue) => epilogue.runId === run.id)?.token ?? null;
       this.#tokenKnown(run, token);

@@ -9,6 +9,7 @@ import { type Requester, requesterOf } from '../principal.js';
 import { Admission, abortedBeforeStart } from './admission.js';
 import { Claims } from './claims.js';
 import { Duplicates } from './duplicates.js';
+import { Ends } from './ends.js';
 import { Lifecycle } from './lifecycle.js';
 import { ManagedRun } from './managed-run.js';
 import { subscribe } from './notices.js';
@@ -27,6 +28,7 @@ import { checkRegistryOptions, type RunRegistryOptions } from './registry-option
 import { rejected } from './rejected.js';
 import type { BeginResult, RunResult } from './results.js';
 import type { Run } from './run.js';
+import { Strays } from './strays.js';
 import { type RunView, type SessionView, viewOf } from './view.js';
 import { type WaitOptions, wait } from './wait.js';
 
@@ -72,6 +74,7 @@ export class RunRegistry {
   readonly #lifecycle: Lifecycle;
   readonly #recording: Recording;
   readonly #duplicates: Duplicates;
+  readonly #strays: Strays;
   readonly #admission: Admission;
   readonly #unsubscribe: () => void;
   #lastId = 0;
@@ -90,15 +93,25 @@ export class RunRegistry {
     const duplicates = new Duplicates(runtime, operations);
     const recording = new Recording({ runtime, operations, locks, entries: aborts.entries, epilogueMs });
     aborts.recorder = recording;
+    const ends = new Ends(runtime, operations);
     const lifecycle = new Lifecycle({
       aborts,
       operations,
       locks,
       retention,
+      ends,
       child: (parent, childOptions, work) => this.#child(parent, childOptions, work),
     });
-    const claims = new Claims({ aborts, operations, recording, duplicates });
-    const admission = new Admission({ host: lifecycle, aborts, claims, recording, duplicates });
+    const strays = new Strays({ aborts, operations, ends });
+    const claims = new Claims({ aborts, operations, recording, duplicates, strays });
+    const admission = new Admission({
+      host: lifecycle,
+      aborts,
+      claims,
+      recording,
+      duplicates,
+      isDraining: () => this.isDraining,
+    });
     lifecycle.queue = admission.queue;
     this.aborts = aborts;
     this.locks = locks;
@@ -108,6 +121,7 @@ export class RunRegistry {
     this.#lifecycle = lifecycle;
     this.#recording = recording;
     this.#duplicates = duplicates;
+    this.#strays = strays;
     this.#admission = admission;
     this.#unsubscribe = subscribe({ backend, aborts, locks, duplicates, queue: admission.queue });
   }
@@ -136,7 +150,12 @@ export class RunRegistry {
     }
     const begun = this.#asHandle(this.admit(options));
     if (isThenable(begun)) {
-      throw invalid('The backend says that it answers synchronously, and answered with a promise.');
+      const error = invalid('The backend says that it answers synchronously, and answered with a promise.');
+      // Nobody gets the run that it may come to.
+      begun.then((late) => {
+        if (late.status === 'started' || late.status === 'queued') late.run.fail(error);
+      }, this.#runtime.onError);
+      throw error;
     }
     return begun as BeginResult;
   }
@@ -242,6 +261,7 @@ export class RunRegistry {
   /** Forgets what is retained, and lets go of the backend. @internal */
   close(): void {
     this.#lifecycle.close();
+    this.#strays.close();
     this.#recording.stops.clear();
     this.#duplicates.close();
     this.locks.close();

@@ -9,11 +9,11 @@ export interface Duplicate<T = unknown> {
   readonly status: 'duplicate';
   /** The first run, as it is now. */
   readonly run: RunView;
-  /** How the first run ends; it never rejects. */
+  /** How the first run ends; it never rejects. One that was still being admitted, and is refused, is `aborted` with `policy`. */
   readonly outcome: Promise<Outcome<T>>;
 }
 
-/** The run was not started, and nothing was stopped for it. */
+/** The run was not started, and nothing was stopped for it (with the exception that `WhenBusy` names). */
 export interface Rejected {
   /** What it came to. */
   readonly status: 'rejected';

@@ -1,10 +1,14 @@
 import type { AbortRegistry } from '../abort/registry.js';
-import type { RunRef, StoredRun } from '../backend/port.js';
+import type { EndRequest, RunRef, StoredRun } from '../backend/port.js';
 import { type Awaitable, settle } from '../internal/awaitable.js';
 import type { Operations } from '../internal/operations.js';
+import type { Timer } from '../internal/timers.js';
+import type { Ends } from './ends.js';
 import type { Candidate } from './lane.js';
 import { ManagedRun } from './managed-run.js';
 import { remoteItem } from './recording.js';
+
+const RETRY_MS = 1_000;
 
 /**
  * Runs that the backend has as live under this node's name, and that are not live here: the answer
@@ -13,27 +17,46 @@ import { remoteItem } from './recording.js';
 export class Strays {
   readonly #aborts: AbortRegistry;
   readonly #operations: Operations;
+  readonly #ends: Ends;
+  /** Claims that were not answered, and could not be read back yet. */
+  readonly #unread: Set<ManagedRun> = new Set();
+  #timer: Timer | undefined;
+  #isClosed = false;
 
-  constructor(aborts: AbortRegistry, operations: Operations) {
-    this.#aborts = aborts;
-    this.#operations = operations;
+  constructor(options: { readonly aborts: AbortRegistry; readonly operations: Operations; readonly ends: Ends }) {
+    this.#aborts = options.aborts;
+    this.#operations = options.operations;
+    this.#ends = options.ends;
   }
 
   /** Ends a generation that no run here has. */
   end({ sessionKey, id: runId }: ManagedRun, generation: number): Awaitable<void> {
-    return this.#end({ sessionKey, runId, generation });
+    const request = this.#endOf({ sessionKey, runId, generation });
+    return settle(
+      () => this.#operations.backend.end(request),
+      () => {},
+      (error) => {
+        this.#aborts.runtime.onError(error);
+        this.#ends.send(request);
+      },
+    );
   }
 
-  /** A claim was not answered: it may have taken effect, and then stands in everybody's way. */
+  /** A claim was not answered: it may have taken effect, and then stands in everybody's way. Read until there is an answer. */
   readBack(run: ManagedRun): void {
     const { backend } = this.#operations;
     const { onError } = this.#aborts.runtime;
     settle(
       () => this.#operations.ask(() => backend.read({ runId: run.id })),
       (stored) => {
-        for (const other of stored) if (this.#isLiveInBackend(other) && !this.#isHere(other)) this.#endLater(other);
+        for (const other of stored) {
+          if (this.#isLiveInBackend(other) && !this.#isHere(other, run)) this.#endLater(other);
+        }
       },
-      onError,
+      (error) => {
+        onError(error);
+        this.#readLater(run);
+      },
     );
   }
 
@@ -58,12 +81,32 @@ export class Strays {
     return strays.size > known;
   }
 
+  /** The backend takes nothing any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#unread.clear();
+    this.#aborts.runtime.timers.cancel(this.#timer);
+  }
+
+  #readLater(run: ManagedRun): void {
+    if (this.#isClosed) return;
+    this.#unread.add(run);
+    this.#timer ??= this.#aborts.runtime.timers.after(RETRY_MS, () => {
+      this.#timer = undefined;
+      const unread = [...this.#unread];
+      this.#unread.clear();
+      for (const again of unread) this.readBack(again);
+    });
+  }
+
   #isLiveInBackend({ nodeId, status }: StoredRun): boolean {
     return nodeId === this.#aborts.runtime.nodeId && (status === 'running' || status === 'stopping');
   }
 
-  #isHere(other: StoredRun): boolean {
-    return this.#own(other) !== undefined;
+  /** Also the same id again, whose own claim is under way, and finds out by itself. */
+  #isHere(other: StoredRun, failed: ManagedRun): boolean {
+    const entry = this.#aborts.entries.get(other.runId);
+    return this.#own(other) !== undefined || (entry !== failed && entry?.isLive === true);
   }
 
   #own({ runId, generation }: StoredRun): ManagedRun | undefined {
@@ -72,15 +115,11 @@ export class Strays {
   }
 
   #endLater(other: StoredRun): void {
-    settle(
-      () => this.#operations.send(other.sessionKey, () => this.#end(other)),
-      () => {},
-      this.#aborts.runtime.onError,
-    );
+    this.#ends.send(this.#endOf(other));
   }
 
-  #end({ sessionKey, runId, generation }: RunRef): Awaitable<void> {
+  #endOf({ sessionKey, runId, generation }: RunRef): EndRequest {
     const { nodeId } = this.#aborts.runtime;
-    return this.#operations.backend.end({ sessionKey, runId, generation, nodeId, status: 'aborted', retain: false });
+    return { sessionKey, runId, generation, nodeId, status: 'aborted', retain: false };
   }
 }

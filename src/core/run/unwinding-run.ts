@@ -20,6 +20,8 @@ export abstract class UnwindingRun extends WatchedEntry {
   /** The work has not unwound, or the holder of the handle has not finished. */
   isWorking = false;
   stop: Stop | undefined = undefined;
+  /** The backend has taken the stop. */
+  isStopRecorded = false;
   resources: Resources | undefined = undefined;
   readonly host: RunHost;
   /** Its end was announced: quiet comes after that, also where a listener unwinds the work. */

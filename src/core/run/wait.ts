@@ -51,7 +51,8 @@ export async function wait(
     if (!runtime.authority.may('read', requester, targetOf(entry))) return undefined;
     if (entry.hasOutcome) return Promise.resolve(entry.outcome);
     return untilEnded(runtime, timeoutMs, signal, {
-      listen: (listener) => entry.onEnded(listener),
+      // It may have ended just now: reading the clock is calling code of the host.
+      listen: (listener) => (entry.hasOutcome ? listener(entry.outcome) : entry.onEnded(listener)),
       forget: (listener) => entry.offEnded(listener),
     });
   };

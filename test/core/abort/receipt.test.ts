@@ -1,7 +1,6 @@
 import { memory } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
 
@@ -227,8 +226,8 @@ describe('across nodes', () => {
   });
 
   test('a cluster’s backend records the stop as cluster', async () => {
-    const slow = new AsyncBackend(memory(), 'cluster');
-    const { control } = tracked({ backend: slow.backend });
+    const slow = new FaultyBackend({ scope: 'cluster' });
+    const { control } = tracked({ backend: slow });
     const outcome = control.run({ sessionKey: 's' }, untilCut);
     await flush();
     expect(await control.abort({ sessionKey: 's' })).toMatchObject({ result: 'aborted', recorded: 'cluster' });

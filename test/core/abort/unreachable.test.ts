@@ -1,7 +1,7 @@
 import { memory, type Receipt } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
+import { begin } from '../../support/begin.js';
 import { tracked } from '../../support/tracked.js';
 import { untilCut } from '../../support/work.js';
 
@@ -9,8 +9,8 @@ const named = { runId: 'r' };
 
 describe('a backend that does not answer', () => {
   test('the cut stands inside the call, and the receipt says unreachable after backendTimeoutMs', async () => {
-    const slow = new AsyncBackend(memory(), 'cluster');
-    const { control, clock, errors } = tracked({ backend: slow.backend, defaults: { backendTimeoutMs: 300 } });
+    const slow = new FaultyBackend({ scope: 'cluster' });
+    const { control, clock, errors } = tracked({ backend: slow, defaults: { backendTimeoutMs: 300 } });
     const begun = await control.runs.begin({ sessionKey: 's', ...named });
     if (begun.status !== 'started') throw new Error(begun.status);
     slow.hold('stop');
@@ -25,14 +25,14 @@ describe('a backend that does not answer', () => {
     await clock.advance(1);
     expect(receipt).toMatchObject({ result: 'aborted', runIds: ['r'], recorded: 'unreachable' });
     expect(errors).toMatchObject([{ code: 'BACKEND_UNAVAILABLE' }]);
-    slow.letGo('stop');
+    slow.release('stop');
     begun.run.complete();
     await flush();
   });
 
   test('an abort waits no longer when the session’s line is held up by an earlier operation', async () => {
-    const slow = new AsyncBackend(memory(), 'cluster');
-    const { control, clock } = tracked({ backend: slow.backend });
+    const slow = new FaultyBackend({ scope: 'cluster' });
+    const { control, clock } = tracked({ backend: slow });
     const first = control.run({ sessionKey: 's', runId: 'first' }, untilCut);
     await flush();
     slow.hold('claim');
@@ -44,8 +44,8 @@ describe('a backend that does not answer', () => {
     });
     await clock.advance(2_000);
     expect(receipt).toMatchObject({ result: 'aborted', recorded: 'unreachable' });
-    slow.letGo('claim');
-    slow.letGo('stop');
+    slow.release('claim');
+    slow.release('stop');
     await clock.advance(2_000);
     await first;
     await second;
@@ -53,8 +53,8 @@ describe('a backend that does not answer', () => {
 
   test('a run of another node is not stopped, and the receipt says so', async () => {
     const shared = memory();
-    const slow = new AsyncBackend(shared, 'cluster');
-    const { control, clock } = tracked({ backend: slow.backend });
+    const slow = new FaultyBackend({ over: shared, scope: 'cluster' });
+    const { control, clock } = tracked({ backend: slow });
     const other = tracked({ backend: shared }, clock);
     const outcome = other.control.run({ sessionKey: 's', ...named }, untilCut);
     slow.hold('read');
@@ -65,15 +65,15 @@ describe('a backend that does not answer', () => {
     await clock.advance(2_000);
     expect(receipt).toMatchObject({ result: 'nothing-running', recorded: 'unreachable' });
     expect(other.control.runs.get('r')?.status).toBe('running');
-    slow.letGo('read');
+    slow.release('read');
     await other.control.abort('all');
     await outcome;
   });
 
   test('the stop is bounded as a whole when it reads and then stops', async () => {
     const shared = memory();
-    const slow = new AsyncBackend(shared, 'cluster');
-    const { control, clock } = tracked({ backend: slow.backend });
+    const slow = new FaultyBackend({ over: shared, scope: 'cluster' });
+    const { control, clock } = tracked({ backend: slow });
     const other = tracked({ backend: shared }, clock);
     const outcome = other.control.run({ sessionKey: 's', ...named }, untilCut);
     slow.hold('read');
@@ -83,12 +83,47 @@ describe('a backend that does not answer', () => {
       receipt = answer;
     });
     await clock.advance(1_500);
-    slow.letGo('read');
+    slow.release('read');
     await flush();
     await clock.advance(500);
     expect(receipt).toMatchObject({ recorded: 'unreachable' });
-    slow.letGo('stop');
+    slow.release('stop');
     await clock.advance(2_000);
     await outcome;
+  });
+});
+
+describe('an abort of a run that is stopping already', () => {
+  test('waits until the takeover that stopped it is recorded', async () => {
+    const slow = new FaultyBackend({ scope: 'cluster' });
+    const { control } = tracked({ backend: slow });
+    const old = await begin(control);
+    slow.hold('claim');
+    const next = begin(control);
+    let receipt: Receipt | undefined;
+    void control.abort({ runId: old.id }).then((answer) => {
+      receipt = answer;
+    });
+    await flush();
+    expect(receipt).toBeUndefined();
+    slow.release('claim');
+    (await next).complete();
+    await flush();
+    expect(receipt).toMatchObject({ result: 'already-ended', recorded: 'cluster' });
+    old.complete();
+  });
+
+  test('records it again, if the first abort was not recorded', async () => {
+    const state = memory();
+    const slow = new FaultyBackend({ over: state, scope: 'cluster' });
+    const { control } = tracked({ backend: slow });
+    const run = await begin(control);
+    slow.isDown = true;
+    expect(await control.abort({ runId: run.id })).toMatchObject({ result: 'aborted', recorded: 'unreachable' });
+    expect(await control.abort({ runId: run.id })).toMatchObject({ result: 'already-ended', recorded: 'unreachable' });
+    slow.isDown = false;
+    expect(await control.abort({ runId: run.id })).toMatchObject({ result: 'already-ended', recorded: 'cluster' });
+    expect(state.read({ runId: run.id })).toMatchObject([{ status: 'stopping', reason: 'user' }]);
+    run.complete();
   });
 });

@@ -1,7 +1,6 @@
 import { memory, type RunControl } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { queued } from '../../support/queued.js';
 import { BOUND_MS, slow, unavailable } from '../../support/slow.js';
@@ -42,7 +41,7 @@ describe('an abort while the claim is under way', () => {
     const begun = control.runs.begin({ sessionKey: 's' });
     await flush();
     void control.abort({ sessionKey: 's' });
-    backend.letGo('claim');
+    backend.release('claim');
     expect(await begun).toMatchObject({ status: 'aborted', reason: 'user' });
     await flush();
     expect(await state.read({ sessionKey: 's' })).toEqual([]);
@@ -55,7 +54,7 @@ describe('an abort while the claim is under way', () => {
     await flush();
     void control.abort({ sessionKey: 's' });
     const second = begin(control, { sessionKey: 's', whenBusy: 'reject' });
-    backend.letGo('claim');
+    backend.release('claim');
     expect(await first).toMatchObject({ status: 'aborted' });
     (await second).complete();
   });
@@ -71,8 +70,8 @@ describe('an abort while the claim is under way', () => {
     expect(old.isCurrent()).toBe(false);
     await clock.advance(BOUND_MS);
     expect(await receipt).toMatchObject({ result: 'aborted', recorded: 'unreachable' });
-    backend.letGo('claim');
-    backend.letGo('stop');
+    backend.release('claim');
+    backend.release('stop');
     old.complete();
     expect(await begun).toMatchObject({ status: 'aborted' });
   });
@@ -96,7 +95,7 @@ describe('a storm of takeovers', () => {
     backend.hold('claim');
     const begun = Array.from({ length: 1_000 }, (_, i) => control.runs.begin(options(i)));
     await flush();
-    backend.letGo('claim');
+    backend.release('claim');
     const answers = await Promise.all(begun);
     const last = answers.pop();
     if (last?.status !== 'started') throw new Error(last?.status);
@@ -135,7 +134,7 @@ describe('two takeovers', () => {
     await early;
     const late = control.runs.begin({ sessionKey: 's' });
     await flush();
-    backend.letGo('claim');
+    backend.release('claim');
     const answer = await late;
     if (answer.status !== 'started') throw new Error(answer.status);
     await flush();
@@ -169,7 +168,7 @@ describe('with an id of the caller', () => {
     await flush();
     expect(old.isCurrent()).toBe(true);
     expect(control.runs.session('s').queuedRunIds).toEqual(['mine']);
-    backend.letGo('claim');
+    backend.release('claim');
     (await next).complete();
     expect(old.reason).toBe('superseded');
     old.complete();
@@ -179,7 +178,7 @@ describe('with an id of the caller', () => {
     const state = memory();
     const { control: before, clock } = tracked({ backend: state });
     await before.run({ sessionKey: 's', runId: 'first' }, () => 1);
-    const { control } = tracked({ backend: new AsyncBackend(state, 'cluster').backend }, clock);
+    const { control } = tracked({ backend: new FaultyBackend({ over: state, scope: 'cluster' }) }, clock);
     const newer = await begin(control, { sessionKey: 's' });
     expect(await control.runs.begin({ sessionKey: 's', runId: 'first' })).toMatchObject({
       status: 'duplicate',
@@ -206,7 +205,7 @@ test('a run cut before its claim is sent never claims', async () => {
   const first = begin(control, { sessionKey: 's', whenBusy: 'concurrent' });
   const second = control.runs.begin({ sessionKey: 's', whenBusy: 'concurrent', runId: 'cut' });
   await control.abort({ runId: 'cut' });
-  backend.letGo('claim');
+  backend.release('claim');
   expect(await second).toMatchObject({ status: 'aborted' });
   (await first).complete();
   expect(backend.calls.filter((call) => call === 'claim')).toHaveLength(1);
@@ -221,7 +220,7 @@ test('a claim that was begun after a stop is sent after it', async () => {
   const sent = (): string[] => backend.calls.filter((call) => call === 'stop' || call === 'claim').slice(1);
   await flush();
   expect(sent()).toEqual(['stop']);
-  backend.letGo('stop');
+  backend.release('stop');
   (await next).complete();
   expect(sent()).toEqual(['stop', 'claim']);
   await receipt;
@@ -236,8 +235,8 @@ test('beginSync says that it needs a backend which answers at once', () => {
 });
 
 test('a run that has its generation is not told as queued any more, while its start is on the way', async () => {
-  const slow = new AsyncBackend();
-  const { control } = tracked({ backend: slow.backend });
+  const slow = new FaultyBackend();
+  const { control } = tracked({ backend: slow });
   const first = await begin(control);
   const second = await control.runs.begin({ sessionKey: 's', whenBusy: 'enqueue' });
   const third = await control.runs.begin({ sessionKey: 's', whenBusy: 'enqueue' });

@@ -1,11 +1,4 @@
-import {
-  type Backend,
-  type ClaimAnswer,
-  type ClaimRequest,
-  isRunfenceError,
-  type LockRequest,
-  type RunControl,
-} from 'runfence';
+import { type ClaimAnswer, type ClaimRequest, isRunfenceError, type RunControl } from 'runfence';
 import { type FakeClock, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
@@ -54,28 +47,55 @@ describe('a claim that fails', () => {
 });
 
 describe('a claim that took effect and was never answered', () => {
-  /** Claims whose answer is lost on the way. */
-  function lossy(): ReturnType<typeof slow> {
-    const made = slow();
-    const { claim } = made.slow.backend;
-    let isLost = true;
-    Object.assign(made.slow.backend, {
-      claim: async (request: Parameters<typeof claim>[0]) => {
-        const answer = await claim(request);
-        if (answer.kind !== 'granted' || !isLost) return answer;
-        isLost = false;
-        throw new Error('connection reset');
-      },
-    });
-    return made;
-  }
   const options = { sessionKey: 's', runId: 'r' };
 
   test('is read back and ended', async () => {
-    const { control, state } = lossy();
+    const { control, slow: backend, state } = slow();
+    backend.failNext('claim', 'after');
     await unavailable(control.runs.begin(options));
     await flush();
     expect(await state.read({ runId: 'r' })).toEqual([]);
+  });
+
+  test('is read back and ended, also by an answer that comes at once', async () => {
+    const { control, slow: backend, state } = slow();
+    Object.assign(backend, { read: state.read.bind(state) });
+    backend.failNext('claim', 'after');
+    await unavailable(control.runs.begin(options));
+    await flush();
+    expect(state.read({ runId: 'r' })).toEqual([]);
+  });
+
+  test('and cannot be read back at once is read back later: it stands in the way of no other node', async () => {
+    const { control, slow: backend, state, clock } = slow();
+    backend.failNext('claim', 'after');
+    backend.failNext('read');
+    backend.failNext('read');
+    await unavailable(control.runs.begin(options));
+    await clock.advance(2_000);
+    expect(state.read({ runId: 'r' })).toEqual([]);
+  });
+
+  test('and is read back is ended once the backend takes it', async () => {
+    const { control, slow: backend, state, clock } = slow();
+    backend.failNext('claim', 'after');
+    backend.failNext('end');
+    await unavailable(control.runs.begin(options));
+    await clock.advance(1_000);
+    expect(state.read({ runId: 'r' })).toEqual([]);
+  });
+
+  test('or too late for its run is ended once the backend takes it', async () => {
+    const { control, slow: backend, state, clock } = slow();
+    backend.hold('claim', 'after');
+    const begun = control.runs.begin(options);
+    const stopped = control.abort({ runId: 'r' });
+    backend.failNext('end');
+    backend.release('claim');
+    expect(await begun).toMatchObject({ status: 'aborted' });
+    await stopped;
+    await clock.advance(1_000);
+    expect(state.read({ runId: 'r' })).toEqual([]);
   });
 
   test.each([
@@ -84,7 +104,8 @@ describe('a claim that took effect and was never answered', () => {
     { what: 'a run that would be refused', next: { sessionKey: 's', whenBusy: 'reject' } },
     { what: 'a run that waits for quiet', next: { sessionKey: 's', startWhen: 'quiet' } },
   ] as const)('does not stand in the way of $what', async ({ next }) => {
-    const { control, slow: backend } = lossy();
+    const { control, slow: backend } = slow();
+    backend.failNext('claim', 'after');
     // It cannot be read back either.
     backend.failNext('read');
     await unavailable(control.runs.begin(options));
@@ -101,7 +122,7 @@ describe('a claim that timed out', () => {
     const begun = unavailable(control.runs.begin({ sessionKey: 's' }));
     await clock.advance(BOUND_MS);
     await begun;
-    backend.letGo('claim');
+    backend.release('claim');
     await flush();
     expect(await state.read({ sessionKey: 's' })).toEqual([]);
   });
@@ -118,7 +139,7 @@ describe('a claim that timed out', () => {
     old.complete();
     await flush();
     expect(saved).toHaveLength(1);
-    backend.letGo('claim');
+    backend.release('claim');
     await expectFreeLock(control, clock);
   });
 });
@@ -143,7 +164,7 @@ describe('a stop that the backend did not take', () => {
     const receipt = control.abort({ sessionKey: 's' });
     await clock.advance(BOUND_MS);
     expect(await receipt).toMatchObject({ recorded: 'unreachable' });
-    backend.letGo('stop');
+    backend.release('stop');
     await flush();
     await expectFreeLock(control, clock);
     old.complete();
@@ -152,10 +173,10 @@ describe('a stop that the backend did not take', () => {
 
 test('a backend that says busy for what the claim replaces is asked again in a while, not without pause', async () => {
   const { control, slow: backend, clock } = slow();
-  const { claim } = backend.backend;
+  const claim = backend.claim.bind(backend);
   let asked = 0;
   let isStubborn = true;
-  Object.assign(backend.backend, {
+  Object.assign(backend, {
     claim: async (request: ClaimRequest): Promise<ClaimAnswer> => {
       asked += 1;
       if (!isStubborn) return claim(request);
@@ -175,28 +196,42 @@ test('a backend that says busy for what the claim replaces is asked again in a w
 });
 
 describe('a lock whose grant is lost on the way', () => {
-  const loseNextGrant = ({ backend }: { readonly backend: Backend }): void => {
-    const { lock } = backend;
-    Object.assign(backend, {
-      lock: async (request: LockRequest) => {
-        Object.assign(backend, { lock });
-        await lock(request);
-        throw new Error('connection reset');
-      },
-    });
-  };
-
   test('is given back, also when nobody else here asks for it', async () => {
     const { control, slow: backend, state } = slow();
-    loseNextGrant(backend);
+    backend.failNext('lock', 'after');
     await unavailable(control.locks.acquire('s'));
     await flush();
     expect(await state.holder('s')).toBeUndefined();
   });
 
+  test('is given back once it can be looked for, so that other nodes get it', async () => {
+    const { control, slow: backend, state, clock } = slow();
+    backend.failNext('lock', 'after');
+    backend.failNext('holder');
+    backend.failNext('holder');
+    await unavailable(control.locks.acquire('s'));
+    await clock.advance(2_000);
+    expect(state.holder('s')).toBeUndefined();
+  });
+
+  test('that is looked for later is left to who got it in between', async () => {
+    const { control, slow: backend, state, clock } = slow();
+    backend.failNext('lock', 'after');
+    backend.failNext('holder');
+    await unavailable(control.locks.acquire('s'));
+    const next = control.locks.acquire('s');
+    await flush();
+    await clock.advance(1_000);
+    const grant = await next;
+    expect([grant.isHeld(), state.holder('s')]).toMatchObject([true, { token: grant.token }]);
+    grant.release();
+    await flush();
+    expect(state.holder('s')).toBeUndefined();
+  });
+
   test('is given back by the next who asks, if it could not be looked for', async () => {
     const { control, slow: backend, clock } = slow();
-    loseNextGrant(backend);
+    backend.failNext('lock', 'after');
     backend.failNext('holder');
     await unavailable(control.locks.acquire('s'));
     await flush();
@@ -213,7 +248,7 @@ test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
     backend.hold('read');
     const begun = control.runs.begin({ sessionKey: 's', runId: 'r' }).catch((error: unknown) => error);
     control.on('run:aborted', () => {
-      backend.letGo('claim');
+      backend.release('claim');
       afterMicrotasks(ticks, () => void control.abort({ sessionKey: 's' }));
     });
     await clock.advance(BOUND_MS);
@@ -221,7 +256,7 @@ test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
     other.complete();
     await flush();
     expect(control.runs.unquiet()).toEqual([]);
-    backend.letGo('read');
+    backend.release('read');
     await flush();
     // What this node forgets, nobody would take out of the backend.
     if (control.runs.get('r') === undefined) expect(await state.read({ runId: 'r' })).toEqual([]);

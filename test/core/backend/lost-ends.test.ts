@@ -1,13 +1,12 @@
 import { memory } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { tracked } from '../../support/tracked.js';
 
 test('an end that the backend did not take is sent again: the session is free for other nodes', async () => {
   const under = memory();
-  const flaky = new AsyncBackend(under);
-  const { control, clock, errors } = tracked({ backend: flaky.backend });
+  const flaky = new FaultyBackend({ over: under });
+  const { control, clock, errors } = tracked({ backend: flaky });
   const other = tracked({ backend: under }, clock);
   flaky.failNext('end');
   flaky.failNext('end');
@@ -23,8 +22,8 @@ test('an end that the backend did not take is sent again: the session is free fo
 });
 
 test('a drain does not wait for an end that the backend never takes', async () => {
-  const flaky = new AsyncBackend();
-  const { control } = tracked({ backend: flaky.backend });
+  const flaky = new FaultyBackend();
+  const { control } = tracked({ backend: flaky });
   flaky.failNext('end');
   await control.run({ sessionKey: 's' }, () => 1);
   expect(await control.drain({ graceMs: 0 })).toMatchObject({ quiet: true });

@@ -1,7 +1,6 @@
-import { memory, type RunControl } from 'runfence';
-import { type FakeClock, flush } from 'runfence/testing';
+import { memory, type Run, type RunControl } from 'runfence';
+import { type FakeClock, FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { queued } from '../../support/queued.js';
 import { tracked } from '../../support/tracked.js';
@@ -28,6 +27,40 @@ test('a takeover cuts the run of the other node in the same call', async () => {
   next.run.complete();
 });
 
+test('the other node hears of a takeover once it is done: what its listener begins is newer, and wins', async () => {
+  const { here, there } = twoNodes();
+  const old = await begin(there, { sessionKey: 's' });
+  const again: Run[] = [];
+  there.on('run:aborted', ({ run }) => {
+    if (run.runId !== old.id) return;
+    const begun = there.runs.beginSync({ sessionKey: 's' });
+    if (begun.status === 'started') again.push(begun.run);
+  });
+  const next = here.runs.beginSync({ sessionKey: 's', runId: 'next' });
+  expect(next).toMatchObject({ status: 'aborted', reason: 'superseded' });
+  expect(again.map((run) => run.isCurrent())).toEqual([true]);
+  expect(here.runs.session('s').hasActiveRun).toBe(false);
+  old.complete();
+  again[0]?.complete();
+});
+
+test('the other node hears of a session stop once it is recorded: what its listener begins is not stopped by it', async () => {
+  const { here, there } = twoNodes();
+  const old = await begin(there, { sessionKey: 's' });
+  const waiting = await queued(there, { sessionKey: 's' });
+  const again: Run[] = [];
+  there.on('run:aborted', ({ run }) => {
+    if (run.runId !== waiting.run.id) return;
+    const begun = there.runs.beginSync({ sessionKey: 's', whenBusy: 'concurrent' });
+    if (begun.status === 'started') again.push(begun.run);
+  });
+  await here.abort({ sessionKey: 's' });
+  expect([old.isCurrent(), waiting.run.status]).toEqual([false, 'aborted']);
+  expect(again.map((run) => run.isCurrent())).toEqual([true]);
+  old.complete();
+  again[0]?.complete();
+});
+
 test('a rejected run names the run of the other node, if its owner may read it', async () => {
   const { here, there } = twoNodes();
   const old = await begin(there, { sessionKey: 's', owner: ada });
@@ -52,6 +85,27 @@ test('a takeover that the other node’s run forbids cuts nothing, on either nod
   expect([foreign.isCurrent(), own.isCurrent()]).toEqual([true, true]);
   foreign.complete();
   own.complete();
+});
+
+test('a stranger’s abort in the middle of a takeover’s notice lets no effect happen, and is told as forbidden', async () => {
+  const { here, there } = twoNodes();
+  const old = await begin(there, { sessionKey: 's', owner: ada });
+  const effects: string[] = [];
+  const send = old.fence((by: string) => void effects.push(by));
+  const receipts: Promise<unknown>[] = [];
+  there.on('run:aborted', () => {
+    receipts.push(there.abort({ runId: old.id }, { requester: eve }));
+    send('in the listener');
+  });
+  receipts.push(there.abort({ runId: old.id }, { requester: eve }));
+  send('after a stranger’s abort');
+  const next = await begin(here, { sessionKey: 's', owner: ada });
+  send('after the takeover');
+  expect(effects).toEqual(['after a stranger’s abort']);
+  expect(old.reason).toBe('superseded');
+  expect(await Promise.all(receipts)).toMatchObject([{ result: 'forbidden' }, { result: 'forbidden' }]);
+  old.complete();
+  next.complete();
 });
 
 test('a queued run starts when the run of the other node ends', async () => {
@@ -142,13 +196,27 @@ test.each([
 });
 
 describe('with answers that are slow', () => {
-  function slowNode(): { slow: AsyncBackend; here: RunControl; there: RunControl; clock: FakeClock } {
+  function slowNode(): { slow: FaultyBackend; here: RunControl; there: RunControl; clock: FakeClock } {
     const shared = memory();
     const { control: there, clock } = tracked({ backend: shared });
-    const slow = new AsyncBackend(shared, 'cluster');
-    const { control: here } = tracked({ backend: slow.backend }, clock);
+    const slow = new FaultyBackend({ over: shared, scope: 'cluster' });
+    const { control: here } = tracked({ backend: slow }, clock);
     return { slow, here, there, clock };
   }
+
+  test('a takeover that the other node’s run forbids stops no run that its owner may not stop', async () => {
+    const { here, there } = slowNode();
+    const foreign = await begin(there, { sessionKey: 's', owner: ada });
+    const own = await begin(here, { sessionKey: 's', owner: eve, whenBusy: 'concurrent' });
+    const other = await here.runs.begin({ sessionKey: 's', owner: eve });
+    expect(other).toMatchObject({ status: 'rejected', cause: 'forbidden', runIds: [] });
+    expect([foreign.isCurrent(), own.isCurrent()]).toEqual([true, false]);
+    const next = await begin(here, { sessionKey: 's', owner: eve, whenBusy: 'concurrent' });
+    const asked = await here.runs.begin({ sessionKey: 's', owner: eve, runId: 'asked' });
+    expect(asked).toMatchObject({ status: 'rejected', cause: 'forbidden' });
+    expect([foreign.isCurrent(), next.isCurrent()]).toEqual([true, true]);
+    for (const run of [foreign, own, next]) run.complete();
+  });
 
   test('a run that was taken over before its own claim was answered never becomes current', async () => {
     const { slow, here, there } = slowNode();
@@ -156,7 +224,7 @@ describe('with answers that are slow', () => {
     const late = here.runs.begin({ sessionKey: 's' });
     await flush();
     const winner = await begin(there, { sessionKey: 's' });
-    slow.letGo('claim');
+    slow.release('claim');
     expect(await late).toMatchObject({ status: 'aborted', reason: 'superseded' });
     expect(here.runs.session('s').activeRunIds).toEqual([]);
     expect(winner.isCurrent()).toBe(true);
@@ -198,7 +266,7 @@ describe('with answers that are slow', () => {
     slow.hold('claim');
     const takeover = begin(here, { sessionKey: 's' });
     const beside = begin(here, { sessionKey: 's', whenBusy: 'concurrent' });
-    slow.letGo('claim');
+    slow.release('claim');
     const runs = await Promise.all([takeover, beside]);
     expect(runs.map((run) => run.isCurrent())).toEqual([true, true]);
     for (const run of [...runs, remote]) run.complete();

@@ -1,16 +1,15 @@
 import { memory } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { abortedCall } from '../../support/matchers.js';
 import { fencedEffects, watching } from '../../support/sources.js';
 import { tracked } from '../../support/tracked.js';
 
 async function onBackend(options: { hearsOthers?: boolean } = {}) {
   const under = memory();
-  const backend = new AsyncBackend(under);
-  const deaf = options.hearsOthers === false ? { subscribe: () => () => {} } : {};
-  const { control, clock } = tracked({ backend: { ...backend.backend, ...deaf } });
+  const backend = new FaultyBackend({ over: under });
+  backend.isDeaf = options.hearsOthers === false;
+  const { control, clock } = tracked({ backend });
   const begun = await control.runs.begin({ sessionKey: 's' });
   if (begun.status !== 'started') throw new Error(begun.status);
   const { run } = begun;
@@ -25,7 +24,7 @@ test('the tool is called once the check has answered', async () => {
   const call = tool();
   await flush();
   expect(calls).toEqual([]);
-  backend.letGo('check');
+  backend.release('check');
   expect(await call).toBe(1);
   run.complete();
 });
@@ -48,7 +47,7 @@ test('a stop during the check: the call rejects at once, and the answer starts n
   void control.abort('all');
   await flush();
   expect(call).toEqual({ state: 'rejected', result: abortedCall(false) });
-  backend.letGo('check');
+  backend.release('check');
   await flush();
   expect(calls).toEqual([]);
   expect(await fencedEffects(control, run)).toBe(1);
@@ -91,7 +90,7 @@ test('a check that says stopped cuts the run, also if the reason cannot be read'
 test('a backend that fails the check: BACKEND_UNAVAILABLE, and the run goes on', async () => {
   const { backend, run, calls, tool } = await onBackend();
   const cause = new Error('connection refused');
-  backend.failNext('check', cause);
+  backend.failNext('check', 'before', cause);
   await expect(tool()).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE', cause });
   expect(calls).toEqual([]);
   expect(run.isCurrent()).toBe(true);
@@ -106,7 +105,7 @@ test('a backend that does not answer the check: BACKEND_UNAVAILABLE after its bo
   const call = watching(tool());
   await clock.advance(2_000);
   expect(call).toMatchObject({ state: 'rejected', result: { code: 'BACKEND_UNAVAILABLE' } });
-  backend.letGo('check');
+  backend.release('check');
   await flush();
   expect(calls).toEqual([]);
   run.complete();
@@ -120,7 +119,7 @@ test('a normal end during the check: RUN_ENDED, and the tool is not called', asy
   run.complete();
   await flush();
   expect(call).toMatchObject({ state: 'rejected', result: { code: 'RUN_ENDED', started: false } });
-  backend.letGo('check');
+  backend.release('check');
   await flush();
   expect(calls).toEqual([]);
 });

@@ -249,3 +249,21 @@ test('a pull that nobody awaits does not reject unheard at the cut', async () =>
   await flush();
   run.complete();
 });
+
+test.each([
+  { when: 'at once where nobody has pulled', pulls: 0 },
+  { when: 'when its pull in flight is answered', pulls: 1 },
+])('a source that cannot be told is gone $when', async ({ pulls }) => {
+  const { control } = tracked();
+  const run = started(control);
+  const answer = gate<IteratorResult<string>>();
+  const source = run.fence({ [Symbol.asyncIterator]: () => ({ next: () => answer.promise }) });
+  const refused = pulls === 0 ? [] : [expect(source.next()).rejects.toEqual(ABORTED)];
+  const receipt = await control.abort('all');
+  run.complete();
+  expect((await receipt.whenQuiet({ timeoutMs: 0 })).quiet).toBe(pulls === 0);
+  await Promise.all(refused);
+  answer.open({ done: false, value: 'late' });
+  await flush();
+  expect((await receipt.whenQuiet({ timeoutMs: 0 })).quiet).toBe(true);
+});

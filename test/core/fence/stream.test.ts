@@ -231,3 +231,21 @@ test('a stream of a queued run is refused, and neither touched nor locked', asyn
   first.complete();
   waiting.run.complete();
 });
+
+test('a stream of another implementation whose read throws fails the fenced one with that error', async () => {
+  const { control } = tracked();
+  const run = started(control);
+  const error = new Error('not an answer');
+  const throwing = {
+    locked: false,
+    getReader: () => ({
+      read: () => {
+        throw error;
+      },
+      cancel: async () => {},
+    }),
+  } as unknown as ReadableStream<string>;
+  await expect(run.fence(throwing).getReader().read()).rejects.toBe(error);
+  expect(run.isCurrent()).toBe(true);
+  run.complete();
+});

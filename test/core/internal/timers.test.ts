@@ -1,4 +1,4 @@
-import { FakeClock } from 'runfence/testing';
+import { FakeClock, flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { Timers } from '../../../src/core/internal/timers.js';
 
@@ -176,4 +176,23 @@ test('a clock whose handles are plain numbers does', async () => {
   await clock.advance(20);
   timers.unhold();
   expect([fired, clock.pending]).toEqual([1, 0]);
+});
+
+test('a clock that is moved while a timer is set calls back when the caller has the timer', async () => {
+  const clock = new FakeClock();
+  const set = clock.setTimeout.bind(clock);
+  clock.setTimeout = (callback, ms) => {
+    clock.setTimeout = set;
+    const handle = set(callback, ms);
+    void clock.advance(ms);
+    return handle;
+  };
+  const { timers, errors } = make(clock);
+  let isInHand = false;
+  const seen: boolean[] = [];
+  timers.after(10, () => seen.push(isInHand));
+  isInHand = true;
+  await flush();
+  expect(seen).toEqual([true]);
+  expect([timers.size, clock.pending, errors.length]).toEqual([0, 0, 0]);
 });

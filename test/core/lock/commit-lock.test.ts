@@ -1,6 +1,5 @@
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
@@ -21,8 +20,8 @@ describe('an idle grant at the cut', () => {
   });
 
   test('is free for the next also if the backend does not take the stop', async () => {
-    const async = new AsyncBackend();
-    const { control, clock, errors } = tracked({ backend: async.backend });
+    const async = new FaultyBackend();
+    const { control, clock, errors } = tracked({ backend: async });
     const run = await begin(control);
     await control.locks.acquire('s', { holder: run });
     const next = control.locks.acquire('s');
@@ -38,24 +37,24 @@ describe('an idle grant at the cut', () => {
   });
 
   test('is pending in the receipt until the backend has answered', async () => {
-    const async = new AsyncBackend();
-    const { control } = tracked({ backend: async.backend });
+    const async = new FaultyBackend();
+    const { control } = tracked({ backend: async });
     const run = await begin(control);
     await control.locks.acquire('s', { holder: run });
     async.hold('stop');
     const first = control.abort({ runId: run.id });
     run.complete();
-    const second = await control.abort({ runId: run.id });
-    expect((await second.whenQuiet({ timeoutMs: 0 })).runs).toMatchObject([{ lock: 'pending', leftovers: ['lock'] }]);
-    async.letGo('stop');
-    await first;
-    expect((await second.whenQuiet()).runs).toMatchObject([{ lock: 'released', leftovers: [] }]);
+    const outcome = await control.wait(run.id);
+    if (outcome.status !== 'aborted') throw new Error(outcome.status);
+    expect((await outcome.whenQuiet({ timeoutMs: 0 })).runs).toMatchObject([{ lock: 'pending', leftovers: ['lock'] }]);
+    async.release('stop');
+    expect((await (await first).whenQuiet()).runs).toMatchObject([{ lock: 'released', leftovers: [] }]);
     await flush();
   });
 
   test('that the backend takes back neither with the stop nor by itself is failed, and told', async () => {
-    const async = new AsyncBackend();
-    const { control, clock, errors } = tracked({ backend: async.backend });
+    const async = new FaultyBackend();
+    const { control, clock, errors } = tracked({ backend: async });
     const run = await begin(control);
     await control.locks.acquire('s', { holder: run });
     const next = control.locks.acquire('s');
@@ -73,8 +72,8 @@ describe('an idle grant at the cut', () => {
 });
 
 test('a section whose release fails reports its lock as failed, and the next waiter is served later', async () => {
-  const async = new AsyncBackend();
-  const { control, clock, errors } = tracked({ backend: async.backend });
+  const async = new FaultyBackend();
+  const { control, clock, errors } = tracked({ backend: async });
   const run = await begin(control);
   const write = gate();
   const written = run.commit(() => write.promise);
@@ -95,13 +94,13 @@ test('a section whose release fails reports its lock as failed, and the next wai
 });
 
 test('an abort while the lock of a commit is being acquired calls no section, and frees the lock', async () => {
-  const async = new AsyncBackend();
-  const { control } = tracked({ backend: async.backend });
+  const async = new FaultyBackend();
+  const { control } = tracked({ backend: async });
   const run = await begin(control);
   async.hold('lock', 'after');
   const refused = expect(run.commit(() => expect.unreachable())).rejects.toMatchObject({ code: 'RUN_ABORTED' });
   const aborted = control.abort({ runId: run.id });
-  async.letGo('lock');
+  async.release('lock');
   await refused;
   await aborted;
   run.complete();

@@ -1,7 +1,6 @@
 import type { LockTimeoutError } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { tracked } from '../../support/tracked.js';
 
@@ -80,8 +79,9 @@ describe('a section that was not started', () => {
   });
 
   test('is refused by the backend before the notice of a stop elsewhere arrives, and the run is cut', async () => {
-    const { backend } = new AsyncBackend();
-    const deaf = tracked({ backend: { ...backend, subscribe: () => () => {} } });
+    const backend = new FaultyBackend();
+    backend.isDeaf = true;
+    const deaf = tracked({ backend });
     const other = tracked({ backend });
     const run = await begin(deaf.control);
     const successor = await begin(other.control);
@@ -97,8 +97,8 @@ describe('a section that was not started', () => {
   });
 
   test('is refused if the backend does not answer', async () => {
-    const async = new AsyncBackend();
-    const { control } = tracked({ backend: async.backend });
+    const async = new FaultyBackend();
+    const { control } = tracked({ backend: async });
     const run = await begin(control);
     async.failNext('lock');
     await expect(run.commit(() => expect.unreachable())).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });

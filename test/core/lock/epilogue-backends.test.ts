@@ -1,7 +1,6 @@
 import { memory, type RunControl } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { tracked } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
@@ -9,8 +8,8 @@ import { announce, expectOrder, type Write, write } from '../../support/writes.j
 
 describe('on a backend that answers late', () => {
   test('the stop is recorded before the epilogue runs', async () => {
-    const async = new AsyncBackend();
-    const { control } = tracked({ backend: async.backend });
+    const async = new FaultyBackend();
+    const { control } = tracked({ backend: async });
     const writes: Write[] = [];
     const old = await begin(control);
     announce(old, writes);
@@ -18,7 +17,7 @@ describe('on a backend that answers late', () => {
     const aborted = control.abort({ runId: old.id });
     await flush();
     expect(writes).toEqual([]);
-    async.letGo('stop');
+    async.release('stop');
     await aborted;
     const next = await begin(control);
     await write(next, writes, 'next');
@@ -29,8 +28,8 @@ describe('on a backend that answers late', () => {
   });
 
   test('a stop that fails skips it, and the lock goes to the successor', async () => {
-    const async = new AsyncBackend();
-    const { control } = tracked({ backend: async.backend });
+    const async = new FaultyBackend();
+    const { control } = tracked({ backend: async });
     const old = await begin(control);
     old.epilogue(() => expect.unreachable());
     async.failNext('stop');
@@ -46,8 +45,8 @@ describe('on a backend that answers late', () => {
   test.each(['before', 'after'] as const)(
     'a stop whose answer comes too late leaves no reservation behind (%s)',
     async (when) => {
-      const async = new AsyncBackend();
-      const { control, clock } = tracked({ backend: async.backend });
+      const async = new FaultyBackend();
+      const { control, clock } = tracked({ backend: async });
       const old = await begin(control);
       const stuck = old.attach({ name: 'stuck', stop: () => new Promise(() => {}) });
       old.epilogue(() => expect.unreachable());
@@ -55,7 +54,7 @@ describe('on a backend that answers late', () => {
       const aborted = control.abort({ sessionKey: 's' });
       await clock.advance(2_000);
       expect((await aborted).recorded).toBe('unreachable');
-      async.letGo('stop');
+      async.release('stop');
       await flush();
       const next = await begin(control, { whenBusy: 'concurrent' });
       const served = next.commit(() => 'written');
@@ -71,8 +70,8 @@ describe('on a backend that answers late', () => {
   test.each(['before', 'after'] as const)(
     'a takeover whose claim is not answered in time saves once, and leaves no reservation behind (%s)',
     async (when) => {
-      const async = new AsyncBackend();
-      const { control, clock } = tracked({ backend: async.backend });
+      const async = new FaultyBackend();
+      const { control, clock } = tracked({ backend: async });
       const writes: Write[] = [];
       const old = await begin(control);
       const stuck = old.attach({ name: 'stuck', stop: () => new Promise(() => {}) });
@@ -81,7 +80,7 @@ describe('on a backend that answers late', () => {
       const refused = expect(begin(control)).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
       await clock.advance(2_000);
       await refused;
-      async.letGo('claim');
+      async.release('claim');
       await clock.advance(100);
       expect(old.isCurrent()).toBe(false);
       const next = await begin(control, { whenBusy: 'concurrent' });
@@ -97,8 +96,8 @@ describe('on a backend that answers late', () => {
   );
 
   test('a lock that fails is told, and its reservation does not stand in the way', async () => {
-    const async = new AsyncBackend();
-    const { control, clock, errors } = tracked({ backend: async.backend });
+    const async = new FaultyBackend();
+    const { control, clock, errors } = tracked({ backend: async });
     const old = await begin(control);
     const stuck = old.attach({ name: 'stuck', stop: () => new Promise(() => {}) });
     old.epilogue(() => expect.unreachable());
@@ -118,8 +117,8 @@ describe('on a backend that answers late', () => {
   });
 
   test('a later cut whose stop is recorded first does not wait for the earlier one, nor it for that', async () => {
-    const async = new AsyncBackend();
-    const { control, clock } = tracked({ backend: async.backend });
+    const async = new FaultyBackend();
+    const { control, clock } = tracked({ backend: async });
     const writes: Write[] = [];
     const [parent, rival] = [await begin(control), await begin(control, { whenBusy: 'concurrent' })];
     announce(parent, writes, 'parent');
@@ -130,7 +129,7 @@ describe('on a backend that answers late', () => {
     const child = parent.child({ whenBusy: 'interrupt' }, async () => {});
     expect(rival.isCurrent()).toBe(false);
     const aborted = control.abort({ runId: parent.id });
-    async.letGo('lock');
+    async.release('lock');
     (await busy).release();
     await aborted;
     await child;
@@ -143,10 +142,10 @@ describe('on a backend that answers late', () => {
 });
 
 describe('a takeover by another node', () => {
-  function nodes(): { old: AsyncBackend; a: RunControl; b: RunControl } {
+  function nodes(): { old: FaultyBackend; a: RunControl; b: RunControl } {
     const backend = memory();
-    const old = new AsyncBackend(backend);
-    return { old, a: tracked({ backend: old.backend }).control, b: tracked({ backend }).control };
+    const old = new FaultyBackend({ over: backend });
+    return { old, a: tracked({ backend: old }).control, b: tracked({ backend }).control };
   }
 
   test("saves before the successor's first write", async () => {
@@ -203,7 +202,7 @@ describe('a takeover by another node', () => {
     backend.hold('stop');
     const next = await begin(b);
     await write(next, writes, 'next');
-    backend.letGo('stop');
+    backend.release('stop');
     await flush();
     const receipt = await a.abort({ runId: old.id });
     old.complete();
@@ -220,7 +219,7 @@ describe('a takeover by another node', () => {
     announce(old, writes);
     backend.hold('stop');
     const next = await begin(b);
-    backend.letGo('stop');
+    backend.release('stop');
     await flush();
     await write(next, writes, 'next');
     expectOrder(writes, ['epilogue', 'next']);
@@ -228,4 +227,45 @@ describe('a takeover by another node', () => {
     next.complete();
     await flush();
   });
+});
+
+test('the lock of an epilogue that the backend does not take back is free for the next once it does', async () => {
+  const async = new FaultyBackend();
+  const { control, clock, errors } = tracked({ backend: async });
+  const writes: Write[] = [];
+  const old = await begin(control);
+  announce(old, writes);
+  async.failNext('unlock');
+  await control.abort({ runId: old.id });
+  await flush();
+  expect([writes.length, errors.length]).toEqual([1, 1]);
+  old.complete();
+  const next = await begin(control);
+  const written = write(next, writes, 'next');
+  await flush();
+  expect(writes).toHaveLength(1);
+  await clock.advance(1_000);
+  await written;
+  expectOrder(writes, ['epilogue', 'next']);
+  next.complete();
+  await flush();
+});
+
+test('an epilogue whose reservation is gone in the backend is skipped, and the successor has the lock', async () => {
+  const state = memory();
+  const async = new FaultyBackend({ over: state });
+  const { control } = tracked({ backend: async });
+  const old = await begin(control);
+  old.epilogue(() => expect.unreachable());
+  async.hold('lock');
+  const receipt = await control.abort({ runId: old.id });
+  // The numbers come from one counter, and nothing else has drawn one since the run's.
+  expect(state.unlock({ sessionKey: 's', token: old.generation + 1 })).toBe(true);
+  async.release('lock');
+  old.complete();
+  expect((await receipt.whenQuiet()).runs).toMatchObject([{ epilogue: 'skipped' }]);
+  const next = await begin(control);
+  expect(await next.commit(() => 'written')).toBe('written');
+  next.complete();
+  await flush();
 });

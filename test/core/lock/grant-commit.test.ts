@@ -1,7 +1,6 @@
 import { type LockEvent, memory, type RunControl } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { tracked, trackedLock } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
@@ -80,8 +79,9 @@ describe('commit', () => {
   });
 
   test('a run that another node stopped is refused before its notice arrives, and cut', async () => {
-    const { backend } = new AsyncBackend();
-    const deaf = tracked({ backend: { ...backend, subscribe: () => () => {} } });
+    const backend = new FaultyBackend();
+    backend.isDeaf = true;
+    const deaf = tracked({ backend });
     const other = tracked({ backend });
     const run = await begin(deaf.control);
     const grant = await deaf.control.locks.acquire('s', { holder: run });
@@ -97,8 +97,8 @@ describe('commit', () => {
   });
 
   test('a check without an answer calls nothing, and the grant stays held', async () => {
-    const async = new AsyncBackend();
-    const locks = trackedLock({ backend: async.backend });
+    const async = new FaultyBackend();
+    const locks = trackedLock({ backend: async });
     const grant = await locks.acquire('s');
     async.failNext('holder');
     await expect(grant.commit(() => expect.unreachable())).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
@@ -108,15 +108,15 @@ describe('commit', () => {
   });
 
   test('an abort while the check is under way starts no section, and frees the lock', async () => {
-    const async = new AsyncBackend();
-    const { control } = tracked({ backend: async.backend });
+    const async = new FaultyBackend();
+    const { control } = tracked({ backend: async });
     const run = await begin(control);
     const grant = await control.locks.acquire('s', { holder: run });
     async.hold('holder');
     const refused = expect(grant.commit(() => expect.unreachable())).rejects.toMatchObject({ code: 'RUN_ABORTED' });
     await flush();
     await control.abort({ runId: run.id });
-    async.letGo('holder');
+    async.release('holder');
     await refused;
     run.complete();
     await flush();
@@ -163,7 +163,7 @@ describe('events', () => {
 
   test.each([
     ['at once', () => memory()],
-    ['with promises', () => new AsyncBackend().backend],
+    ['with promises', () => new FaultyBackend()],
   ])('each shows the state that it announces, on a backend that answers %s', async (_, backend) => {
     const { control } = tracked({ backend: backend() });
     const seen = heard(control);
@@ -186,8 +186,8 @@ describe('events', () => {
   });
 
   test('of an abort are told when the backend has taken the stop, and not before', async () => {
-    const async = new AsyncBackend();
-    const { control } = tracked({ backend: async.backend });
+    const async = new FaultyBackend();
+    const { control } = tracked({ backend: async });
     const told: string[] = [];
     for (const event of ['lock:lost', 'lock:released'] as const) control.on(event, () => told.push(event));
     const run = await begin(control);
@@ -196,7 +196,7 @@ describe('events', () => {
     const aborted = control.abort({ runId: run.id });
     await flush();
     expect([grant.lost.aborted, told]).toEqual([true, []]);
-    async.letGo('stop');
+    async.release('stop');
     await aborted;
     expect(told).toEqual(['lock:lost', 'lock:released']);
     run.complete();
@@ -228,8 +228,8 @@ describe('events', () => {
   });
 
   test('lock:released is not told before the backend has taken the release', async () => {
-    const async = new AsyncBackend();
-    const { control, clock } = tracked({ backend: async.backend });
+    const async = new FaultyBackend();
+    const { control, clock } = tracked({ backend: async });
     const released: number[] = [];
     control.on('lock:released', ({ token }) => released.push(token));
     const grant = await control.locks.acquire('s');

@@ -1,7 +1,6 @@
 import type { Backend, LockEvent, Notices, RunControl } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { tracked, trackedLock, upstream } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
@@ -146,13 +145,12 @@ describe('loss', () => {
   /** A control whose notices the test gives. */
   function noticed(): { control: RunControl; backend: Backend; notices: () => Notices } {
     let notices: Notices;
-    const backend: Backend = {
-      ...new AsyncBackend().backend,
-      subscribe: (_nodeId, given) => {
+    const backend: Backend = Object.assign(new FaultyBackend(), {
+      subscribe: (_nodeId: string, given: Notices) => {
         notices = given;
         return () => {};
       },
-    };
+    });
     return { control: tracked({ backend }).control, backend, notices: () => notices };
   }
 

@@ -1,17 +1,16 @@
 import { memory, type SessionLock } from 'runfence';
-import { FakeClock, flush } from 'runfence/testing';
+import { FakeClock, FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { tracked, trackedLock, upstream } from '../../support/tracked.js';
 
 describe('a backend that answers late', () => {
-  function asynchronous(): { async: AsyncBackend; clock: FakeClock; locks: SessionLock; errors: unknown[] } {
-    const async = new AsyncBackend();
+  function asynchronous(): { async: FaultyBackend; clock: FakeClock; locks: SessionLock; errors: unknown[] } {
+    const async = new FaultyBackend();
     const clock = new FakeClock();
     const errors: unknown[] = [];
     const onError = (error: unknown): void => void errors.push(error);
-    return { async, clock, errors, locks: trackedLock({ backend: async.backend, clock, onError }) };
+    return { async, clock, errors, locks: trackedLock({ backend: async, clock, onError }) };
   }
 
   test.each(['before', 'after'] as const)(
@@ -24,7 +23,7 @@ describe('a backend that answers late', () => {
       const next = locks.acquire('s');
       controller.abort(new Error('left'));
       await expect(left).rejects.toThrow('left');
-      async.letGo('lock');
+      async.release('lock');
       (await next).release();
       await flush();
       expect(await locks.holder('s')).toBeUndefined();
@@ -32,14 +31,14 @@ describe('a backend that answers late', () => {
   );
 
   test('a cut while the lock is being acquired does not leak it', async () => {
-    const async = new AsyncBackend();
-    const { control } = tracked({ backend: async.backend });
+    const async = new FaultyBackend();
+    const { control } = tracked({ backend: async });
     const run = await begin(control);
     async.hold('lock', 'after');
     const waiting = expect(control.locks.acquire('s', { holder: run })).rejects.toMatchObject({ code: 'RUN_ABORTED' });
     const aborted = control.abort({ runId: run.id });
     await waiting;
-    async.letGo('lock');
+    async.release('lock');
     await aborted;
     run.complete();
     await flush();
@@ -52,7 +51,7 @@ describe('a backend that answers late', () => {
     const refused = expect(locks.acquire('s')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
     await clock.advance(2_000);
     await refused;
-    async.letGo('lock');
+    async.release('lock');
     await flush();
     expect(async.calls).toContain('unlock');
     expect(await locks.holder('s')).toBeUndefined();
@@ -83,7 +82,7 @@ describe('a backend that answers late', () => {
 
   test('a release that fails is repeated also when nobody waits on this node', async () => {
     const { async, locks, clock } = asynchronous();
-    const elsewhere = trackedLock({ backend: async.backend, clock });
+    const elsewhere = trackedLock({ backend: async, clock });
     const grant = await locks.acquire('s');
     async.failNext('unlock');
     async.failNext('unlock');
@@ -96,7 +95,7 @@ describe('a backend that answers late', () => {
 
   test('0 asks the backend once', async () => {
     const { async, locks, clock } = asynchronous();
-    const elsewhere = trackedLock({ backend: async.backend, clock });
+    const elsewhere = trackedLock({ backend: async, clock });
     const grant = await elsewhere.acquire('s');
     await expect(locks.acquire('s', { timeoutMs: 0 })).rejects.toMatchObject({ holder: { token: grant.token } });
     grant.release();
@@ -145,8 +144,8 @@ describe('two nodes on one backend', () => {
 });
 
 test('a drain leaves no release behind that the backend does not take', async () => {
-  const async = new AsyncBackend();
-  const { control, errors } = tracked({ backend: async.backend });
+  const async = new FaultyBackend();
+  const { control, errors } = tracked({ backend: async });
   const [early, late] = [await control.locks.acquire('s'), await control.locks.acquire('t')];
   for (let call = 0; call < 10; call++) async.failNext('unlock');
   early.release();
@@ -166,4 +165,30 @@ test('a drain refuses who waits, and who comes later', async () => {
   await waiting;
   await expect(control.locks.acquire('s')).rejects.toMatchObject({ code: 'CLOSED' });
   grant.release();
+});
+
+test('a busy answer that comes after the bound changes nothing', async () => {
+  const async = new FaultyBackend();
+  const clock = new FakeClock();
+  const [here, there] = [trackedLock({ backend: async, clock }), trackedLock({ backend: async, clock })];
+  const grant = await there.acquire('s');
+  async.hold('lock');
+  const late = expect(here.acquire('s')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+  await clock.advance(2_000);
+  await late;
+  async.release('lock');
+  await flush();
+  expect(grant.isHeld()).toBe(true);
+  grant.release();
+  await flush();
+});
+
+test('a backend that says stale of a run that it calls current gives no lock, and the run goes on', async () => {
+  const backend = Object.assign(new FaultyBackend(), { lock: async () => ({ kind: 'stale' }) as const });
+  const { control } = tracked({ backend });
+  const run = await begin(control);
+  await expect(run.commit(() => expect.unreachable())).rejects.toMatchObject({ code: 'LOCK_LOST' });
+  expect(run.isCurrent()).toBe(true);
+  run.complete();
+  await flush();
 });

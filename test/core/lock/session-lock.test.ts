@@ -1,7 +1,6 @@
 import { type LockTimeoutError, memory, SessionLock } from 'runfence';
-import { FakeClock, flush } from 'runfence/testing';
+import { FakeClock, FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { listenersOn, tracked, trackedLock, upstream } from '../../support/tracked.js';
 
@@ -180,10 +179,10 @@ describe('how long to wait', () => {
   });
 
   test('a lock whose release is on its way counts as not free, and not as held by an earlier holder', async () => {
-    const async = new AsyncBackend();
+    const async = new FaultyBackend();
     const clock = new FakeClock();
-    const elsewhere = trackedLock({ backend: async.backend, clock });
-    const locks = trackedLock({ backend: async.backend, clock });
+    const elsewhere = trackedLock({ backend: async, clock });
+    const locks = trackedLock({ backend: async, clock });
     const foreign = await elsewhere.acquire('s');
     const first = locks.acquire('s');
     const waiting = locks.acquire('s');
@@ -196,7 +195,7 @@ describe('how long to wait', () => {
     const error = await locks.acquire('s', { timeoutMs: 0 }).catch((caught: LockTimeoutError) => caught);
     expect(error).toMatchObject({ code: 'LOCK_TIMEOUT' });
     expect((error as LockTimeoutError).holder?.token).not.toBe(foreign.token);
-    async.letGo('unlock');
+    async.release('unlock');
     (await waiting).release();
     await flush();
   });
@@ -295,4 +294,18 @@ test.each([
 
 test('unknown options of a lock are refused', () => {
   expect(() => new SessionLock({ ttl: 5 } as object)).toThrow('ttl');
+});
+
+test('a lock that is handed over by an earlier listener of its holder’s signal is taken away at once', async () => {
+  const locks = trackedLock();
+  const first = await locks.acquire('s');
+  const holder = upstream();
+  // Before ours: the lock comes while the signal is aborted already, and our listener is not called yet.
+  holder.signal.addEventListener('abort', () => first.release());
+  const waiting = locks.acquire('s', { holder: holder.signal });
+  await flush();
+  holder.abort();
+  const grant = await waiting;
+  expect([grant.isHeld(), grant.lost.aborted]).toEqual([false, true]);
+  (await locks.acquire('s')).release();
 });

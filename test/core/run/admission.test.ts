@@ -1,7 +1,6 @@
 import { type Run, type RunControl, RunfenceError, type RunStatus, type WhenBusy } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { queued } from '../../support/queued.js';
 import { tracked } from '../../support/tracked.js';
@@ -241,10 +240,10 @@ test('a rejected run leaves nothing: its id is free', async () => {
 });
 
 test('a backend with no number left is not out of reach: GENERATION_EXHAUSTED, and nothing is kept', async () => {
-  const exhausted = new AsyncBackend();
-  const { control } = tracked({ backend: exhausted.backend });
+  const exhausted = new FaultyBackend();
+  const { control } = tracked({ backend: exhausted });
   const old = await begin(control);
-  exhausted.failNext('claim', new RunfenceError('GENERATION_EXHAUSTED', 'no safe integer is left'));
+  exhausted.failNext('claim', 'before', new RunfenceError('GENERATION_EXHAUSTED', 'no safe integer is left'));
   await expect(control.start({ sessionKey: 's' }, () => 1)).rejects.toMatchObject({ code: 'GENERATION_EXHAUSTED' });
   expect(control.runs.session('s')).toMatchObject({ activeRunIds: [], stoppingRunIds: [old.id], queuedRunIds: [] });
   old.complete();

@@ -140,6 +140,18 @@ describe('gone', () => {
 });
 
 describe('release', () => {
+  test('lets go of its own, also beside another of the same name', async () => {
+    const { control } = tracked();
+    const run = await begin(control);
+    const stopped: string[] = [];
+    const [first] = ['first', 'second'].map((which) => run.attach({ name: 'tool', stop: () => stopped.push(which) }));
+    first?.release();
+    first?.release();
+    await control.abort({ runId: run.id });
+    expect(stopped).toEqual(['second']);
+    run.complete();
+  });
+
   test('before the end: it is not stopped', async () => {
     const { control } = tracked();
     const run = await begin(control);
@@ -312,4 +324,22 @@ describe('defer', () => {
     await flush();
     expect(errors).toEqual([failure]);
   });
+});
+
+test('what is attached inside an abort listener is stopped at once, and only once', async () => {
+  const { control } = tracked();
+  const run = await begin(control);
+  const stops: unknown[] = [];
+  run.signal.addEventListener('abort', () => {
+    run.attach({ name: 'tool', stop: (reason) => stops.push(reason) });
+    run.attach({ name: 'stays', stop: (reason) => stops.push(reason), gone: new Promise(() => {}) }).release();
+    const hanging = gate();
+    run.attach({ name: 'slow', stop: (reason) => stops.push(reason), gone: hanging.promise });
+    hanging.open();
+    expect(stops).toEqual(['user', 'user', 'user']);
+  });
+  await control.abort('all');
+  run.complete();
+  await flush();
+  expect(stops).toEqual(['user', 'user', 'user']);
 });

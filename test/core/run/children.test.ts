@@ -1,7 +1,6 @@
 import { memory, type Run } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
@@ -90,7 +89,7 @@ describe('an abort of the parent', () => {
 
   test('is recorded in the session of each of them', async () => {
     const state = memory();
-    const { control } = tracked({ backend: new AsyncBackend(state).backend });
+    const { control } = tracked({ backend: new FaultyBackend({ over: state }) });
     const parent = await begin(control);
     const isOver = gate();
     const child = parent.child({ sessionKey: 'other' }, () => isOver.promise);
@@ -198,7 +197,7 @@ describe('admission ignores ancestors', () => {
   );
 
   test('also when the backend answers with promises', async () => {
-    const { control } = tracked({ backend: new AsyncBackend().backend });
+    const { control } = tracked({ backend: new FaultyBackend() });
     const outcome = control.run({ sessionKey: 's' }, (run) => run.child({ whenBusy: 'enqueue' }, () => 'ran'));
     expect(await outcome).toMatchObject({ status: 'completed', value: { status: 'completed', value: 'ran' } });
   });

@@ -1,7 +1,7 @@
 import { memory, type RunControl, type RunOptions } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
+import { begin } from '../../support/begin.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
 
@@ -186,8 +186,8 @@ describe('a rejected admission keeps nothing', () => {
   });
 
   test('a claim that the backend did not answer', async () => {
-    const slow = new AsyncBackend();
-    const { control } = tracked({ backend: slow.backend });
+    const slow = new FaultyBackend();
+    const { control } = tracked({ backend: slow });
     slow.failNext('claim');
     await expect(control.run(first, never)).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
     expect(control.runs.get('r')).toBeUndefined();
@@ -198,7 +198,7 @@ describe('a rejected admission keeps nothing', () => {
 describe('across nodes', () => {
   for (const [how, make] of [
     ['at once', () => memory()],
-    ['with promises', () => new AsyncBackend().backend],
+    ['with promises', () => new FaultyBackend()],
   ] as const) {
     test(`the outcome arrives when the first run ends: a backend that answers ${how}`, async () => {
       const backend = make();
@@ -240,8 +240,8 @@ describe('across nodes', () => {
 
   test('the outcome arrives although the run ended while the claim was being answered', async () => {
     const shared = memory();
-    const slow = new AsyncBackend(shared);
-    const here = tracked({ backend: slow.backend });
+    const slow = new FaultyBackend({ over: shared });
+    const here = tracked({ backend: slow });
     const there = tracked({ backend: shared }, here.clock);
     const work = gate();
     const outcome = there.control.run(first, () => work.promise);
@@ -249,7 +249,7 @@ describe('across nodes', () => {
     const repeated = again(here.control);
     work.open();
     await outcome;
-    slow.letGo('claim');
+    slow.release('claim');
     const duplicate = await repeated;
     await flush();
     expect(await duplicate.outcome).toEqual({ status: 'completed' });
@@ -269,4 +269,18 @@ describe('across nodes', () => {
     await there.control.abort('all');
     await outcome;
   });
+});
+
+test('the same id while the first is still being admitted: if that is refused, the duplicate is aborted by policy', async () => {
+  const shared = memory();
+  const there = tracked({ backend: shared });
+  const here = tracked({ backend: new FaultyBackend({ over: shared }) }, there.clock);
+  const busy = await begin(there.control);
+  const refused = here.control.runs.begin({ sessionKey: 's', runId: 'r', whenBusy: 'reject' });
+  const again = await here.control.runs.begin({ sessionKey: 's', runId: 'r', whenBusy: 'reject' });
+  expect(await refused).toMatchObject({ status: 'rejected', cause: 'busy' });
+  if (again.status !== 'duplicate') throw new Error(again.status);
+  expect(await again.outcome).toMatchObject({ status: 'aborted', reason: 'policy' });
+  expect(here.control.runs.get('r')).toBeUndefined();
+  busy.complete();
 });

@@ -1,7 +1,6 @@
 import { memory, type Run, type RunControl } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { started, watching } from '../../support/sources.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
@@ -156,8 +155,8 @@ describe.each(FORMS)('%s', (_name, perform) => {
   test.each([0, 1, 2, 3, 4, 5, 6])(
     'a stop %i microtasks after the backend has answered cuts the work, or comes before it',
     async (steps) => {
-      const backend = new AsyncBackend();
-      const { control } = tracked({ backend: backend.backend });
+      const backend = new FaultyBackend();
+      const { control } = tracked({ backend });
       backend.hold('claim');
       let calls = 0;
       const outcome = perform(control, (run) => {
@@ -166,7 +165,7 @@ describe.each(FORMS)('%s', (_name, perform) => {
         return untilCut(run);
       });
       await flush();
-      backend.letGo('claim');
+      backend.release('claim');
       for (let step = 0; step < steps; step++) await undefined;
       const callsAtCut = calls;
       void control.abort({ sessionKey: 's' });
@@ -204,8 +203,8 @@ describe.each(FORMS)('%s', (_name, perform) => {
   });
 
   test('a backend that fails a queued run fails its outcome', async () => {
-    const backend = new AsyncBackend();
-    const { control } = tracked({ backend: backend.backend });
+    const backend = new FaultyBackend();
+    const { control } = tracked({ backend });
     const begun = await control.runs.begin({ sessionKey: 's' });
     const outcome = perform(control, () => 'never', { whenBusy: 'enqueue' });
     await flush();
@@ -258,8 +257,8 @@ describe('start', () => {
   test.each([0, 1, 2, 3, 4, 5, 6])(
     'a stop %i microtasks after the backend has answered: the caller hears aborted, unless the work was called',
     async (steps) => {
-      const backend = new AsyncBackend();
-      const { control } = tracked({ backend: backend.backend });
+      const backend = new FaultyBackend();
+      const { control } = tracked({ backend });
       backend.hold('claim');
       let isCalled = false;
       const pending = control.start({ sessionKey: 's' }, (run) => {
@@ -267,7 +266,7 @@ describe('start', () => {
         return untilCut(run);
       });
       await flush();
-      backend.letGo('claim');
+      backend.release('claim');
       for (let step = 0; step < steps; step++) await undefined;
       const wasCalled = isCalled;
       void control.abort({ sessionKey: 's' });
@@ -279,8 +278,8 @@ describe('start', () => {
 });
 
 test('run rejects with BACKEND_UNAVAILABLE, and its work is not called, when the claim fails', async () => {
-  const backend = new AsyncBackend();
-  const { control } = tracked({ backend: backend.backend });
+  const backend = new FaultyBackend();
+  const { control } = tracked({ backend });
   let calls = 0;
   backend.failNext('claim');
   const outcome = control.run({ sessionKey: 's' }, () => (calls += 1));

@@ -73,6 +73,12 @@ describe('in time', () => {
 });
 
 describe('in number', () => {
+  test('10 000 by default', async () => {
+    const { control } = tracked();
+    for (let i = 0; i <= 10_000; i++) (await begin(control, { runId: `r${i}` })).complete();
+    expect(known(control, ['r0', 'r1', 'r10000'])).toEqual(['r1', 'r10000']);
+  });
+
   test('the oldest end gives way', async () => {
     const { control } = tracked({ retention: { max: 2 } });
     for (const runId of ['a', 'b', 'c']) await end(control, runId);
@@ -155,7 +161,7 @@ test('a run that is forgotten before the backend has heard of its end is forgott
   backend.hold('end');
   await control.run({ sessionKey: 's', runId: 'r' }, () => 1);
   await clock.advance(100);
-  backend.letGo('end');
+  backend.release('end');
   await flush();
   expect(await state.read({ runId: 'r' })).toEqual([]);
 });

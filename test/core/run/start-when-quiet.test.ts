@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
 import { queued } from '../../support/queued.js';
 import { tracked } from '../../support/tracked.js';
+import { gate } from '../../support/work.js';
 
 const quiet = { sessionKey: 's', startWhen: 'quiet' } as const;
 
@@ -222,4 +223,23 @@ test('a run that is cut by a listener of its own takeover does not stay in the q
   expect(control.runs.sizes.lanes).toBe(0);
   expect(await control.run({ sessionKey: 's', whenBusy: 'enqueue' }, () => 1)).toMatchObject({ status: 'completed' });
   old.complete();
+});
+
+test('interrupt waits for what was attached to a queued run that it drops', async () => {
+  const { control } = tracked();
+  const parent = await begin(control);
+  const dropped = await queued(control);
+  const gone = gate();
+  dropped.run.attach({ name: 'process', stop: () => {}, gone: gone.promise });
+  let isCalled = false;
+  const child = parent.child({ startWhen: 'quiet', whenBusy: 'interrupt' }, () => {
+    isCalled = true;
+  });
+  expect(dropped.run).toMatchObject({ status: 'stopping', reason: 'superseded' });
+  await flush();
+  expect(isCalled).toBe(false);
+  gone.open();
+  expect(await child).toMatchObject({ status: 'completed' });
+  expect(isCalled).toBe(true);
+  parent.complete();
 });

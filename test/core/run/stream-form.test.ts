@@ -189,3 +189,17 @@ test('a stream of a ReadableStream cancels it at the cut with the reason of the 
   await flush();
   expect(feed.returns).toBe(1);
 });
+
+test('a source whose pull throws, as no iterator should, fails the stream and its run', async () => {
+  const error = new Error('not an answer');
+  const throwing = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => {
+        throw error;
+      },
+    }),
+  };
+  const { outcome, reader } = await streaming(() => throwing);
+  await expect(reader().read()).rejects.toBe(error);
+  expect(await outcome).toEqual({ status: 'failed', error });
+});

@@ -63,6 +63,30 @@ describe('a consumer that cancels', () => {
     await flush();
   });
 
+  test('after the end changes nothing: the run has completed, and what it deferred runs to its end', async () => {
+    const later = gate();
+    const seen: unknown[] = [];
+    const feed = new Feed<string>();
+    const { control, outcome, runId, stream } = await streaming((run) => {
+      run.defer(async () => {
+        await later.promise;
+        seen.push(run.status, run.signal.aborted);
+      });
+      return feed;
+    });
+    const chunks = stream.getReader();
+    const reading = chunks.read();
+    await flush();
+    feed.end();
+    expect(await reading).toEqual(END);
+    await chunks.cancel();
+    later.open();
+    await flush();
+    expect(await outcome).toEqual({ status: 'completed', value: undefined });
+    expect([seen, feed.returns]).toEqual([['completed', false], 0]);
+    expect(control.runs.get(runId)?.status).toBe('completed');
+  });
+
   test('drops a run that is still queued', async () => {
     const { control } = tracked();
     const first = started(control);

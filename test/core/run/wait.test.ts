@@ -1,7 +1,6 @@
 import { memory, type WaitOptions } from 'runfence';
-import { flush } from 'runfence/testing';
+import { FakeClock, FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
-import { AsyncBackend } from '../../support/async-backend.js';
 import { begin } from '../../support/begin.js';
 import { slow } from '../../support/slow.js';
 import { listenersOn, tracked, upstream } from '../../support/tracked.js';
@@ -185,8 +184,8 @@ describe('across nodes', () => {
 
   test('an end between the look and the listening is not missed', async () => {
     const shared = memory();
-    const slow = new AsyncBackend(shared);
-    const here = tracked({ backend: slow.backend });
+    const slow = new FaultyBackend({ over: shared });
+    const here = tracked({ backend: slow });
     const there = tracked({ backend: shared }, here.clock);
     const work = gate();
     const outcome = there.control.run(first, () => work.promise);
@@ -195,21 +194,15 @@ describe('across nodes', () => {
     void here.control.wait('r').then((answer) => answers.push(answer));
     work.open();
     await outcome;
-    slow.letGo('read');
+    slow.release('read');
     await flush();
     expect(answers).toEqual([{ status: 'completed' }]);
   });
 
   test('a lost notice is made good when the backend says that there was a gap', async () => {
     const shared = memory();
-    let gap: (() => void) | undefined;
-    const deaf = {
-      ...new AsyncBackend(shared).backend,
-      subscribe: (nodeId: string, notices: Parameters<typeof shared.subscribe>[1]) => {
-        gap = () => notices.gap();
-        return shared.subscribe(nodeId, { ...notices, changed: () => {} });
-      },
-    };
+    const deaf = new FaultyBackend({ over: shared });
+    deaf.isDeaf = true;
     const here = tracked({ backend: deaf });
     const there = tracked({ backend: shared }, here.clock);
     const work = gate();
@@ -221,9 +214,41 @@ describe('across nodes', () => {
     await outcome;
     await flush();
     expect(answers).toEqual([]);
-    gap?.();
+    deaf.heal();
     await flush();
     expect(answers).toEqual([{ status: 'completed' }]);
+  });
+
+  test('a lost notice is made good without a gap, also when the first look fails', async () => {
+    const shared = memory();
+    const deaf = new FaultyBackend({ over: shared });
+    deaf.isDeaf = true;
+    const here = tracked({ backend: deaf });
+    const there = tracked({ backend: shared }, here.clock);
+    const work = gate();
+    const outcome = there.control.run(first, () => work.promise);
+    const answers: unknown[] = [];
+    deaf.hold('read');
+    void here.control.wait('r').then((answer) => answers.push(answer));
+    await flush();
+    deaf.release('read');
+    deaf.failNext('read');
+    await flush();
+    work.open();
+    await outcome;
+    await here.clock.advance(1_000);
+    expect(answers).toEqual([{ status: 'completed' }]);
+  });
+
+  test('a wait that begins after the drain is told that nothing will be heard any more', async () => {
+    const backend = memory();
+    const here = tracked({ backend });
+    const there = tracked({ backend }, here.clock);
+    const outcome = there.control.run(first, untilCut);
+    await here.control.drain();
+    expect(await Promise.race([here.control.wait('r'), flush()])).toEqual({ status: 'unknown' });
+    await there.control.abort('all');
+    await outcome;
   });
 
   test('a drain ends the wait: nothing will be heard any more', async () => {
@@ -239,8 +264,8 @@ describe('across nodes', () => {
   });
 
   test('a backend out of reach is an error of the caller', async () => {
-    const slow = new AsyncBackend();
-    const { control } = tracked({ backend: slow.backend });
+    const slow = new FaultyBackend();
+    const { control } = tracked({ backend: slow });
     slow.failNext('read');
     await expect(control.wait('r')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
   });
@@ -252,7 +277,7 @@ describe('a run of this node that only the backend knows', () => {
     backend.hold('end');
     await control.run({ sessionKey: 's', runId: 'r' }, () => 1);
     expect(await control.wait('r')).toEqual({ status: 'unknown' });
-    backend.letGo('end');
+    backend.release('end');
     await flush();
   });
 
@@ -261,9 +286,39 @@ describe('a run of this node that only the backend knows', () => {
     backend.hold('read');
     const waiting = control.wait('r');
     const run = await begin(control, { runId: 'r' });
-    backend.letGo('read');
+    backend.release('read');
     await flush();
     run.complete(7);
     expect(await waiting).toEqual({ status: 'completed', value: 7 });
   });
+});
+
+test('a signal that is aborted while the backend is asked ends the wait, and leaves no listener', async () => {
+  const shared = memory();
+  const asked = new FaultyBackend({ over: shared });
+  const here = tracked({ backend: asked });
+  const there = tracked({ backend: shared }, here.clock);
+  const run = await begin(there.control, { runId: 'r' });
+  const caller = upstream();
+  asked.hold('read');
+  const reason = new Error('the client has gone');
+  const wait = expect(here.control.wait('r', { signal: caller.signal })).rejects.toBe(reason);
+  caller.abort(reason);
+  asked.release('read');
+  await wait;
+  expect(listenersOn(caller.signal)).toBe(0);
+  run.complete();
+});
+
+test('a run that ends while the wait reads the clock is not missed', async () => {
+  const clock = new FakeClock();
+  const { control } = tracked({}, clock);
+  const run = await begin(control);
+  const monotonic = clock.monotonic.bind(clock);
+  clock.monotonic = () => {
+    clock.monotonic = monotonic;
+    run.complete();
+    return monotonic();
+  };
+  expect(await control.wait(run.id)).toMatchObject({ status: 'completed' });
 });

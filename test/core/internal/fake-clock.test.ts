@@ -1,0 +1,13 @@
+import { FakeClock } from 'runfence/testing';
+import { expect, test } from 'vitest';
+
+test('an advance inside another does not turn the clock back', async () => {
+  const clock = new FakeClock();
+  const start = clock.monotonic();
+  const wall = clock.now();
+  const inner: Promise<void>[] = [];
+  clock.setTimeout(() => inner.push(clock.advance(100)), 10);
+  await clock.advance(20);
+  await Promise.all(inner);
+  expect([clock.monotonic() - start, clock.now() - wall]).toEqual([110, 110]);
+});
