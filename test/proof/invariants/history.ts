@@ -1,0 +1,108 @@
+import type { AbortOptions, AbortReason, RunView } from 'runfence';
+
+/** The number of one of the eight invariants. */
+export type Invariant = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
+
+export interface Violation {
+  readonly invariant: Invariant;
+  readonly text: string;
+}
+
+/** What a run does that takes time. `handle`: a caller has it in hand, and calls its own code. */
+export type Activity = 'work' | 'handle' | 'tool' | 'section' | 'epilogue';
+
+/** What happened, in the words of the one who saw it. */
+export type Happening =
+  /** Events of a control. */
+  | { readonly type: 'run:started' | 'run:ended' | 'run:quiet' | 'effect:fenced'; readonly run: RunView }
+  | {
+      readonly type: 'run:aborted';
+      readonly run: RunView;
+      readonly reason: AbortReason;
+      readonly requester: AbortOptions['requester'];
+      readonly supersededBy: string | undefined;
+    }
+  | {
+      readonly type: 'lock:granted' | 'lock:released' | 'lock:lost';
+      readonly sessionKey: string;
+      readonly token: number;
+      readonly runId: string | undefined;
+    }
+  /** The run's signal was aborted. */
+  | { readonly type: 'signal'; readonly runId: string }
+  /** A call that stops has returned; which runs it cut on this node its receipt says later. */
+  | { readonly type: 'stop'; runIds: readonly string[] }
+  /** A fenced function or a gated one was called, or an item of a fenced source was delivered. */
+  | { readonly type: 'effect'; readonly runId: string; readonly name: string }
+  /** Something of the run that takes time: its work, a tool, a critical section, an epilogue. */
+  | {
+      readonly type: 'begun' | 'over';
+      readonly what: Activity;
+      readonly runId: string;
+      readonly sessionKey: string;
+      readonly token: number | undefined;
+    }
+  /** Somebody was told how the run ended. */
+  | { readonly type: 'outcome'; readonly runId: string; readonly status: string; readonly from: string }
+  /** The backend has given a number for the first time. */
+  | { readonly type: 'drawn'; readonly sessionKey: string; readonly number: number; readonly runId: string | undefined }
+  /** The backend has let a run in. `beside`: who does not stand in its way. */
+  | {
+      readonly type: 'claimed';
+      readonly sessionKey: string;
+      readonly runId: string;
+      readonly generation: number;
+      readonly exclusive: boolean;
+      readonly beside: readonly string[];
+    }
+  /** The start was refused, or the backend failed it. */
+  | { readonly type: 'refused'; readonly runId: string };
+
+export type Fact = Happening & {
+  /** By the monotonic clock, in ms. */
+  readonly time: number;
+};
+
+type Of<T, F = Fact> = F extends { readonly type: infer U } ? (Extract<T, U> extends never ? never : F) : never;
+
+/** All that was seen, in order. The checks are functions of it, so that a wrong one can be written down. */
+export class History {
+  readonly facts: Fact[] = [];
+  /** What was seen wrong on the spot, such as a projection that lags behind its event. */
+  readonly seenWrong: Violation[] = [];
+  readonly #now: () => number;
+
+  constructor(now: () => number = () => 0) {
+    this.#now = now;
+  }
+
+  add<H extends Happening>(happening: H): H & { readonly time: number } {
+    const fact = Object.assign(happening, { time: this.#now() });
+    this.facts.push(fact as Fact);
+    return fact;
+  }
+
+  wrong(invariant: Invariant, text: string): void {
+    this.seenWrong.push({ invariant, text });
+  }
+
+  all<T extends Fact['type']>(...types: readonly T[]): Of<T>[] {
+    return this.facts.filter((fact): fact is Of<T> => (types as readonly string[]).includes(fact.type));
+  }
+
+  /** Where in the order of things it happened. */
+  at(fact: Fact): number {
+    return this.facts.indexOf(fact);
+  }
+}
+
+export function groups<K, V>(items: readonly V[], keyOf: (item: V) => K): Map<K, V[]> {
+  const all = new Map<K, V[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = all.get(key);
+    if (group === undefined) all.set(key, [item]);
+    else group.push(item);
+  }
+  return all;
+}

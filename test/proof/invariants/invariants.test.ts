@@ -1,0 +1,311 @@
+import { memory, type RunView } from 'runfence';
+import { FakeClock, flush } from 'runfence/testing';
+import { describe, expect, it } from 'vitest';
+import { tracked, upstream } from '../../support/tracked.js';
+import { gate, untilCut } from '../../support/work.js';
+import { Invariants } from '../invariants.js';
+import { recordBackend } from './backend.js';
+import { noLateEffect } from './cut.js';
+import { type Activity, type Happening, History, type Violation } from './history.js';
+import { freeAtCut, noOverlap, oneHolder } from './lock.js';
+import { noReuse } from './numbers.js';
+import { oneOutcome, oneTakeover } from './winner.js';
+
+const BOUNDS = { writeGraceMs: 5_000, epilogueMs: 1_000, backendMs: 0 };
+const END = 60_000;
+
+function view(runId: string, status: RunView['status'], generation = 1): RunView {
+  const about = { kind: 'chat', owner: undefined, tags: [], reason: undefined, startedAt: 0, parentId: undefined };
+  return { runId, sessionKey: 's', generation, status, nodeId: 'n', ...about };
+}
+
+const started = (runId: string, generation = 1): Happening => ({
+  type: 'run:started',
+  run: view(runId, 'running', generation),
+});
+const ended = (runId: string, status: RunView['status'] = 'completed'): Happening => ({
+  type: 'run:ended',
+  run: view(runId, status),
+});
+const aborted = (runId: string, supersededBy?: string, generation = 1): Happening => ({
+  type: 'run:aborted',
+  run: view(runId, 'stopping', generation),
+  reason: supersededBy === undefined ? 'user' : 'superseded',
+  requester: undefined,
+  supersededBy,
+});
+const effect = (runId: string): Happening => ({ type: 'effect', runId, name: 'send' });
+const lock = (type: 'lock:granted' | 'lock:released' | 'lock:lost', token: number, runId = 'a'): Happening => ({
+  type,
+  sessionKey: 's',
+  token,
+  runId,
+});
+const doing = (type: 'begun' | 'over', what: Activity, token?: number, runId = 'a'): Happening => ({
+  type,
+  what,
+  runId,
+  sessionKey: 's',
+  token,
+});
+const drawn = (number: number, sessionKey = 's'): Happening => ({
+  type: 'drawn',
+  sessionKey,
+  number,
+  runId: undefined,
+});
+
+type Check = (history: History) => Violation[];
+const takeover: Check = (history) => oneTakeover(history);
+const freed: Check = (history) => freeAtCut(history, BOUNDS, END);
+const overlap: Check = (history) => noOverlap(history, BOUNDS);
+/** A step of time, in ms. */
+type Told = Happening | number;
+
+function told(steps: readonly Told[]): History {
+  let time = 0;
+  const history = new History(() => time);
+  for (const step of steps) {
+    if (typeof step === 'number') time += step;
+    else history.add(step);
+  }
+  return history;
+}
+
+const WRONG: readonly [string, number, Check, readonly Told[]][] = [
+  ['an effect after the event of the cut', 1, noLateEffect, [started('a'), aborted('a'), effect('a')]],
+  ['an effect after the signal', 1, noLateEffect, [started('a'), { type: 'signal', runId: 'a' }, effect('a')]],
+  ['an effect after the call', 1, noLateEffect, [started('a'), { type: 'stop', runIds: ['a'] }, effect('a')]],
+  ['a tool after a normal end', 1, noLateEffect, [started('a'), ended('a'), doing('begun', 'tool')]],
+  ['a section after the cut', 1, noLateEffect, [started('a'), aborted('a'), doing('begun', 'section', 3)]],
+  ['work that is called after the cut', 1, noLateEffect, [aborted('a'), doing('begun', 'work')]],
+  ['two ends', 2, oneOutcome, [started('a'), ended('a'), ended('a')]],
+  ['a cut without an end', 2, oneOutcome, [started('a'), aborted('a')]],
+  [
+    'two outcomes',
+    2,
+    oneOutcome,
+    [started('a'), ended('a'), { type: 'outcome', runId: 'a', status: 'aborted', from: 'wait' }],
+  ],
+  ['a successor that never starts', 2, takeover, [started('a'), aborted('a', 'b')]],
+  ['a successor that is older', 2, takeover, [started('a', 2), started('b', 1), aborted('a', 'b', 2)]],
+  ['a number twice', 3, noReuse, [drawn(1), drawn(1)]],
+  ['a number that goes back', 3, noReuse, [drawn(2), drawn(1)]],
+  ['a number that is not safe', 3, noReuse, [drawn(2 ** 53)]],
+  ['a generation of two runs', 3, noReuse, [started('a'), started('b')]],
+  ['a grant that goes back', 3, noReuse, [lock('lock:granted', 3), lock('lock:released', 3), lock('lock:granted', 2)]],
+  ['a write that goes back', 3, noReuse, [doing('begun', 'section', 3), doing('begun', 'section', 2)]],
+  ['a release twice', 4, oneHolder, [lock('lock:granted', 1), lock('lock:released', 1), lock('lock:released', 1)]],
+  ['a release of what is not held', 4, oneHolder, [lock('lock:granted', 1), lock('lock:released', 2)]],
+  ['two holders', 7, oneHolder, [lock('lock:granted', 1), lock('lock:granted', 2)]],
+  ['a lock that stays', 7, freed, [lock('lock:granted', 1), aborted('a')]],
+  ['a lock that lags', 7, freed, [lock('lock:granted', 1), aborted('a'), 1, lock('lock:released', 1)]],
+  [
+    'a lock that outlives its section',
+    7,
+    freed,
+    [
+      lock('lock:granted', 1),
+      doing('begun', 'section', 1),
+      aborted('a'),
+      10,
+      doing('over', 'section', 1),
+      10,
+      lock('lock:released', 1),
+    ],
+  ],
+  [
+    'a section past its grace',
+    7,
+    freed,
+    [lock('lock:granted', 1), doing('begun', 'section', 1), aborted('a'), 5_001, lock('lock:released', 1)],
+  ],
+  [
+    'an epilogue past its bound',
+    7,
+    freed,
+    [aborted('a'), lock('lock:granted', 1), doing('begun', 'epilogue', 1), 1_001, lock('lock:released', 1)],
+  ],
+  ['two writes', 7, overlap, [doing('begun', 'section', 1), doing('begun', 'epilogue', 2, 'b')]],
+];
+
+const RIGHT: readonly [string, Check, readonly Told[]][] = [
+  ['an effect before the cut', noLateEffect, [started('a'), effect('a'), aborted('a')]],
+  ['an epilogue after the cut', noLateEffect, [started('a'), aborted('a'), doing('begun', 'epilogue', 2)]],
+  ['one end', oneOutcome, [started('a'), aborted('a'), ended('a', 'stopping')]],
+  ['a takeover', takeover, [started('a', 1), aborted('a', 'b'), started('b', 2)]],
+  ['a takeover that was refused', takeover, [started('a'), aborted('a', 'b'), { type: 'refused', runId: 'b' }]],
+  ['numbers of two sessions', noReuse, [drawn(2), drawn(1, 'other')]],
+  ['a lock that is free at the cut', freed, [lock('lock:granted', 1), aborted('a'), lock('lock:released', 1)]],
+  [
+    'a lock that is free when its section ends',
+    freed,
+    [
+      lock('lock:granted', 1),
+      doing('begun', 'section', 1),
+      aborted('a'),
+      10,
+      doing('over', 'section', 1),
+      lock('lock:released', 1),
+    ],
+  ],
+  [
+    'a section that is revoked',
+    freed,
+    [lock('lock:granted', 1), doing('begun', 'section', 1), aborted('a'), 5_000, lock('lock:released', 1)],
+  ],
+  [
+    'a write beside a revoked one',
+    overlap,
+    [doing('begun', 'section', 1), 5_000, lock('lock:lost', 1), doing('begun', 'section', 2, 'b')],
+  ],
+];
+
+describe('the checks of the invariants', () => {
+  it.each(WRONG)('finds %s (invariant %i)', (_what, invariant, check, steps) => {
+    expect(check(told(steps)).map((violation) => violation.invariant)).toContain(invariant);
+  });
+
+  it.each(RIGHT)('lets pass %s', (_what, check, steps) => {
+    expect(check(told(steps))).toEqual([]);
+  });
+});
+
+/** A control that is watched, over a state that the test may spoil. */
+function watched(spoil: (state: ReturnType<typeof memory>) => object = () => ({})) {
+  const state = memory();
+  const clock = new FakeClock();
+  const watch = new Invariants(clock);
+  const backend = watch.record(state);
+  const node = tracked({ backend: { ...backend, ...spoil(backend) } }, clock);
+  watch.node(node.control);
+  return { watch, state, ...node };
+}
+
+const numbers = (violations: readonly Violation[]): number[] => violations.map(({ invariant }) => invariant);
+
+describe('the watcher', () => {
+  it('finds nothing wrong with a run that is stopped', async () => {
+    const { watch, control, clock } = watched();
+    const release = gate();
+    const outcome = control.run({ sessionKey: 's', runId: 'a' }, async (run) => {
+      watch.run(run);
+      watch.attempt(run.fence(() => watch.effect('a', 'send')));
+      await watch.during('work', run, undefined, () => release.promise);
+    });
+    const receipt = await watch.stop(control, { runId: 'a' });
+    watch.checkReport(await receipt.whenQuiet({ timeoutMs: 0 }));
+    release.open();
+    watch.outcome('a', (await outcome).status, 'run');
+    await flush();
+    watch.checkReport(await receipt.whenQuiet());
+    expect([...watch.check(), ...watch.checkSettled()]).toEqual([]);
+    await clock.advance(400_000);
+    expect(watch.checkNothingLeft()).toEqual([]);
+    await watch.close();
+  });
+
+  it('finds an effect that is not fenced (1)', async () => {
+    const { watch, control } = watched();
+    void control.start({ sessionKey: 's', runId: 'a' }, () => watch.attempt(() => watch.effect('a', 'unfenced')));
+    void control.start({ sessionKey: 's', runId: 'b' }, () => {});
+    await watch.stop(control, 'all');
+    expect(numbers(watch.check())).toContain(1);
+  });
+
+  it('finds a run that is let in beside another (2)', () => {
+    const history = new History();
+    const state = memory();
+    const { backend } = recordBackend({ ...asIs(state), claim: grantAll(state) }, history);
+    for (const runId of ['a', 'b']) backend.claim(claim(runId));
+    expect(numbers(history.seenWrong)).toEqual([2]);
+  });
+
+  it('finds an end that frees the lock of another, and a release of a stale token (4)', () => {
+    const history = new History();
+    const state = memory();
+    const freeing = (): void => {
+      const holder = state.holder('s') as { token: number } | undefined;
+      if (holder !== undefined) state.unlock({ sessionKey: 's', token: holder.token });
+    };
+    const { backend } = recordBackend({ ...asIs(state), end: freeing, unlock: freeing as () => never }, history);
+    backend.claim(claim('a'));
+    const lockAgain = () =>
+      backend.lock({ sessionKey: 's', nodeId: 'n', run: undefined, reserved: undefined, since: 0 });
+    lockAgain();
+    backend.end({ sessionKey: 's', runId: 'a', generation: 1, nodeId: 'n', status: 'completed', retain: false });
+    lockAgain();
+    backend.unlock({ sessionKey: 's', token: 1 });
+    expect(numbers(history.seenWrong)).toEqual([4, 4]);
+  });
+
+  it('finds a backend that knows of a run that nobody shows (4)', async () => {
+    const { watch, control } = watched(() => ({ end: () => {} }));
+    await control.run({ sessionKey: 's' }, () => {});
+    expect(numbers(watch.checkSettled())).toContain(4);
+  });
+
+  it('finds a stranger that stops, and one that is told more than nothing (5)', async () => {
+    const { watch, control } = watched();
+    const stranger = { userId: 'eve' };
+    void control.start({ sessionKey: 's', runId: 'b', owner: stranger }, untilCut);
+    await watch.stranger(stranger, (about) =>
+      control.runs.get(about === 'present' ? 'b' : 'c', { requester: stranger }),
+    );
+    await watch.stranger(stranger, async (about) => {
+      await control.abort({ runId: about === 'present' ? 'b' : 'c' }, { requester: stranger });
+    });
+    expect(new Set(numbers(watch.check()))).toEqual(new Set([5]));
+    expect(numbers(watch.check())).toHaveLength(3);
+  });
+
+  it('finds projections that lag behind their event (6)', async () => {
+    const { control, clock } = tracked();
+    const watch = new Invariants(clock);
+    const { runs } = control;
+    const lagging = { ...control, runs: Object.assign(Object.create(runs), { get: () => undefined }) };
+    lagging.runs.list = () => [];
+    lagging.runs.session = (key: string) => ({ ...runs.session(key), activeRunIds: ['ghost'] });
+    lagging.runs.isActive = () => false;
+    watch.node(lagging);
+    await control.run({ sessionKey: 's' }, () => {});
+    expect(new Set(numbers(watch.check()))).toEqual(new Set([6]));
+  });
+
+  it('finds a receipt that hides what is there, a listener and a record that are left (8)', async () => {
+    const { watch, control } = watched();
+    const { signal } = upstream();
+    watch.signal(signal);
+    const release = gate();
+    void control.start({ sessionKey: 's', runId: 'a', signal }, (run) =>
+      watch.during('work', run, undefined, () => release.promise),
+    );
+    const hidden = { runId: 'a', nodeId: 'n', state: 'quiet', leftovers: [], fencedEffects: 0, elapsedMs: 0 } as const;
+    watch.checkReport({ quiet: true, elapsedMs: 0, runs: [{ ...hidden, lock: 'none', epilogue: 'done' }] });
+    expect(numbers(watch.check())).toEqual([8, 8]);
+    const left = watch.checkNothingLeft().map(({ text }) => text);
+    expect(left.join()).toMatch(/the run a in the backend.*entries.*the run a, running.*1 listeners/);
+    release.open();
+    await flush();
+  });
+});
+
+function asIs(state: ReturnType<typeof memory>): ReturnType<typeof memory> {
+  const { scope, synchronous } = state;
+  const bound = Object.fromEntries(
+    (
+      ['claim', 'stop', 'end', 'check', 'lock', 'unlock', 'holder', 'read', 'forget', 'subscribe', 'close'] as const
+    ).map((name) => [name, (state[name] as (...args: unknown[]) => unknown).bind(state)]),
+  );
+  return { scope, synchronous, ...bound } as ReturnType<typeof memory>;
+}
+
+function grantAll(state: ReturnType<typeof memory>): ReturnType<typeof memory>['claim'] {
+  return (request) => state.claim({ ...request, mode: 'concurrent' });
+}
+
+function claim(runId: string): Parameters<ReturnType<typeof memory>['claim']>[0] {
+  const about = { kind: 'chat', owner: undefined, tags: [], fingerprint: undefined, whenQuiet: false };
+  const stops = { stopsSeen: undefined, stopsJudged: 0 };
+  return { sessionKey: 's', runId, nodeId: 'n', mode: 'exclusive', replaces: [], beside: [], ...about, ...stops };
+}

@@ -1,0 +1,48 @@
+import { groups, type History, type Violation } from './history.js';
+
+/** 2: one terminal outcome a run, and whoever asks hears the first one. */
+export function oneOutcome(history: History): Violation[] {
+  const wrong: Violation[] = [];
+  const ends = groups(history.all('run:ended'), (fact) => fact.run.runId);
+  for (const [runId, facts] of ends) {
+    if (facts.length > 1) wrong.push({ invariant: 2, text: `${runId} ended ${facts.length} times` });
+  }
+  for (const { run } of history.all('run:started')) {
+    const isOver = history.all('run:aborted', 'run:quiet').some((fact) => fact.run.runId === run.runId);
+    if (isOver && !ends.has(run.runId)) wrong.push({ invariant: 2, text: `${run.runId} was cut and never ended` });
+  }
+  const said = groups(history.all('outcome', 'run:ended'), (fact) =>
+    fact.type === 'outcome' ? fact.runId : fact.run.runId,
+  );
+  for (const [runId, facts] of said) {
+    const statuses = new Set(facts.map((fact) => terminal(fact.type === 'outcome' ? fact.status : fact.run.status)));
+    if (statuses.size > 1) wrong.push({ invariant: 2, text: `${runId} has the outcomes ${[...statuses].join(', ')}` });
+  }
+  return wrong;
+}
+
+/**
+ * 2: a run that was taken over from has a successor that lives, was stopped itself, or was refused aloud.
+ *
+ * @param isKnown - whether a node still shows the run: one that was over before it began has no events
+ */
+export function oneTakeover(history: History, isKnown: (runId: string) => boolean = () => false): Violation[] {
+  const started = new Map(history.all('run:started').map(({ run }) => [run.runId, run]));
+  const stopped = new Set(history.all('run:aborted').map(({ run }) => run.runId));
+  for (const { runIds } of history.all('stop')) for (const runId of runIds) stopped.add(runId);
+  const told = new Set(history.all('refused', 'outcome').map(({ runId }) => runId));
+  return history.all('run:aborted').flatMap(({ run, reason, supersededBy }): Violation[] => {
+    if (reason !== 'superseded') return [];
+    if (supersededBy === undefined) return [{ invariant: 2, text: `${run.runId} was superseded by nobody` }];
+    const next = started.get(supersededBy);
+    if (next !== undefined && run.generation > 0 && next.generation <= run.generation) {
+      return [{ invariant: 2, text: `${run.runId} was superseded by the older ${supersededBy}` }];
+    }
+    if (next !== undefined || isKnown(supersededBy) || stopped.has(supersededBy) || told.has(supersededBy)) return [];
+    return [{ invariant: 2, text: `${supersededBy} took over from ${run.runId}, and never started` }];
+  });
+}
+
+function terminal(status: string): string {
+  return status === 'stopping' ? 'aborted' : status;
+}

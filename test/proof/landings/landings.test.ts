@@ -1,0 +1,87 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Target } from './points.js';
+import { BUSY, type Busy, FORMS, type Form, scenario } from './scenario.js';
+import { type BackendKind, Stage } from './stage.js';
+import { MOVED_MS, STOPS } from './stops.js';
+
+/** `LANDINGS=all` lands every stop at every point; otherwise one stop at every so-manieth, another one each time. */
+const EVERY = process.env.LANDINGS === 'all' ? 1 : 6;
+/** One landing, as a failure names it: `LANDING='run | interrupt | memory | the host | 57'`. */
+const ONLY = process.env.LANDING;
+/** So many failures of one table row are told in full. */
+const MOST_TOLD = Number(process.env.LANDINGS_TOLD ?? 5);
+
+const KINDS: readonly BackendKind[] = ['memory', 'asynchronous'];
+const ROWS = FORMS.flatMap((form) =>
+  BUSY.flatMap((busy) => KINDS.map((kind): [Form, Busy, BackendKind] => [form, busy, kind])),
+).filter(([form, , kind]) => form !== 'beginSync' || kind === 'memory');
+const names = Object.keys(STOPS);
+
+const counts = new Map<string, number>();
+const count = (name: string): void => void counts.set(name, (counts.get(name) ?? 0) + 1);
+
+afterAll(() => {
+  const told = (all: readonly string[]): string => all.map((name) => `${name} ${counts.get(name) ?? 0}`).join(', ');
+  // Not by the console, of which a test that passes shows nothing.
+  process.stdout.write(`landings: ${counts.get('all') ?? 0}\n  by form: ${told(FORMS)}\n  by stop: ${told(names)}\n`);
+});
+
+describe.runIf(ONLY === undefined)('a stop at every point', () => {
+  it.each(ROWS)('of %s, %s, on the %s backend', async (form, busy, kind) => {
+    const row = ROWS.findIndex((one) => one[0] === form && one[1] === busy && one[2] === kind);
+    const dry = new Stage(kind, undefined);
+    expect(await dry.play(scenario(form, busy))).toEqual([]);
+    const failures: string[] = [];
+    let failed = 0;
+    for (const [at, name] of dry.points.names.entries()) {
+      for (const [number, stop] of names.entries()) {
+        if (EVERY > 1 && ((at + row) % EVERY !== 0 || (Math.floor(at / EVERY) + row) % names.length !== number))
+          continue;
+        const wrong = await land(form, busy, kind, stop, { at, name });
+        for (const counted of ['all', form, stop]) count(counted);
+        if (wrong.length === 0) continue;
+        failed += 1;
+        if (failures.length < MOST_TOLD) failures.push(told(form, busy, kind, stop, { at, name }, wrong));
+      }
+    }
+    expect({ failed, failures: failures.join('\n') }).toEqual({ failed: 0, failures: '' });
+  });
+
+  it('lands often enough', () => {
+    const rowsOf = (form: Form): number => ROWS.filter(([one]) => one === form).length;
+    for (const form of FORMS) expect(counts.get(form), form).toBeGreaterThan(80 * rowsOf(form));
+    for (const stop of names) expect(counts.get(stop), stop).toBeGreaterThan(800);
+  });
+});
+
+describe.runIf(ONLY !== undefined)('one landing', () => {
+  it(ONLY ?? '', async () => {
+    const [form, busy, kind, stop, number] = (ONLY ?? '').split(' | ') as [Form, Busy, BackendKind, string, string];
+    const dry = new Stage(kind, undefined);
+    await dry.play(scenario(form, busy));
+    const at = Number(number);
+    const target = { at, name: dry.points.names[at] ?? 'no point' };
+    const wrong = await land(form, busy, kind, stop, target);
+    expect(wrong, told(form, busy, kind, stop, target, wrong)).toEqual([]);
+  });
+});
+
+async function land(form: Form, busy: Busy, kind: BackendKind, stop: string, target: Target): Promise<string[]> {
+  const stage = new Stage(kind, target, stop === 'timeout' ? MOVED_MS : 0);
+  stage.points.onLanding(() => STOPS[stop]?.(stage));
+  const wrong = await stage.play(scenario(form, busy));
+  if (!stage.points.hasLanded) wrong.push('the point was not reached again');
+  return wrong;
+}
+
+function told(
+  form: Form,
+  busy: Busy,
+  kind: BackendKind,
+  stop: string,
+  target: Target,
+  wrong: readonly string[],
+): string {
+  const line = [form, busy, kind, stop, target.at].join(' | ');
+  return `LANDING='${line}' (${target.name})\n${wrong.map((text) => `    ${text}`).join('\n')}`;
+}

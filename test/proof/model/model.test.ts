@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { NAMES } from './commands.js';
+import { DEFECTS, HARMLESS } from './defects.js';
+import { check } from './property.js';
+import { failureOf, summaryOf, Totals } from './summary.js';
+
+const SEQUENCES = 1_000;
+/** The mean: sequences are of random length. */
+const COMMANDS = 100;
+
+const ANSWERS: readonly string[] = [
+  ...['started', 'queued', 'aborted', 'duplicate', '! RUN_ID_CONFLICT', '! RUN_QUEUED'],
+  ...['busy', 'forbidden', 'draining'].map((cause) => `rejected ${cause}`),
+  ...['aborted', 'nothing-running', 'already-ended', 'stale-target', 'forbidden'].map((result) => `abort:${result}`),
+];
+
+describe('the model', () => {
+  it(`agrees with the library over ${SEQUENCES} sequences of ${COMMANDS} commands`, async () => {
+    const { MODEL_SEED, MODEL_PATH, MODEL_REPLAY } = process.env;
+    const seed = Number(MODEL_SEED ?? Math.floor(Math.random() * 2 ** 31));
+    const totals = new Totals();
+    const details = await check({ runs: SEQUENCES, seed, path: MODEL_PATH, replayPath: MODEL_REPLAY }, totals);
+    // Past the reporter, which is silent for tests that pass.
+    process.stdout.write(`${summaryOf(seed, totals)}\n`);
+    expect(failureOf(details)).toBeUndefined();
+    if (MODEL_PATH !== undefined) return;
+    expect(totals.sequences).toBe(SEQUENCES);
+    expect(totals.commands).toBeGreaterThanOrEqual(SEQUENCES * COMMANDS);
+    expect(NAMES.filter((name) => !totals.done.has(name))).toEqual([]);
+    expect(ANSWERS.filter((answer) => !totals.answered.has(answer))).toEqual([]);
+  });
+
+  it('agrees with a library that is only wrapped', async () => {
+    const details = await check({ runs: 50, seed: 1, defect: HARMLESS }, new Totals());
+    expect(failureOf(details)).toBeUndefined();
+  });
+
+  it.each(Object.entries(DEFECTS))('finds a library in which %s', async (_what, defect) => {
+    const details = await check({ runs: 300, seed: 1, defect }, new Totals());
+    expect(details.failed).toBe(true);
+    expect(failureOf(details)).toContain('the library says');
+  });
+});
