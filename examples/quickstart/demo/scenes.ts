@@ -61,7 +61,9 @@ async function takeover(stage: Stage): Promise<Measured> {
   const evidence = `${ms(handOverMs)}, token ${epilogue?.token} then ${successor?.token}`;
   line.check(inOrder, 'its lock comes right after the partial text was saved', evidence);
   const deaf = stage.callsFor(first)[0]?.tokensAfterHangUp ?? 0;
-  line.check(deaf > 5, 'the provider did go on, unheard', `${deaf} tokens after the hang-up, 0 shown`);
+  const heard = old.late.split(/\s+/).filter(Boolean).length;
+  const goneOn = `${deaf} tokens after the hang-up, ${heard} shown`;
+  line.check(deaf > 5 && heard === 0, 'the provider did go on, unheard', goneOn);
   stage.checkQuiet(old.receipt, 'takeover', 'superseded', stop);
   return stage.measured('2 takeover', old, stop, handOverMs);
 }
@@ -124,7 +126,9 @@ async function deafTool(stage: Stage): Promise<Measured> {
   stage.checkStopped(answer, 'report', 'user', stop);
   const epilogue = stage.firstSave('report', (entry) => entry.state === 'user');
   const said = use?.said.filter((at) => since(epilogue?.startedAt, at) > 0) ?? [];
-  line.check(said.length > 5, 'the tool really ran on', `${said.length} lines of progress after the stop, 0 shown`);
+  const shown = answer.late.match(/\(\w+, page \d+\)/g)?.length ?? 0;
+  const ranOn = `${said.length} lines of progress after the stop, ${shown} shown`;
+  line.check(said.length > 5 && shown === 0, 'the tool really ran on', ranOn);
   const started = `${stage.uses.length} of 2 started`;
   line.check(stage.uses.length === 1, 'the second tool that the model wanted never starts', started);
   const asked = stage.callsFor(message).length;
