@@ -1,0 +1,64 @@
+import type { Sample } from './figure.js';
+
+/** One of the things that are compared. */
+export interface Side {
+  readonly name: string;
+  /**
+   * Does so many operations. A number that it gives is the time in ns that they took by its own clock:
+   * for batches whose preparation must not count.
+   */
+  readonly batch: (operations: number) => unknown;
+  /** At least so many operations a batch. */
+  readonly least?: number;
+  /** At most so many. */
+  readonly most?: number;
+}
+
+export interface Effort {
+  readonly repetitions: number;
+  /** How long a batch should take. */
+  readonly batchMs: number;
+  /** Called after each round. */
+  readonly onRound: (round: number) => void;
+}
+
+/**
+ * Measures all sides in turn, in this process: a slow moment of the machine hits every side alike, and
+ * none is always the one that runs after the collector has been busy.
+ */
+export async function compare(sides: readonly Side[], { repetitions, batchMs, onRound }: Effort): Promise<Sample[]> {
+  const sizes: number[] = [];
+  for (const side of sides) sizes.push(await calibrate(side, batchMs));
+  const samples: { name: string; values: number[] }[] = sides.map(({ name }) => ({ name, values: [] }));
+  for (let round = 0; round < repetitions; round++) {
+    for (let turn = 0; turn < sides.length; turn++) {
+      const at = (round + turn) % sides.length;
+      const size = sizes[at] as number;
+      samples[at]?.values.push((await time(sides[at] as Side, size)) / size);
+    }
+    onRound(round + 1);
+  }
+  return samples;
+}
+
+/** The batch size that takes about as long as wanted. Warms the code up on the way. */
+async function calibrate(side: Side, batchMs: number): Promise<number> {
+  const { least = 16, most = Number.MAX_SAFE_INTEGER } = side;
+  let size = least;
+  for (;;) {
+    const ms = (await time(side, size)) / 1e6;
+    if (ms >= batchMs / 2 || size >= most) {
+      // Once more, warm: the first batches ran code that was not optimised yet.
+      const warm = (await time(side, size)) / 1e6;
+      return Math.min(most, Math.max(least, Math.round((size * batchMs) / Math.max(warm, batchMs / 8))));
+    }
+    size = Math.min(most, size * 2);
+  }
+}
+
+async function time({ batch }: Side, operations: number): Promise<number> {
+  const start = process.hrtime.bigint();
+  const answer = batch(operations);
+  const own = answer instanceof Promise ? await answer : answer;
+  return typeof own === 'number' ? own : Number(process.hrtime.bigint() - start);
+}
