@@ -4,8 +4,8 @@ import type { Sample } from './figure.js';
 export interface Side {
   readonly name: string;
   /**
-   * Does so many operations. A number that it gives is the time in ns that they took by its own clock:
-   * for batches whose preparation must not count.
+   * Does so many operations. A number that it gives is the time in ns that they took: for batches
+   * that wait, or whose preparation must not count.
    */
   readonly batch: (operations: number) => unknown;
   /** At least so many operations a batch. */
@@ -57,8 +57,17 @@ async function calibrate(side: Side, batchMs: number): Promise<number> {
 }
 
 async function time({ batch }: Side, operations: number): Promise<number> {
-  const start = process.hrtime.bigint();
+  const start = cpuTime();
   const answer = batch(operations);
   const own = answer instanceof Promise ? await answer : answer;
-  return typeof own === 'number' ? own : Number(process.hrtime.bigint() - start);
+  return typeof own === 'number' ? own : cpuTime() - start;
+}
+
+/**
+ * What this process has worked, in ns: its thread and the collector's. A batch never waits, so on an idle
+ * machine it is the time that passes, and on a busy one what others take does not count.
+ */
+export function cpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) * 1e3;
 }

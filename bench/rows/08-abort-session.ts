@@ -1,5 +1,5 @@
 import { type Run, RunRegistry } from 'runfence';
-import type { Side } from '../harness/compare.js';
+import { cpuTime, type Side } from '../harness/compare.js';
 import { onNode, ratio } from '../harness/figure.js';
 import { type Bench, check, type Row, sink } from '../harness/row.js';
 import { begin } from '../harness/sessions.js';
@@ -24,9 +24,9 @@ function among(bench: Bench, count: number): Side {
       const keys = Array.from({ length: sessions }, (_, i) => `chat-${i}`);
       const all = keys.flatMap(session);
       sink.value = all.map((run) => run.signal);
-      const start = process.hrtime.bigint();
+      const start = cpuTime();
       for (const sessionKey of keys) sink.value = await registry.aborts.abort({ sessionKey });
-      const elapsed = Number(process.hrtime.bigint() - start);
+      const elapsed = cpuTime() - start;
       check(
         all.every((run) => run.signal.aborted && !run.isCurrent()),
         'sessions that are cut',
@@ -49,9 +49,9 @@ export const row: Row = {
       batch: (sessions) => {
         const controllers = Array.from({ length: sessions * RUNS_A_SESSION }, () => new AbortController());
         sink.value = controllers.map(({ signal }) => signal);
-        const start = process.hrtime.bigint();
+        const start = cpuTime();
         for (const controller of controllers) controller.abort(reason);
-        return Number(process.hrtime.bigint() - start);
+        return cpuTime() - start;
       },
     };
     const [few, many, most, ten] = await bench.compare(
