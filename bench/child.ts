@@ -4,7 +4,15 @@ import type { Bench } from './harness/row.js';
 import { rows } from './rows/index.js';
 
 /** What a row's process tells the one that prints. */
-export type Message = { readonly progress: string } | { readonly title: string; readonly figures: readonly Figure[] };
+export type Message = { readonly progress: string } | Measured;
+
+/** One run of one row. */
+export interface Measured {
+  readonly title: string;
+  /** The version of Node that it ran on. */
+  readonly node: string;
+  readonly figures: readonly Figure[];
+}
 
 const [id = '', effort] = process.argv.slice(2);
 const isQuick = effort === 'quick';
@@ -32,5 +40,5 @@ function tell(message: Message): void {
 const load = rows[id];
 if (load === undefined) throw new Error(`There is no row ${id}.`);
 const { row } = await load();
-tell({ title: row.title, figures: await row.measure(bench) });
+tell({ title: row.title, node: process.versions.node, figures: await row.measure(bench) });
 process.disconnect?.();

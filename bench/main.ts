@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Message } from './child.js';
+import type { Measured, Message } from './child.js';
 import type { Figure } from './harness/figure.js';
 import { nodeBinary } from './harness/node.js';
 import type { Report, RowReport } from './harness/report.js';
@@ -31,11 +31,6 @@ const { values: options } = parseArgs({
 const child = fileURLToPath(new URL('./child.js', import.meta.url));
 const isTerminal = process.stderr.isTTY === true;
 
-interface Measured {
-  readonly title: string;
-  readonly figures: readonly Figure[];
-}
-
 /** One run of one row, in a process of its own. */
 function runOnce(binary: string, id: string, onProgress: (progress: string) => void): Promise<Measured> {
   return new Promise((resolve, reject) => {
@@ -62,22 +57,23 @@ function withoutBudgets(figures: readonly Figure[]): Figure[] {
 }
 
 /** A row that misses a budget is run again: it is missed only if it is missed every time. */
-async function runRow(binary: string, id: string): Promise<RowReport> {
+async function runRow(binary: string, id: string): Promise<{ readonly node: string; readonly report: RowReport }> {
   const start = performance.now();
   const runs: (readonly Figure[])[] = [];
-  let title = '';
+  let last: Measured;
   do {
     const what = `row ${id}, run ${runs.length + 1}`;
-    const measured = await runOnce(binary, id, (progress) => {
+    last = await runOnce(binary, id, (progress) => {
       if (isTerminal) process.stderr.write(`\r\x1b[K${what}: ${progress}`);
     });
-    title = measured.title;
-    runs.push(measured.figures);
-  } while (!options.quick && runs.length < RUNS && !meetsAll(runs.at(-1) ?? []));
+    runs.push(last.figures);
+  } while (!options.quick && runs.length < RUNS && !meetsAll(last.figures));
+  const { title, node } = last;
   const seconds = ((performance.now() - start) / 1e3).toFixed(1);
   if (isTerminal) process.stderr.write('\r\x1b[K');
   console.error(`row ${id}: ${title} (${runs.length === 1 ? 'one run' : `${runs.length} runs`}, ${seconds} s)`);
-  return { id, title, figures: judge(options.quick ? runs.map(withoutBudgets) : runs) };
+  const figures = judge(options.quick ? runs.map(withoutBudgets) : runs);
+  return { node, report: { id, title, figures } };
 }
 
 async function main(): Promise<void> {
@@ -89,8 +85,12 @@ async function main(): Promise<void> {
   for (const id of ids) if (!rowIds.includes(id)) throw new Error(`There is no row ${id}.\n\n${USAGE}`);
   const binary = options.node === undefined ? process.execPath : nodeBinary(options.node);
   const rows: RowReport[] = [];
-  for (const id of ids) rows.push(await runRow(binary, id));
-  const node = options.node ?? process.versions.node;
+  let node = '';
+  for (const id of ids) {
+    const measured = await runRow(binary, id);
+    node = measured.node;
+    rows.push(measured.report);
+  }
   console.log(`\nNode ${node}${options.quick ? ', a quick look: these are no measurements' : ''}\n`);
   console.log(tableOf(rows));
   if (options.json !== undefined) {
