@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const cache = fileURLToPath(new URL('../../../.cache/', import.meta.url));
+// Seen from `bench/dist`, where the bundle is.
+const cache = fileURLToPath(new URL('../../.cache/', import.meta.url));
 
 /** The binary of another Node version, which npm's package `node` brings; installed if it is missing, as .ci/run does. */
 export function nodeBinary(version: string): string {
