@@ -41,6 +41,9 @@ export async function compare(sides: readonly Side[], { repetitions, batchMs, on
   return samples;
 }
 
+/** So many batches pass before the first that counts: code of some size is optimised late, and in several steps. */
+const WARM_UP = 20;
+
 /** The batch size that takes about as long as wanted. Warms the code up on the way. */
 async function calibrate(side: Side, batchMs: number): Promise<number> {
   const { least = 16, most = Number.MAX_SAFE_INTEGER } = side;
@@ -48,7 +51,7 @@ async function calibrate(side: Side, batchMs: number): Promise<number> {
   for (;;) {
     const ms = (await time(side, size)) / 1e6;
     if (ms >= batchMs / 2 || size >= most) {
-      // Once more, warm: the first batches ran code that was not optimised yet.
+      for (let batch = 1; batch < WARM_UP; batch++) await time(side, size);
       const warm = (await time(side, size)) / 1e6;
       return Math.min(most, Math.max(least, Math.round((size * batchMs) / Math.max(warm, batchMs / 8))));
     }
