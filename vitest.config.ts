@@ -51,6 +51,10 @@ export default defineConfig({
         test: { name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 30_000 },
       },
       {
+        extends: true,
+        test: { name: 'bench', include: ['test/bench/**/*.test.ts'] },
+      },
+      {
         // Reads `dist`: `npm run test:packaging` builds first.
         extends: true,
         test: {
