@@ -1,6 +1,6 @@
 import type { AbortReason } from '../abort/reason.js';
 import { RunfenceError } from '../internal/errors.js';
-import { MemoryLock } from './memory-lock.js';
+import { MemoryRun, MemorySession } from './memory-session.js';
 import type {
   Backend,
   ClaimAnswer,
@@ -28,19 +28,6 @@ export function memory(): Backend {
   return new MemoryBackend();
 }
 
-type MemoryRun = { -readonly [K in keyof StoredRun]: StoredRun[K] } & {
-  /** How many grants the session had given when the run was stopped. */
-  grantsAtStop: number;
-  /** Whether a token was ever reserved for its epilogue. */
-  hasReserved: boolean;
-};
-
-interface MemorySession {
-  readonly live: Set<MemoryRun>;
-  readonly lock: MemoryLock;
-  readonly stops: RecordedStop[];
-}
-
 class MemoryBackend implements Backend {
   readonly scope = 'process';
   readonly synchronous = true;
@@ -65,32 +52,18 @@ class MemoryBackend implements Backend {
 
   #claim(request: ClaimRequest): ClaimAnswer {
     const known = this.#runs.get(request.runId);
-    if (known !== undefined) return { kind: 'duplicate', run: { ...known } };
-    const recorded = this.#sessions.get(request.sessionKey)?.stops ?? [];
-    const stops = recorded.filter((stop) => concerns(stop, request));
+    if (known !== undefined) return { kind: 'duplicate', run: known.stored() };
+    const recorded = this.#sessions.get(request.sessionKey)?.stops;
+    const stops = recorded?.filter((stop) => concerns(stop, request));
     const stopsSeen = this.#counter;
-    if (stops.length > 0) return { kind: 'stopped', stops, stopsSeen };
+    if (stops !== undefined && stops.length > 0) return { kind: 'stopped', stops, stopsSeen };
     const epilogues = this.#stopRuns(request, request.replaces, 'superseded', request.runId);
     const answer = this.#refusal(request, stopsSeen, epilogues);
     if (answer !== undefined) return answer;
-    const { sessionKey, runId, nodeId, kind, owner, tags, fingerprint } = request;
     const generation = this.#next();
-    const run: MemoryRun = {
-      sessionKey,
-      runId,
-      generation,
-      nodeId,
-      kind,
-      owner,
-      tags,
-      fingerprint,
-      status: 'running',
-      reason: undefined,
-      grantsAtStop: 0,
-      hasReserved: false,
-    };
-    this.#runs.set(runId, run);
-    this.#session(sessionKey).live.add(run);
+    const run = new MemoryRun(request, generation);
+    this.#runs.set(run.runId, run);
+    this.#session(run.sessionKey).add(run);
     return { kind: 'granted', generation, epilogues };
   }
 
@@ -102,7 +75,7 @@ class MemoryBackend implements Backend {
     }
     const { sessionKey, nodeId, reason } = request;
     const stop: RecordedStop = { number: this.#next(), nodeId, reason, ...request.record };
-    this.#session(sessionKey).stops.push(stop);
+    this.#session(sessionKey).record(stop);
     if (!stop.intent) {
       this.#untold.push(() => this.#tell(nodeId, (notices) => notices.recorded({ sessionKey, stop })));
     }
@@ -115,9 +88,9 @@ class MemoryBackend implements Backend {
     run.status = request.status;
     if (!request.retain) this.#runs.delete(request.runId);
     const session = this.#sessions.get(request.sessionKey);
-    session?.live.delete(run);
+    session?.remove(run);
     // A reservation whose answer was lost: nobody will ever take it.
-    session?.lock.dropReservationOf(run.runId);
+    session?.lock?.dropReservationOf(run.runId);
     this.#tidyKey(request.sessionKey);
     this.#changed(request.nodeId, request.sessionKey, run);
   }
@@ -132,9 +105,9 @@ class MemoryBackend implements Backend {
     const isMeant =
       reserved === undefined
         ? run === undefined || this.check({ sessionKey, ...run })
-        : this.#sessions.get(sessionKey)?.lock.isReserved(reserved) === true;
+        : this.#sessions.get(sessionKey)?.lock?.isReserved(reserved) === true;
     if (!isMeant) return { kind: 'stale' };
-    const { lock } = this.#session(sessionKey);
+    const lock = this.#session(sessionKey).useLock();
     if (!lock.isFreeFor(request)) return { kind: 'busy', holder: lock.holder };
     const token = reserved ?? this.#next();
     lock.grant(request, token);
@@ -143,23 +116,22 @@ class MemoryBackend implements Backend {
 
   unlock({ sessionKey, token }: UnlockRequest): boolean {
     const session = this.#sessions.get(sessionKey);
-    if (session?.lock.free(token) !== true) return false;
+    if (session?.lock?.free(token) !== true) return false;
     this.#tidy(sessionKey, session);
     this.#changed(undefined, sessionKey, undefined);
     return true;
   }
 
   holder(sessionKey: string): LockHolder | undefined {
-    return this.#sessions.get(sessionKey)?.lock.holder;
+    return this.#sessions.get(sessionKey)?.lock?.holder;
   }
 
   read(query: { readonly sessionKey: string } | { readonly runId: string }): readonly StoredRun[] {
     if ('runId' in query) {
       const run = this.#runs.get(query.runId);
-      return run === undefined ? [] : [{ ...run }];
+      return run === undefined ? [] : [run.stored()];
     }
-    const session = this.#sessions.get(query.sessionKey);
-    return session === undefined ? [] : [...session.live].map((run) => ({ ...run }));
+    return this.#sessions.get(query.sessionKey)?.live(() => true) ?? [];
   }
 
   forget(what: { readonly sessionKey: string } & ({ readonly runId: string } | { readonly stop: number })): void {
@@ -170,9 +142,8 @@ class MemoryBackend implements Backend {
       return;
     }
     const session = this.#sessions.get(what.sessionKey);
-    const at = session?.stops.findIndex((stop) => stop.number === what.stop) ?? -1;
-    if (session === undefined || at < 0) return;
-    session.stops.splice(at, 1);
+    if (session === undefined) return;
+    session.forgetStop(what.stop);
     this.#tidy(what.sessionKey, session);
   }
 
@@ -204,23 +175,21 @@ class MemoryBackend implements Backend {
   #session(sessionKey: string): MemorySession {
     let session = this.#sessions.get(sessionKey);
     if (session === undefined) {
-      session = { live: new Set(), lock: new MemoryLock(), stops: [] };
+      session = new MemorySession();
       this.#sessions.set(sessionKey, session);
     }
     return session;
   }
 
   #refusal(request: ClaimRequest, stopsSeen: number, epilogues: readonly ReservedEpilogue[]): ClaimAnswer | undefined {
-    const live = this.#sessions.get(request.sessionKey)?.live ?? [];
-    const others = [...live].filter((run) => !request.beside.includes(run.runId));
-    const running = others.filter((run) => run.status === 'running');
-    if (request.mode === 'probe' || (request.mode === 'exclusive' && running.length > 0)) {
-      return { kind: 'busy', live: copies(running), stopsSeen, epilogues };
-    }
-    const stopping = others.filter((run) => run.status === 'stopping');
-    if (request.whenQuiet && stopping.length > 0) {
-      return { kind: 'not-quiet', live: copies(stopping), stopsSeen, epilogues };
-    }
+    const session = this.#sessions.get(request.sessionKey);
+    const others = (status: StoredRun['status']): StoredRun[] =>
+      session?.live((run) => run.status === status && !request.beside.includes(run.runId)) ?? [];
+    if (request.mode === 'probe') return { kind: 'busy', live: others('running'), stopsSeen, epilogues };
+    const running = request.mode === 'exclusive' ? others('running') : [];
+    if (running.length > 0) return { kind: 'busy', live: running, stopsSeen, epilogues };
+    const stopping = request.whenQuiet ? others('stopping') : [];
+    if (stopping.length > 0) return { kind: 'not-quiet', live: stopping, stopsSeen, epilogues };
     return undefined;
   }
 
@@ -235,14 +204,14 @@ class MemoryBackend implements Backend {
     for (const item of items) {
       const run = this.#runs.get(item.runId);
       if (run === undefined || run.generation !== item.generation) continue;
-      const { lock } = this.#session(sessionKey);
+      const session = this.#session(sessionKey);
       const isCutNow = run.status === 'running';
       if (isCutNow) {
         run.status = 'stopping';
         run.reason = reason;
-        run.grantsAtStop = lock.grants;
+        run.grantsAtStop = session.grants;
         // A cut is an outcome: who waits for it on another node need not wait for quiet.
-        const cut = { ...run };
+        const cut = run.stored();
         this.#untold.push(() => this.#changed(cut.nodeId, sessionKey, cut));
         if (run.nodeId !== nodeId) {
           const { runId, generation } = run;
@@ -251,13 +220,14 @@ class MemoryBackend implements Backend {
           elsewhere.set(run.nodeId, runs);
         }
       }
-      if (item.revoke !== undefined && lock.free(item.revoke)) {
+      if (item.revoke !== undefined && session.lock?.free(item.revoke) === true) {
         // The cut tells of it, too.
         if (!isCutNow) this.#untold.push(() => this.#changed(nodeId, sessionKey, undefined));
       }
       // After a later run's grant, an epilogue would write over what that run wrote.
-      const isInTime = run.status === 'stopping' && run.grantsAtStop === lock.grants;
+      const isInTime = run.status === 'stopping' && run.grantsAtStop === session.grants;
       if (item.epilogue && isInTime) {
+        const lock = session.useLock();
         // Told twice because the first answer was lost: still one epilogue, and one token.
         if (!run.hasReserved) lock.reserve({ runId: run.runId, token: this.#next() });
         run.hasReserved = true;
@@ -277,8 +247,7 @@ class MemoryBackend implements Backend {
   }
 
   #tidy(sessionKey: string, session: MemorySession): void {
-    const isEmpty = session.live.size === 0 && session.lock.isFree && session.stops.length === 0;
-    if (isEmpty && this.#sessions.get(sessionKey) === session) this.#sessions.delete(sessionKey);
+    if (session.isEmpty && this.#sessions.get(sessionKey) === session) this.#sessions.delete(sessionKey);
   }
 
   #tellAll(): void {
@@ -298,8 +267,4 @@ function concerns(stop: RecordedStop, request: ClaimRequest): boolean {
   if (stop.number <= request.stopsJudged) return false;
   if (stop.intent) return stop.selector.runId === request.runId;
   return stop.nodeId !== request.nodeId && request.stopsSeen !== undefined && stop.number > request.stopsSeen;
-}
-
-function copies(runs: readonly StoredRun[]): StoredRun[] {
-  return runs.map((run) => ({ ...run }));
 }

@@ -1,0 +1,102 @@
+import { MemoryLock } from './memory-lock.js';
+import type { ClaimRequest, RecordedStop, StoredRun } from './port.js';
+
+const NO_STOPS: readonly RecordedStop[] = Object.freeze([]);
+
+/** A run as the memory has it, with its place among the live ones of its session. */
+export class MemoryRun {
+  readonly sessionKey: string;
+  readonly runId: string;
+  readonly generation: number;
+  readonly nodeId: string;
+  readonly kind: string;
+  readonly owner: StoredRun['owner'];
+  readonly tags: readonly string[];
+  readonly fingerprint: string | undefined;
+  status: StoredRun['status'] = 'running';
+  reason: StoredRun['reason'] = undefined;
+  /** How many grants the session had given when the run was stopped. */
+  grantsAtStop = 0;
+  /** Whether a token was ever reserved for its epilogue. */
+  hasReserved = false;
+  next: MemoryRun | undefined = undefined;
+  previous: MemoryRun | undefined = undefined;
+
+  constructor({ sessionKey, runId, nodeId, kind, owner, tags, fingerprint }: ClaimRequest, generation: number) {
+    this.sessionKey = sessionKey;
+    this.runId = runId;
+    this.generation = generation;
+    this.nodeId = nodeId;
+    this.kind = kind;
+    this.owner = owner;
+    this.tags = tags;
+    this.fingerprint = fingerprint;
+  }
+
+  /** A copy for callers: it stays what it was when they asked. */
+  stored(): StoredRun {
+    const { sessionKey, runId, generation, nodeId, kind, owner, tags, fingerprint, status, reason } = this;
+    return { sessionKey, runId, generation, nodeId, kind, owner, tags, fingerprint, status, reason };
+  }
+}
+
+/** One session: its live runs in the order of their claims, and, for the sessions that have any, its lock and its stops. */
+export class MemorySession {
+  lock: MemoryLock | undefined = undefined;
+  #first: MemoryRun | undefined = undefined;
+  #last: MemoryRun | undefined = undefined;
+  #stops: RecordedStop[] | undefined = undefined;
+
+  get isEmpty(): boolean {
+    return this.#first === undefined && this.lock?.isFree !== false && this.stops.length === 0;
+  }
+
+  get stops(): readonly RecordedStop[] {
+    return this.#stops ?? NO_STOPS;
+  }
+
+  /** How many grants of its lock there were. */
+  get grants(): number {
+    return this.lock?.grants ?? 0;
+  }
+
+  useLock(): MemoryLock {
+    this.lock ??= new MemoryLock();
+    return this.lock;
+  }
+
+  record(stop: RecordedStop): void {
+    this.#stops ??= [];
+    this.#stops.push(stop);
+  }
+
+  forgetStop(number: number): void {
+    this.#stops = this.#stops?.filter((stop) => stop.number !== number);
+  }
+
+  /** The live runs that satisfy a condition, as copies. */
+  live(isWanted: (run: MemoryRun) => boolean): StoredRun[] {
+    const found: StoredRun[] = [];
+    for (let run = this.#first; run !== undefined; run = run.next) if (isWanted(run)) found.push(run.stored());
+    return found;
+  }
+
+  add(run: MemoryRun): void {
+    run.previous = this.#last;
+    if (this.#last === undefined) this.#first = run;
+    else this.#last.next = run;
+    this.#last = run;
+  }
+
+  /** By identity: a run that has left changes nothing. */
+  remove(run: MemoryRun): void {
+    const { previous, next } = run;
+    if (previous === undefined && this.#first !== run) return;
+    if (previous === undefined) this.#first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    run.previous = undefined;
+    run.next = undefined;
+  }
+}
