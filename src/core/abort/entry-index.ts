@@ -3,7 +3,8 @@ import type { Entry } from './entry.js';
 /** All entries by id, the retained ones among them, and the ones that are not quiet by session. */
 export class EntryIndex {
   readonly #byId = new Map<string, Entry>();
-  readonly #sessions = new Map<string, SessionEntries>();
+  /** The first of each session; the link before it leads to the last, so that a session costs no object of its own. */
+  readonly #sessions = new Map<string, Entry>();
 
   get(id: string): Entry | undefined {
     return this.#byId.get(id);
@@ -16,31 +17,30 @@ export class EntryIndex {
   add(entry: Entry): void {
     this.#byId.set(entry.id, entry);
     if (entry.sessionKey === undefined) return;
-    const session = this.#sessions.get(entry.sessionKey);
-    if (session === undefined) {
-      this.#sessions.set(entry.sessionKey, { first: entry, last: entry });
+    const first = this.#sessions.get(entry.sessionKey);
+    if (first === undefined) {
+      entry.previousInSession = entry;
+      this.#sessions.set(entry.sessionKey, entry);
       return;
     }
-    entry.previousInSession = session.last;
-    session.last.nextInSession = entry;
-    session.last = entry;
+    const last = first.previousInSession as Entry;
+    entry.previousInSession = last;
+    last.nextInSession = entry;
+    first.previousInSession = entry;
   }
 
   /** Takes a quiet entry out of its session; it stays known by id. */
   leaveSession(entry: Entry): void {
-    const session = entry.sessionKey === undefined ? undefined : this.#sessions.get(entry.sessionKey);
-    if (session === undefined) return;
-    const { previousInSession: previous, nextInSession: next } = entry;
-    // An entry that has left already has no links and is nobody's end.
-    if (previous === undefined && session.first !== entry) return;
-    if (previous === undefined && next === undefined) {
-      this.#sessions.delete(entry.sessionKey as string);
-      return;
-    }
-    if (previous === undefined) session.first = next as Entry;
-    else previous.nextInSession = next;
-    if (next === undefined) session.last = previous as Entry;
-    else next.previousInSession = previous;
+    const { sessionKey, previousInSession: previous, nextInSession: next } = entry;
+    // An entry that has left already has no link before it.
+    if (sessionKey === undefined || previous === undefined) return;
+    const first = this.#sessions.get(sessionKey) as Entry;
+    if (first !== entry) previous.nextInSession = next;
+    else if (next === undefined) this.#sessions.delete(sessionKey);
+    else this.#sessions.set(sessionKey, next);
+    // Without a next one it was the last: the first leads to its predecessor now.
+    if (next !== undefined) next.previousInSession = previous;
+    else if (first !== entry) first.previousInSession = previous;
     entry.previousInSession = undefined;
     entry.nextInSession = undefined;
   }
@@ -52,7 +52,7 @@ export class EntryIndex {
   }
 
   firstInSession(sessionKey: string): Entry | undefined {
-    return this.#sessions.get(sessionKey)?.first;
+    return this.#sessions.get(sessionKey);
   }
 
   /** A snapshot: callbacks may begin and end runs while it is walked. */
@@ -72,9 +72,4 @@ export class EntryIndex {
   sessionKeys(): string[] {
     return [...this.#sessions.keys()];
   }
-}
-
-interface SessionEntries {
-  first: Entry;
-  last: Entry;
 }
