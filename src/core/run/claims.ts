@@ -1,6 +1,6 @@
 import type { AbortRegistry } from '../abort/registry.js';
 import { matches } from '../abort/selector.js';
-import type { ClaimAnswer, ClaimRequest, RecordedStop, StoredRun } from '../backend/port.js';
+import type { ClaimAnswer, ClaimRequest, RecordedStop, StopItem, StoredRun } from '../backend/port.js';
 import { type Awaitable, chain, settle } from '../internal/awaitable.js';
 import { unavailable } from '../internal/errors.js';
 import type { Operations } from '../internal/operations.js';
@@ -100,7 +100,7 @@ export class Claims {
         fingerprint,
         mode,
         whenQuiet,
-        replaces: mode === 'probe' ? [] : [...replaced.map(({ item }) => item), ...candidate.replaces],
+        replaces: mode === 'probe' ? NOBODY : replacesOf(candidate, replaced),
         beside: this.#besides(candidate),
         stopsSeen: candidate.stopsSeen,
         stopsJudged: candidate.stopsJudged,
@@ -194,16 +194,15 @@ export class Claims {
     if (!remote.every((other) => authority.may('supersede', run.owner, other))) {
       return { kind: 'over', result: rejected('forbidden') };
     }
-    const { replaces, beside } = candidate;
     for (const other of live) {
       if (remote.includes(other)) {
-        const isKnown = replaces.some(
+        const isKnown = candidate.replaces.some(
           ({ runId, generation }) => runId === other.runId && generation === other.generation,
         );
-        if (!isKnown) replaces.push(remoteItem(other));
-      } else if (candidate.hasTakenOver && !beside.includes(other.runId)) {
+        if (!isKnown) candidate.replaces = [...candidate.replaces, remoteItem(other)];
+      } else if (candidate.hasTakenOver && !candidate.beside.includes(other.runId)) {
         // What began on this node since the takeover is newer, and stays.
-        beside.push(other.runId);
+        candidate.beside = [...candidate.beside, other.runId];
       }
     }
     return undefined;
@@ -249,7 +248,11 @@ export class Claims {
   }
 }
 
-const NOBODY: readonly string[] = Object.freeze([]);
+const NOBODY: readonly never[] = Object.freeze([]);
+
+function replacesOf({ replaces }: Candidate, replaced: readonly PreparedStop[]): readonly StopItem[] {
+  return replaced.length === 0 ? replaces : [...replaced.map(({ item }) => item), ...replaces];
+}
 
 function over(run: ManagedRun): Verdict {
   return { kind: 'over', result: abortedBeforeStart(run) };

@@ -3,7 +3,9 @@ import type { Timer } from '../internal/timers.js';
 import type { ManagedRun } from './managed-run.js';
 import type { QueueResult } from './results.js';
 
-/** A run that has not started yet, and what is known about its admission. */
+const NONE: readonly never[] = Object.freeze([]);
+
+/** A run that has not started yet, and what is known about its admission. What few of them need is made when they do. */
 export class Candidate {
   readonly run: ManagedRun;
   /** Its place among all begins. */
@@ -12,11 +14,11 @@ export class Candidate {
   stopsSeen: number | undefined = undefined;
   stopsJudged = 0;
   /** Runs that its claim replaces: those of other nodes, and own ones whose stop did not get through. */
-  readonly replaces: StopItem[] = [];
+  replaces: readonly StopItem[] = NONE;
   /** Runs that began on this node after it had taken over. */
-  readonly beside: string[] = [];
+  beside: readonly string[] = NONE;
   /** Runs that the backend had wrongly as live under this node's name, dealt with once. */
-  readonly strays: Set<string> = new Set();
+  strays: readonly string[] = NONE;
   /** Asked, and not answered yet. */
   isAsking = false;
   /** The runs it takes over from are cut: what begins later stays. */
@@ -24,7 +26,7 @@ export class Candidate {
   quietTimer: Timer | undefined = undefined;
   queueTimer: Timer | undefined = undefined;
   retryTimer: Timer | undefined = undefined;
-  readonly #listeners: ((result: QueueResult) => void)[] = [];
+  #listeners: readonly ((result: QueueResult) => void)[] = NONE;
   #result: QueueResult | undefined = undefined;
 
   constructor(run: ManagedRun, order: number) {
@@ -40,7 +42,7 @@ export class Candidate {
   }
 
   onResult(listener: (result: QueueResult) => void): void {
-    if (this.#result === undefined) this.#listeners.push(listener);
+    if (this.#result === undefined) this.#listeners = [...this.#listeners, listener];
     else listener(this.#result);
   }
 }

@@ -77,6 +77,8 @@ export class RunRegistry {
   readonly #strays: Strays;
   readonly #admission: Admission;
   readonly #unsubscribe: () => void;
+  /** Made once: an id that is glued together from three parts is kept as three parts. */
+  readonly #idPrefix: string;
   #lastId = 0;
 
   /**
@@ -117,6 +119,7 @@ export class RunRegistry {
     this.locks = locks;
     this.operations = operations;
     this.#runtime = runtime;
+    this.#idPrefix = `${runtime.nodeId}-`;
     this.#defaults = defaults;
     this.#lifecycle = lifecycle;
     this.#recording = recording;
@@ -290,7 +293,7 @@ export class RunRegistry {
     let id: string;
     do {
       this.#lastId += 1;
-      id = `${this.#runtime.nodeId}-${this.#lastId.toString(36)}`;
+      id = this.#idPrefix + this.#lastId.toString(36);
     } while (this.aborts.entries.get(id) !== undefined);
     return id;
   }

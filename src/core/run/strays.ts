@@ -66,19 +66,18 @@ export class Strays {
    * @returns whether there were any: then the run asks again
    */
   clear(candidate: Candidate, stored: readonly StoredRun[]): boolean {
-    const { strays, replaces } = candidate;
-    const known = strays.size;
+    const known = candidate.strays.length;
     for (const other of stored) {
-      if (!this.#isLiveInBackend(other) || strays.has(other.runId)) continue;
+      if (!this.#isLiveInBackend(other) || candidate.strays.includes(other.runId)) continue;
       const own = this.#own(other);
       if (own?.isLive === true) continue;
       // Stopping, here and there: it is waited for.
       if (own?.status === 'stopping' && other.status === 'stopping') continue;
-      strays.add(other.runId);
-      if (own?.status === 'stopping') replaces.push(remoteItem(other));
+      candidate.strays = [...candidate.strays, other.runId];
+      if (own?.status === 'stopping') candidate.replaces = [...candidate.replaces, remoteItem(other)];
       else this.#endLater(other);
     }
-    return strays.size > known;
+    return candidate.strays.length > known;
   }
 
   /** The backend takes nothing any more. */
