@@ -51,7 +51,7 @@ export class AbortReceipt implements Receipt {
     this.#since = cut.stop.at;
     this.result = resultOf(found, elsewhere, named);
     this.runIds = [...matched.map((entry) => entry.id), ...elsewhere.stopped.map((run) => run.runId)];
-    this.queuedRunIds = found.live.filter((entry) => cut.queued.has(entry)).map((entry) => entry.id);
+    this.queuedRunIds = found.live.filter((entry) => cut.wasQueued(entry)).map((entry) => entry.id);
     this.recorded = elsewhere.isUnreachable ? 'unreachable' : recorded;
     this.reason = request.reason;
     this.requester = request.requester;

@@ -6,24 +6,34 @@ import type { Entry, Stop } from './entry.js';
  */
 export class Cut {
   readonly entries: Entry[] = [];
-  /** Those that were still queued when they were cut. */
-  readonly queued: Set<Entry> = new Set();
   readonly stop: Stop;
+  /** Those that were still queued when they were cut. */
+  #queued: Set<Entry> | undefined = undefined;
 
   constructor(entries: Iterable<Entry>, stop: Stop) {
     this.stop = stop;
     for (const entry of entries) this.#add(entry, stop);
-    const cascade: Stop = { ...stop, reason: 'parent', supersededBy: undefined };
+    let cascade: Stop | undefined;
     for (let i = 0; i < this.entries.length; i++) {
-      for (const dependant of (this.entries[i] as Entry).dependants()) this.#add(dependant, cascade);
+      for (const dependant of (this.entries[i] as Entry).dependants()) {
+        cascade ??= { ...stop, reason: 'parent', supersededBy: undefined };
+        this.#add(dependant, cascade);
+      }
     }
   }
 
   #add(entry: Entry, stop: Stop): void {
     if (!entry.isLive) return;
-    if (entry.status === 'queued') this.queued.add(entry);
+    if (entry.status === 'queued') {
+      this.#queued ??= new Set();
+      this.#queued.add(entry);
+    }
     entry.mark(stop);
     this.entries.push(entry);
+  }
+
+  wasQueued(entry: Entry): boolean {
+    return this.#queued?.has(entry) === true;
   }
 
   /** Signals, then events, then locks, then what is attached: each for all, so that no callback sees a half-cut set. */

@@ -183,6 +183,7 @@ class MemoryBackend implements Backend {
 
   #refusal(request: ClaimRequest, stopsSeen: number, epilogues: readonly ReservedEpilogue[]): ClaimAnswer | undefined {
     const session = this.#sessions.get(request.sessionKey);
+    if (session === undefined && request.mode !== 'probe') return undefined;
     const others = (status: StoredRun['status']): StoredRun[] =>
       session?.live((run) => run.status === status && !request.beside.includes(run.runId)) ?? [];
     if (request.mode === 'probe') return { kind: 'busy', live: others('running'), stopsSeen, epilogues };
@@ -198,9 +199,10 @@ class MemoryBackend implements Backend {
     items: readonly StopItem[],
     reason: AbortReason,
     supersededBy: string | undefined,
-  ): ReservedEpilogue[] {
+  ): readonly ReservedEpilogue[] {
+    if (items.length === 0) return NO_EPILOGUES;
     const epilogues: ReservedEpilogue[] = [];
-    const elsewhere = new Map<string, RunRef[]>();
+    let elsewhere: Map<string, RunRef[]> | undefined;
     for (const item of items) {
       const run = this.#runs.get(item.runId);
       if (run === undefined || run.generation !== item.generation) continue;
@@ -211,10 +213,13 @@ class MemoryBackend implements Backend {
         run.reason = reason;
         run.grantsAtStop = session.grants;
         // A cut is an outcome: who waits for it on another node need not wait for quiet.
-        const cut = run.stored();
-        this.#untold.push(() => this.#changed(cut.nodeId, sessionKey, cut));
+        if (this.#nodes.size > 1) {
+          const cut = run.stored();
+          this.#untold.push(() => this.#changed(cut.nodeId, sessionKey, cut));
+        }
         if (run.nodeId !== nodeId) {
           const { runId, generation } = run;
+          elsewhere ??= new Map();
           const runs = elsewhere.get(run.nodeId) ?? [];
           runs.push({ sessionKey, runId, generation });
           elsewhere.set(run.nodeId, runs);
@@ -235,7 +240,7 @@ class MemoryBackend implements Backend {
         if (epilogue !== undefined) epilogues.push(epilogue);
       }
     }
-    for (const [node, runs] of elsewhere) {
+    for (const [node, runs] of elsewhere ?? []) {
       this.#untold.push(() => this.#nodes.get(node)?.stopped({ sessionKey, reason, runs, supersededBy }));
     }
     return epilogues;
@@ -262,6 +267,8 @@ class MemoryBackend implements Backend {
     if (this.#nodes.size > 1) this.#tell(nodeId, (notices) => notices.changed({ sessionKey, ended }));
   }
 }
+
+const NO_EPILOGUES: readonly ReservedEpilogue[] = Object.freeze([]);
 
 function concerns(stop: RecordedStop, request: ClaimRequest): boolean {
   if (stop.number <= request.stopsJudged) return false;
