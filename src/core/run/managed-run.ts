@@ -254,7 +254,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     this.isWorking = true;
     this.startedAt = clock.now();
     const { timeoutMs } = this.spec;
-    if (timeoutMs !== Number.POSITIVE_INFINITY) {
+    if (timeoutMs !== undefined) {
       this.deadline = timers.after(timeoutMs, () => this.host.cut(this, 'timeout'));
     }
   }

@@ -99,10 +99,10 @@ export interface RunSpec {
   readonly whenBusy: WhenBusy;
   /** When a new run may start. */
   readonly startWhen: StartWhen;
-  /** How long a run may take, in ms. */
-  readonly timeoutMs: number;
-  /** How long a run may be queued, in ms. */
-  readonly queueTimeoutMs: number;
+  /** How long a run may take, in ms; `undefined` is for ever, which costs no number on the heap as `Infinity` would. */
+  readonly timeoutMs: number | undefined;
+  /** How long a run may be queued, in ms; `undefined` is for ever. */
+  readonly queueTimeoutMs: number | undefined;
   /** How long unwinding may take, in ms. */
   readonly graceMs: number;
   /** Let go of once the run is quiet. */
@@ -153,12 +153,16 @@ export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpe
     tags: copyTags(tags),
     whenBusy: (whenBusy as WhenBusy | undefined) ?? defaults.whenBusy,
     startWhen: (startWhen as StartWhen | undefined) ?? defaults.startWhen,
-    timeoutMs: timeoutMs ?? defaults.timeoutMs,
-    queueTimeoutMs: queueTimeoutMs ?? defaults.queueTimeoutMs,
+    timeoutMs: boundOf(timeoutMs ?? defaults.timeoutMs),
+    queueTimeoutMs: boundOf(queueTimeoutMs ?? defaults.queueTimeoutMs),
     graceMs: graceMs ?? defaults.graceMs,
     signal: signal as AbortSignal | undefined,
     fingerprint,
   };
+}
+
+function boundOf(ms: number): number | undefined {
+  return ms === Number.POSITIVE_INFINITY ? undefined : ms;
 }
 
 /** A child has its parent's session, kind and owner, and starts beside the others, unless it says otherwise. */

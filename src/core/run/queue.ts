@@ -60,7 +60,7 @@ export class Queue {
   announce(candidate: Candidate): Queued {
     const { run } = candidate;
     run.isAnnounced = true;
-    if (run.spec.queueTimeoutMs !== Number.POSITIVE_INFINITY) {
+    if (run.spec.queueTimeoutMs !== undefined) {
       candidate.queueTimer = this.#runtime.timers.after(run.spec.queueTimeoutMs, () => run.host.cut(run, 'timeout'));
     }
     run.onEnded((outcome) => {
