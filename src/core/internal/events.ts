@@ -7,6 +7,8 @@ type Listener = (payload: never) => unknown;
 export class Events<M extends object> {
   readonly #emitter = new EventEmitter();
   readonly #onError: (error: unknown) => void;
+  /** Whether anybody hears anything: most hosts do not, and every run asks for several events. */
+  #isHeard = false;
 
   constructor(onError: (error: unknown) => void) {
     this.#onError = onError;
@@ -15,14 +17,16 @@ export class Events<M extends object> {
   on<K extends keyof M & string>(event: K, listener: (payload: M[K]) => unknown): () => void {
     const guarded = (payload: M[K]): void => this.#call(listener as Listener, payload);
     this.#emitter.on(event, guarded);
+    this.#isHeard = true;
     return () => {
       this.#emitter.off(event, guarded);
+      this.#isHeard = this.#emitter.eventNames().length > 0;
     };
   }
 
   /** Ask before building a payload: an event that nobody hears costs nothing. */
   has(event: keyof M & string): boolean {
-    return this.#emitter.listenerCount(event) > 0;
+    return this.#isHeard && this.#emitter.listenerCount(event) > 0;
   }
 
   emit<K extends keyof M & string>(event: K, payload: M[K]): void {
