@@ -38,17 +38,20 @@ export type Ownerless = 'closed' | 'open';
 
 /** The one place that says who may do what. */
 export class Authority {
-  readonly #authorize: Authorize;
+  readonly #authorize: Authorize | undefined;
+  readonly #isOpen: boolean;
   readonly #onError: (error: unknown) => void;
   #reportedOwnerless = false;
 
   constructor(authorize: Authorize | undefined, ownerless: Ownerless, onError: (error: unknown) => void) {
     this.#onError = onError;
-    this.#authorize = authorize ?? ((question) => this.#sharesOwner(question, ownerless));
+    this.#authorize = authorize;
+    this.#isOpen = ownerless === 'open';
   }
 
   may(action: Action, principal: Requester | undefined, target: AuthorityTarget): boolean {
     if (principal === undefined || principal === ADMIN) return true;
+    if (this.#authorize === undefined) return action === 'start' || this.#sharesOwner(principal, target);
     try {
       const { sessionKey, runId, kind, owner } = target;
       const answer: unknown = this.#authorize({
@@ -67,10 +70,9 @@ export class Authority {
     }
   }
 
-  #sharesOwner({ action, principal, target }: AuthorityQuestion, ownerless: Ownerless): boolean {
-    if (action === 'start') return true;
-    if (target.owner !== undefined) return sharesId(target.owner, principal);
-    if (ownerless === 'open') return true;
+  #sharesOwner(principal: Principal, { owner }: AuthorityTarget): boolean {
+    if (owner !== undefined) return sharesId(owner, principal);
+    if (this.#isOpen) return true;
     if (!this.#reportedOwnerless) {
       this.#reportedOwnerless = true;
       this.#onError(

@@ -64,7 +64,8 @@ export function ownerOf(options: Readonly<Record<string, unknown>>): Principal |
 
 /** Whether both have one id in common. A blank id never gets this far. */
 export function sharesId(a: Principal, b: Principal): boolean {
-  return IDS.some((name) => a[name] !== undefined && a[name] === b[name]);
+  for (const name of IDS) if (a[name] !== undefined && a[name] === b[name]) return true;
+  return false;
 }
 
 /** Whether `owner` has every id that `wanted` names. */

@@ -44,6 +44,11 @@ export abstract class Entry {
     this.tags = tags;
   }
 
+  /** As questions to the authority name it: an entry is their target. */
+  get runId(): string {
+    return this.id;
+  }
+
   /** Not cut, and without a terminal outcome. */
   get isLive(): boolean {
     return this.status === 'queued' || this.status === 'running';

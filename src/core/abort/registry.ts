@@ -214,7 +214,7 @@ export class AbortRegistry {
       const isNamed = selector.runId !== undefined;
       const hasEnded = !entry.isLive && entry.status !== 'stopping';
       if (hasEnded && !isNamed) continue;
-      if (!this.runtime.authority.may('abort', requester, targetOf(entry))) {
+      if (!this.runtime.authority.may('abort', requester, entry)) {
         found.forbidden = true;
       } else if (selector.generation !== undefined && selector.generation !== entry.generation) {
         found.stale = true;
@@ -238,12 +238,3 @@ export class AbortRegistry {
 }
 
 const OPTIONS: ReadonlySet<string> = new Set(['clock', 'authorize', 'ownerless', 'onError']);
-
-export function targetOf(entry: Entry): {
-  sessionKey: string | undefined;
-  runId: string;
-  kind: string;
-  owner: Principal | undefined;
-} {
-  return { sessionKey: entry.sessionKey, runId: entry.id, kind: entry.kind, owner: entry.owner };
-}

@@ -1,7 +1,7 @@
 import { Cut } from '../abort/cut.js';
 import { saysReason } from '../abort/reason.js';
-import { type AbortRegistry, targetOf } from '../abort/registry.js';
-import { type Awaitable, chain, settle } from '../internal/awaitable.js';
+import type { AbortRegistry } from '../abort/registry.js';
+import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
 import type { Claims } from './claims.js';
 import type { Duplicates } from './duplicates.js';
 import type { RunHost } from './host.js';
@@ -52,17 +52,22 @@ export class Admission {
     const { authority } = this.#host.runtime;
     if (!authority.may('start', spec.owner, spec)) return rejected('forbidden');
     const run = new ManagedRun(this.#host, runId, spec, parent);
-    // Before and after: `authorize` may have aborted or drained, or begun a run of this id.
-    const answer = this.#known(run) ?? this.#refusal(run) ?? this.#known(run);
+    const answer = this.#known(run) ?? this.#refusal(run);
     if (answer !== undefined) return answer;
     if (!isDetached) parent?.use().children.add(run);
     this.#aborts.entries.add(run);
     this.#host.reserved(run);
     const candidate = new Candidate(run, ++this.#begins);
     if (this.queue.mustWait(candidate)) return this.#wait(candidate);
-    return settle(
-      () => this.#claim(candidate),
-      (verdict) => this.#answer(candidate, verdict),
+    let verdict: Awaitable<Verdict>;
+    try {
+      verdict = this.#claim(candidate);
+    } catch (error) {
+      return this.#failed(run, error);
+    }
+    if (!isThenable(verdict)) return this.#answer(candidate, verdict);
+    return verdict.then(
+      (late) => this.#answer(candidate, late as Verdict),
       (error) => this.#failed(run, error),
     );
   }
@@ -78,44 +83,46 @@ export class Admission {
   }
 
   /** What can be refused before anything is reserved, and so before any effect. */
-  #refusal(run: ManagedRun): Rejected | undefined {
+  #refusal(run: ManagedRun): Awaitable<BeginResult> | undefined {
     const { spec } = run;
     if (spec.whenBusy === 'interrupt') {
-      const mayAll = this.queue.rivals(run).every((rival) => this.#maySupersede(run, rival));
-      return mayAll ? undefined : rejected('forbidden');
+      const rivals = this.queue.rivals(run);
+      if (rivals.length === 0) return undefined;
+      // Known again: `authorize` may have aborted or drained, or begun a run of this id.
+      return this.#maySupersedeAll(run, rivals) ? this.#known(run) : rejected('forbidden');
     }
     if (spec.whenBusy !== 'reject') return undefined;
-    const inTheWay = this.queue.rivals(run);
-    if (spec.startWhen === 'quiet') inTheWay.push(...this.queue.unsettled(run));
+    const unsettled = spec.startWhen === 'quiet' ? this.queue.unsettled(run) : NOBODY;
+    const inTheWay = [...this.queue.rivals(run), ...unsettled];
     if (inTheWay.length === 0) return undefined;
     const { authority } = this.#host.runtime;
-    const readable = inTheWay.filter((rival) => authority.may('read', spec.owner, targetOf(rival)));
+    const readable = inTheWay.filter((rival) => authority.may('read', spec.owner, rival));
     return rejected('busy', { runIds: readable.map((rival) => rival.id) });
   }
 
   #claim(candidate: Candidate): Awaitable<Verdict> {
     const { run } = candidate;
     const takesOver = run.spec.whenBusy === 'interrupt' && !candidate.hasTakenOver;
-    if (!takesOver) return this.#claims.send(candidate, []);
+    if (!takesOver) return this.#claims.send(candidate, NOBODY);
     if (this.queue.predecessors(run).length === 0) {
       candidate.hasTakenOver = true;
-      return this.#claims.send(candidate, []);
+      return this.#claims.send(candidate, NOBODY);
     }
     // With an id of the caller's, nothing is cut before it is known to be no duplicate: a late retry
     // must not kill the newer message. Where the answer is immediate, it costs nothing to ask first.
     if (run.spec.runId === undefined && !this.#host.backend.synchronous) {
       return this.#takeOver(candidate);
     }
-    return chain(this.#claims.probe(candidate), (verdict) => verdict ?? this.#takeOver(candidate));
+    const probed = this.#claims.probe(candidate);
+    if (!isThenable(probed)) return probed ?? this.#takeOver(candidate);
+    return probed.then((verdict) => (verdict as Verdict | undefined) ?? this.#takeOver(candidate));
   }
 
   /** Cuts, claims, and then tells: a run that begins inside an abort listener is newer, and survives. */
   #takeOver(candidate: Candidate): Awaitable<Verdict> {
     const { run } = candidate;
     const rivals = this.queue.predecessors(run);
-    if (!rivals.every((rival) => this.#maySupersede(run, rival))) {
-      return { kind: 'over', result: rejected('forbidden') };
-    }
+    if (!this.#maySupersedeAll(run, rivals)) return { kind: 'over', result: rejected('forbidden') };
     // Stopped by whom `authorize` let in: a run that never starts supersedes nobody.
     if (!run.isLive) return { kind: 'over', result: abortedBeforeStart(run) };
     candidate.hasTakenOver = true;
@@ -126,15 +133,11 @@ export class Admission {
     for (const [sessionKey, prepared] of bySession) {
       this.#recording.send(sessionKey, prepared, { reason: 'parent', record: undefined });
     }
-    const verdict = settle(
-      () => this.#claims.send(candidate, own),
-      (value) => () => value,
-      (error) => () => {
-        throw error;
-      },
-    );
-    cut.finish();
-    return chain(verdict, (unwrap) => unwrap());
+    try {
+      return this.#claims.send(candidate, own);
+    } finally {
+      cut.finish();
+    }
   }
 
   /** Takes a place in the queue first, in the order of the calls, and asks about the id from there. */
@@ -147,7 +150,7 @@ export class Admission {
         if (verdict !== undefined) return this.#answer(candidate, verdict);
         if (run.spec.whenBusy === 'interrupt') {
           const rivals = this.queue.predecessors(run);
-          if (!rivals.every((rival) => this.#maySupersede(run, rival))) {
+          if (!this.#maySupersedeAll(run, rivals)) {
             return this.#answer(candidate, { kind: 'over', result: rejected('forbidden') });
           }
           if (!run.isLive) return abortedBeforeStart(run);
@@ -211,10 +214,14 @@ export class Admission {
     run.unwound();
   }
 
-  #maySupersede(run: ManagedRun, rival: ManagedRun): boolean {
-    return this.#host.runtime.authority.may('supersede', run.owner, targetOf(rival));
+  #maySupersedeAll({ owner }: ManagedRun, rivals: readonly ManagedRun[]): boolean {
+    const { authority } = this.#host.runtime;
+    for (const rival of rivals) if (!authority.may('supersede', owner, rival)) return false;
+    return true;
   }
 }
+
+const NOBODY: readonly never[] = Object.freeze([]);
 
 export function abortedBeforeStart(run: ManagedRun): AbortedBeforeStart {
   return { status: 'aborted', runId: run.id, reason: run.reason ?? 'policy' };

@@ -1,7 +1,7 @@
 import type { AbortRegistry } from '../abort/registry.js';
 import { matches } from '../abort/selector.js';
 import type { ClaimAnswer, ClaimRequest, RecordedStop, StopItem, StoredRun } from '../backend/port.js';
-import { type Awaitable, chain, settle } from '../internal/awaitable.js';
+import { type Awaitable, chain, isThenable } from '../internal/awaitable.js';
 import { unavailable } from '../internal/errors.js';
 import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
@@ -46,27 +46,24 @@ export class Claims {
    * @param replaced - cut runs of the session that the claim marks in its own operation
    */
   send(candidate: Candidate, replaced: readonly PreparedStop[]): Awaitable<Verdict> {
-    const { run } = candidate;
-    const { whenBusy, startWhen } = run.spec;
-    const mode = whenBusy === 'concurrent' ? 'concurrent' : 'exclusive';
-    const request = { mode, whenQuiet: startWhen === 'quiet' } as const;
-    return settle(
-      () => this.#ask(candidate, replaced, request),
-      (answer) => this.#answered(candidate, replaced, answer),
-      (error) => {
-        // The user asked for the old runs to stop: they stay stopped, and the backend is told when it listens.
-        this.#recordAlone(run, replaced);
-        this.#strays.readBack(run);
-        throw error;
-      },
+    const mode = candidate.run.spec.whenBusy === 'concurrent' ? 'concurrent' : 'exclusive';
+    let asked: Awaitable<ClaimAnswer | typeof GONE>;
+    try {
+      asked = this.#ask(candidate, replaced, mode);
+    } catch (error) {
+      return this.#unanswered(candidate, replaced, error);
+    }
+    if (!isThenable(asked)) return this.#answered(candidate, replaced, asked);
+    return asked.then(
+      (answer) => this.#answered(candidate, replaced, answer as ClaimAnswer | typeof GONE),
+      (error) => this.#unanswered(candidate, replaced, error),
     );
   }
 
   /** Asks about duplicates, stops and runs of other nodes, and claims nothing. `undefined`: go on. */
   probe(candidate: Candidate): Awaitable<Verdict | undefined> {
     const { run } = candidate;
-    const asked = this.#ask(candidate, [], { mode: 'probe', whenQuiet: false });
-    return chain(asked, (answer): Awaitable<Verdict | undefined> => {
+    return chain(this.#ask(candidate, NOBODY, 'probe'), (answer): Awaitable<Verdict | undefined> => {
       if (answer.kind === 'gone' || !run.isLive) return over(run);
       if (answer.kind === 'duplicate') {
         return this.#strays.clear(candidate, [answer.run]) ? this.probe(candidate) : this.#duplicate(run, answer.run);
@@ -83,41 +80,64 @@ export class Claims {
   #ask(
     candidate: Candidate,
     replaced: readonly PreparedStop[],
-    { mode, whenQuiet }: Pick<ClaimRequest, 'mode' | 'whenQuiet'>,
+    mode: ClaimRequest['mode'],
   ): Awaitable<ClaimAnswer | typeof GONE> {
-    const { run } = candidate;
-    const { sessionKey, kind, owner, tags, fingerprint } = run.spec;
+    const { sessionKey } = candidate.run;
     candidate.isAsking = true;
-    const send = (): Awaitable<ClaimAnswer | typeof GONE> => {
-      if (!run.isLive) return GONE;
-      const asked = this.#operations.backend.claim({
-        sessionKey,
-        runId: run.id,
-        nodeId: this.#runtime.nodeId,
-        kind,
-        owner,
-        tags,
-        fingerprint,
-        mode,
-        whenQuiet,
-        replaces: mode === 'probe' ? NOBODY : replacesOf(candidate, replaced),
-        beside: this.#besides(candidate),
-        stopsSeen: candidate.stopsSeen,
-        stopsJudged: candidate.stopsJudged,
-      });
-      return chain(asked, (answer) => this.#arrived(run, answer));
+    let asked: Awaitable<ClaimAnswer | typeof GONE> | undefined;
+    try {
+      asked = this.#operations.send(sessionKey, () => this.#request(candidate, replaced, mode));
+    } finally {
+      if (!isThenable(asked)) candidate.isAsking = false;
+    }
+    if (!isThenable(asked)) return asked;
+    const answered = (): void => {
+      candidate.isAsking = false;
     };
-    return settle(
-      () => this.#operations.send(sessionKey, send),
+    return asked.then(
       (answer) => {
-        candidate.isAsking = false;
-        return answer;
+        answered();
+        return answer as ClaimAnswer | typeof GONE;
       },
       (error) => {
-        candidate.isAsking = false;
+        answered();
         throw error;
       },
     );
+  }
+
+  #request(
+    candidate: Candidate,
+    replaced: readonly PreparedStop[],
+    mode: ClaimRequest['mode'],
+  ): Awaitable<ClaimAnswer | typeof GONE> {
+    const { run } = candidate;
+    if (!run.isLive) return GONE;
+    const { sessionKey, kind, owner, tags, fingerprint, startWhen } = run.spec;
+    const asked = this.#operations.backend.claim({
+      sessionKey,
+      runId: run.id,
+      nodeId: this.#runtime.nodeId,
+      kind,
+      owner,
+      tags,
+      fingerprint,
+      mode,
+      whenQuiet: mode !== 'probe' && startWhen === 'quiet',
+      replaces: mode === 'probe' ? NOBODY : replacesOf(candidate, replaced),
+      beside: this.#besides(candidate),
+      stopsSeen: candidate.stopsSeen,
+      stopsJudged: candidate.stopsJudged,
+    });
+    if (!isThenable(asked)) return this.#arrived(run, asked);
+    return asked.then((answer) => this.#arrived(run, answer as ClaimAnswer));
+  }
+
+  #unanswered({ run }: Candidate, replaced: readonly PreparedStop[], error: unknown): never {
+    // The user asked for the old runs to stop: they stay stopped, and the backend is told when it listens.
+    this.#recordAlone(run, replaced);
+    this.#strays.readBack(run);
+    throw error;
   }
 
   /**
@@ -169,7 +189,7 @@ export class Claims {
   #refused(candidate: Candidate, kind: 'busy' | 'not-quiet', live: readonly StoredRun[]): Awaitable<Verdict> {
     const { run } = candidate;
     const { whenBusy } = run.spec;
-    if (this.#strays.clear(candidate, live)) return this.send(candidate, []);
+    if (this.#strays.clear(candidate, live)) return this.send(candidate, NOBODY);
     if (whenBusy === 'enqueue' || (kind === 'not-quiet' && whenBusy !== 'reject')) return { kind: 'wait' };
     if (whenBusy === 'interrupt') {
       const known = candidate.replaces.length + candidate.beside.length;
@@ -177,7 +197,7 @@ export class Claims {
       if (verdict !== undefined) return verdict;
       // Asked again for the same, the backend would say the same.
       const isNew = candidate.replaces.length + candidate.beside.length > known;
-      return isNew ? this.send(candidate, []) : { kind: 'wait' };
+      return isNew ? this.send(candidate, NOBODY) : { kind: 'wait' };
     }
     const readable = live.filter((other) => this.#runtime.authority.may('read', run.owner, other));
     return {
@@ -216,14 +236,7 @@ export class Claims {
     const { run } = candidate;
     const { authority, clock } = this.#runtime;
     const hit = stops.find(
-      ({ selector, requester }) =>
-        matches(selector, run) &&
-        authority.may('abort', requester, {
-          sessionKey: run.sessionKey,
-          runId: run.id,
-          kind: run.kind,
-          owner: run.owner,
-        }),
+      ({ selector, requester }) => matches(selector, run) && authority.may('abort', requester, run),
     );
     candidate.stopsSeen = stopsSeen;
     candidate.stopsJudged = stopsSeen;

@@ -1,5 +1,4 @@
 import type { Entry } from '../abort/entry.js';
-import { targetOf } from '../abort/registry.js';
 import type { StoredRun } from '../backend/port.js';
 import { settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
@@ -30,7 +29,7 @@ export class Duplicates {
   }
 
   ofLocal(entry: Entry, spec: RunSpec): Duplicate {
-    if (!(entry instanceof ManagedRun) || !this.#isSame(targetOf(entry), entry.spec, spec)) {
+    if (!(entry instanceof ManagedRun) || !this.#isSame(entry, entry.spec, spec)) {
       throw conflict();
     }
     const outcome = new Promise<Outcome>((resolve) => {

@@ -1,5 +1,5 @@
 import type { EndRequest } from '../backend/port.js';
-import { type Awaitable, settle } from '../internal/awaitable.js';
+import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
 import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
@@ -20,14 +20,16 @@ export class Ends {
   }
 
   send(request: EndRequest): void {
-    settle(
-      () => this.#end(request),
-      () => {},
-      (error) => {
-        this.#runtime.onError(error);
-        this.#owe(request);
-      },
-    );
+    const failed = (error: unknown): void => {
+      this.#runtime.onError(error);
+      this.#owe(request);
+    };
+    try {
+      const ended = this.#end(request);
+      if (isThenable(ended)) ended.then(undefined, failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   /** The backend takes nothing any more. */

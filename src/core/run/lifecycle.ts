@@ -1,7 +1,7 @@
 import { type AbortReason, saysReason } from '../abort/reason.js';
 import type { AbortRegistry } from '../abort/registry.js';
 import type { Backend, StoredRun } from '../backend/port.js';
-import { type Awaitable, chain, settle } from '../internal/awaitable.js';
+import { type Awaitable, chain, isThenable, settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
 import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
@@ -153,12 +153,13 @@ export class Lifecycle implements RunHost {
     // The backend never had a run without generation: under this id it may know one of another node.
     if (run.generation === 0 || this.#isClosed) return;
     const { sessionKey, id: runId } = run;
-    settle(
+    try {
       // Behind its end: before that, the backend would keep it as a live one.
-      () => this.#operations.send(sessionKey, () => this.backend.forget({ sessionKey, runId })),
-      () => {},
-      this.runtime.onError,
-    );
+      const forgotten = this.#operations.send(sessionKey, () => this.backend.forget({ sessionKey, runId }));
+      if (isThenable(forgotten)) forgotten.then(undefined, this.runtime.onError);
+    } catch (error) {
+      this.runtime.onError(error);
+    }
   }
 
   #sendEnd(run: ManagedRun, status: 'completed' | 'failed' | 'aborted'): void {

@@ -1,6 +1,5 @@
 import type { Stop } from '../abort/entry.js';
 import type { AbortRegistry } from '../abort/registry.js';
-import { targetOf } from '../abort/registry.js';
 import { matches } from '../abort/selector.js';
 import type { Backend, RunRef } from '../backend/port.js';
 import { settle } from '../internal/awaitable.js';
@@ -57,9 +56,7 @@ export function subscribe({
         .inSession(sessionKey)
         .filter(
           (entry) =>
-            entry.status === 'queued' &&
-            matches(selector, entry) &&
-            runtime.authority.may('abort', requester, targetOf(entry)),
+            entry.status === 'queued' && matches(selector, entry) && runtime.authority.may('abort', requester, entry),
         );
       const at = runtime.clock.monotonic();
       aborts.stop(hit, { reason, requester, supersededBy: undefined, at });

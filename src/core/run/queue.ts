@@ -25,13 +25,13 @@ export class Queue {
   }
 
   /** The live runs of the session that stand in a run's way: not its ancestors, which may wait for it. */
-  rivals(run: ManagedRun): ManagedRun[] {
-    return this.#others(run, (other) => other.isLive);
+  rivals(run: ManagedRun): readonly ManagedRun[] {
+    return this.#others(run, isLive);
   }
 
   /** Those of them that began before it: what a takeover cuts. A newer one stays, however late the answer. */
-  predecessors(run: ManagedRun): ManagedRun[] {
-    return this.#others(run, (other) => other.isLive, run);
+  predecessors(run: ManagedRun): readonly ManagedRun[] {
+    return this.#others(run, isLive, run);
   }
 
   /** Whether it has to wait before it may even ask the backend. */
@@ -45,8 +45,8 @@ export class Queue {
   }
 
   /** Runs that are over and have not unwound. */
-  unsettled(run: ManagedRun): ManagedRun[] {
-    return this.#others(run, (other) => !other.isLive);
+  unsettled(run: ManagedRun): readonly ManagedRun[] {
+    return this.#others(run, isOver);
   }
 
   add(candidate: Candidate): void {
@@ -206,11 +206,10 @@ export class Queue {
   }
 
   /** @param end - where to stop: a session's entries are in the order of their begins */
-  #others(run: ManagedRun, isWanted: (other: ManagedRun) => boolean, end?: ManagedRun): ManagedRun[] {
-    const { entries } = this.#aborts;
+  #others(run: ManagedRun, isWanted: (other: ManagedRun) => boolean, end?: ManagedRun): readonly ManagedRun[] {
+    let entry = this.#aborts.entries.firstInSession(run.sessionKey);
+    if (entry === undefined || entry === end) return NOBODY;
     const found: ManagedRun[] = [];
-    let entry = entries.firstInSession(run.sessionKey);
-    if (entry === undefined) return found;
     const ancestors = run.parent === undefined ? undefined : ancestorsOf(run);
     for (; entry !== undefined && entry !== end; entry = entry.nextInSession) {
       if (entry === run || !(entry instanceof ManagedRun) || !isWanted(entry)) continue;
@@ -235,6 +234,16 @@ export class Queue {
     if (!events.has('queue:changed')) return;
     events.emit('queue:changed', { sessionKey, queuedRunIds: this.queuedRunIds(sessionKey) });
   }
+}
+
+const NOBODY: readonly ManagedRun[] = Object.freeze([]);
+
+function isLive(run: ManagedRun): boolean {
+  return run.isLive;
+}
+
+function isOver(run: ManagedRun): boolean {
+  return !run.isLive;
 }
 
 /** Something may hang on it that outlives its cut. */

@@ -1,5 +1,5 @@
-import { AbortRegistry, targetOf } from '../abort/registry.js';
-import { type Awaitable, chain, isThenable } from '../internal/awaitable.js';
+import { AbortRegistry } from '../abort/registry.js';
+import { type Awaitable, isThenable } from '../internal/awaitable.js';
 import { invalid } from '../internal/errors.js';
 import { Operations } from '../internal/operations.js';
 import { Runtime } from '../internal/runtime.js';
@@ -277,15 +277,7 @@ export class RunRegistry {
   }
 
   #asHandle(begun: Awaitable<BeginResult>): Awaitable<BeginResult> {
-    return chain(begun, (result) => {
-      if (result.status !== 'started' && result.status !== 'queued') return result;
-      const run = result.run as ManagedRun;
-      run.isHandle = true;
-      if (result.status === 'queued' || run.isLive) return result;
-      // Cut on the way to the caller, who never gets the handle that would unwind it.
-      run.unwound();
-      return abortedBeforeStart(run);
-    });
+    return isThenable(begun) ? begun.then((late) => handOver(late as BeginResult)) : handOver(begun);
   }
 
   /** A caller may have taken any id, this one too. */
@@ -300,7 +292,7 @@ export class RunRegistry {
 
   #reader(options: ReadOptions): (run: ManagedRun) => boolean {
     const requester = requesterOf(checkObject('read options', options, READ));
-    return (run) => this.#runtime.authority.may('read', requester, targetOf(run));
+    return (run) => this.#runtime.authority.may('read', requester, run);
   }
 
   #inSession(sessionKey: string): ManagedRun[] {
@@ -319,4 +311,15 @@ export class RunRegistry {
     if (!parent.isLive) return neverStarted(this.#runtime, 'parent') as RunResult<T>;
     return runToOutcome(this.#runtime, this.#admit(spec, parent, isDetached), work);
   }
+}
+
+/** Makes the caller the one who unwinds the run. */
+function handOver(result: BeginResult): BeginResult {
+  if (result.status !== 'started' && result.status !== 'queued') return result;
+  const run = result.run as ManagedRun;
+  run.isHandle = true;
+  if (result.status === 'queued' || run.isLive) return result;
+  // Cut on the way to the caller, who never gets the handle that would unwind it.
+  run.unwound();
+  return abortedBeforeStart(run);
 }

@@ -1,5 +1,4 @@
 import type { EntryIndex } from '../abort/entry-index.js';
-import { targetOf } from '../abort/registry.js';
 import { invalid } from '../internal/errors.js';
 import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
@@ -48,7 +47,7 @@ export async function wait(
   const here = (): Promise<WaitOutcome> | undefined => {
     const entry = entries.get(runId);
     if (!(entry instanceof ManagedRun) || (kind !== undefined && kind !== entry.kind)) return undefined;
-    if (!runtime.authority.may('read', requester, targetOf(entry))) return undefined;
+    if (!runtime.authority.may('read', requester, entry)) return undefined;
     if (entry.hasOutcome) return Promise.resolve(entry.outcome);
     return untilEnded(runtime, timeoutMs, signal, {
       // It may have ended just now: reading the clock is calling code of the host.
