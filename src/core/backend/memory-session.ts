@@ -1,7 +1,7 @@
 import { MemoryLock } from './memory-lock.js';
 import type { ClaimRequest, RecordedStop, StoredRun } from './port.js';
 
-const NO_STOPS: readonly RecordedStop[] = Object.freeze([]);
+const NONE: readonly never[] = Object.freeze([]);
 
 /** A run as the memory has it, with its place among the live ones of its session. */
 export class MemoryRun {
@@ -48,11 +48,12 @@ export class MemorySession {
   #stops: RecordedStop[] | undefined = undefined;
 
   get isEmpty(): boolean {
-    return this.#first === undefined && this.lock?.isFree !== false && this.stops.length === 0;
+    return this.#first === undefined && this.lock?.isFree !== false && (this.#stops ?? NONE).length === 0;
   }
 
-  get stops(): readonly RecordedStop[] {
-    return this.#stops ?? NO_STOPS;
+  /** The stops that may concern a claim. */
+  stopsFor(request: ClaimRequest): readonly RecordedStop[] {
+    return this.#stops?.filter((stop) => concerns(stop, request)) ?? NONE;
   }
 
   /** How many grants of its lock there were. */
@@ -74,11 +75,22 @@ export class MemorySession {
     this.#stops = this.#stops?.filter((stop) => stop.number !== number);
   }
 
-  /** The live runs that satisfy a condition, as copies. */
-  live(isWanted: (run: MemoryRun) => boolean): StoredRun[] {
+  /** All live runs, as copies. */
+  live(): StoredRun[] {
     const found: StoredRun[] = [];
-    for (let run = this.#first; run !== undefined; run = run.next) if (isWanted(run)) found.push(run.stored());
+    for (let run = this.#first; run !== undefined; run = run.next) found.push(run.stored());
     return found;
+  }
+
+  /** The runs of this status that are not beside a claim, as copies. */
+  others(status: StoredRun['status'], beside: readonly string[]): readonly StoredRun[] {
+    let found: StoredRun[] | undefined;
+    for (let run = this.#first; run !== undefined; run = run.next) {
+      if (run.status !== status || beside.includes(run.runId)) continue;
+      if (found === undefined) found = [run.stored()];
+      else found.push(run.stored());
+    }
+    return found ?? NONE;
   }
 
   add(run: MemoryRun): void {
@@ -99,4 +111,10 @@ export class MemorySession {
     run.previous = undefined;
     run.next = undefined;
   }
+}
+
+function concerns(stop: RecordedStop, request: ClaimRequest): boolean {
+  if (stop.number <= request.stopsJudged) return false;
+  if (stop.intent) return stop.selector.runId === request.runId;
+  return stop.nodeId !== request.nodeId && request.stopsSeen !== undefined && stop.number > request.stopsSeen;
 }

@@ -53,29 +53,30 @@ class MemoryBackend implements Backend {
   #claim(request: ClaimRequest): ClaimAnswer {
     const known = this.#runs.get(request.runId);
     if (known !== undefined) return { kind: 'duplicate', run: known.stored() };
-    const recorded = this.#sessions.get(request.sessionKey)?.stops;
-    const stops = recorded?.filter((stop) => concerns(stop, request));
+    const session = this.#sessions.get(request.sessionKey);
+    const stops = session?.stopsFor(request) ?? NOTHING;
     const stopsSeen = this.#counter;
-    if (stops !== undefined && stops.length > 0) return { kind: 'stopped', stops, stopsSeen };
-    const epilogues = this.#stopRuns(request, request.replaces, 'superseded', request.runId);
-    const answer = this.#refusal(request, stopsSeen, epilogues);
+    if (stops.length > 0) return { kind: 'stopped', stops, stopsSeen };
+    const epilogues = this.#stopRuns(request, session, request.replaces, 'superseded', request.runId);
+    const answer = refusal(request, session, stopsSeen, epilogues);
     if (answer !== undefined) return answer;
     const generation = this.#next();
     const run = new MemoryRun(request, generation);
     this.#runs.set(run.runId, run);
-    this.#session(run.sessionKey).add(run);
+    (session ?? this.#newSession(run.sessionKey)).add(run);
     return { kind: 'granted', generation, epilogues };
   }
 
   #stop(request: StopRequest): StopAnswer {
-    const epilogues = this.#stopRuns(request, request.runs, request.reason, undefined);
+    const { sessionKey, nodeId, reason } = request;
+    const session = this.#sessions.get(sessionKey);
+    const epilogues = this.#stopRuns(request, session, request.runs, reason, undefined);
     if (request.record === undefined) {
-      this.#tidyKey(request.sessionKey);
+      if (session !== undefined) this.#tidy(sessionKey, session);
       return { epilogues, number: undefined };
     }
-    const { sessionKey, nodeId, reason } = request;
     const stop: RecordedStop = { number: this.#next(), nodeId, reason, ...request.record };
-    this.#session(sessionKey).record(stop);
+    (session ?? this.#newSession(sessionKey)).record(stop);
     if (!stop.intent) {
       this.#untold.push(() => this.#tell(nodeId, (notices) => notices.recorded({ sessionKey, stop })));
     }
@@ -87,11 +88,13 @@ class MemoryBackend implements Backend {
     if (run === undefined || run.generation !== request.generation) return;
     run.status = request.status;
     if (!request.retain) this.#runs.delete(request.runId);
-    const session = this.#sessions.get(request.sessionKey);
-    session?.remove(run);
-    // A reservation whose answer was lost: nobody will ever take it.
-    session?.lock?.dropReservationOf(run.runId);
-    this.#tidyKey(request.sessionKey);
+    const session = this.#sessions.get(run.sessionKey);
+    if (session !== undefined) {
+      session.remove(run);
+      // A reservation whose answer was lost: nobody will ever take it.
+      session.lock?.dropReservationOf(run.runId);
+      this.#tidy(run.sessionKey, session);
+    }
     this.#changed(request.nodeId, request.sessionKey, run);
   }
 
@@ -107,7 +110,7 @@ class MemoryBackend implements Backend {
         ? run === undefined || this.check({ sessionKey, ...run })
         : this.#sessions.get(sessionKey)?.lock?.isReserved(reserved) === true;
     if (!isMeant) return { kind: 'stale' };
-    const lock = this.#session(sessionKey).useLock();
+    const lock = (this.#sessions.get(sessionKey) ?? this.#newSession(sessionKey)).useLock();
     if (!lock.isFreeFor(request)) return { kind: 'busy', holder: lock.holder };
     const token = reserved ?? this.#next();
     lock.grant(request, token);
@@ -131,7 +134,7 @@ class MemoryBackend implements Backend {
       const run = this.#runs.get(query.runId);
       return run === undefined ? [] : [run.stored()];
     }
-    return this.#sessions.get(query.sessionKey)?.live(() => true) ?? [];
+    return this.#sessions.get(query.sessionKey)?.live() ?? [];
   }
 
   forget(what: { readonly sessionKey: string } & ({ readonly runId: string } | { readonly stop: number })): void {
@@ -172,41 +175,26 @@ class MemoryBackend implements Backend {
     return this.#counter;
   }
 
-  #session(sessionKey: string): MemorySession {
-    let session = this.#sessions.get(sessionKey);
-    if (session === undefined) {
-      session = new MemorySession();
-      this.#sessions.set(sessionKey, session);
-    }
+  #newSession(sessionKey: string): MemorySession {
+    const session = new MemorySession();
+    this.#sessions.set(sessionKey, session);
     return session;
-  }
-
-  #refusal(request: ClaimRequest, stopsSeen: number, epilogues: readonly ReservedEpilogue[]): ClaimAnswer | undefined {
-    const session = this.#sessions.get(request.sessionKey);
-    if (session === undefined && request.mode !== 'probe') return undefined;
-    const others = (status: StoredRun['status']): StoredRun[] =>
-      session?.live((run) => run.status === status && !request.beside.includes(run.runId)) ?? [];
-    if (request.mode === 'probe') return { kind: 'busy', live: others('running'), stopsSeen, epilogues };
-    const running = request.mode === 'exclusive' ? others('running') : [];
-    if (running.length > 0) return { kind: 'busy', live: running, stopsSeen, epilogues };
-    const stopping = request.whenQuiet ? others('stopping') : [];
-    if (stopping.length > 0) return { kind: 'not-quiet', live: stopping, stopsSeen, epilogues };
-    return undefined;
   }
 
   #stopRuns(
     { sessionKey, nodeId }: { readonly sessionKey: string; readonly nodeId: string },
+    session: MemorySession | undefined,
     items: readonly StopItem[],
     reason: AbortReason,
     supersededBy: string | undefined,
   ): readonly ReservedEpilogue[] {
-    if (items.length === 0) return NO_EPILOGUES;
-    const epilogues: ReservedEpilogue[] = [];
+    // Without a session no run of it is live: there is nothing to stop.
+    if (items.length === 0 || session === undefined) return NOTHING;
+    let epilogues: ReservedEpilogue[] | undefined;
     let elsewhere: Map<string, RunRef[]> | undefined;
     for (const item of items) {
       const run = this.#runs.get(item.runId);
       if (run === undefined || run.generation !== item.generation) continue;
-      const session = this.#session(sessionKey);
       const isCutNow = run.status === 'running';
       if (isCutNow) {
         run.status = 'stopping';
@@ -237,26 +225,25 @@ class MemoryBackend implements Backend {
         if (!run.hasReserved) lock.reserve({ runId: run.runId, token: this.#next() });
         run.hasReserved = true;
         const epilogue = lock.reservationOf(run.runId);
-        if (epilogue !== undefined) epilogues.push(epilogue);
+        if (epilogue !== undefined) {
+          epilogues ??= [];
+          epilogues.push(epilogue);
+        }
       }
     }
-    for (const [node, runs] of elsewhere ?? []) {
+    elsewhere?.forEach((runs, node) => {
       this.#untold.push(() => this.#nodes.get(node)?.stopped({ sessionKey, reason, runs, supersededBy }));
-    }
-    return epilogues;
+    });
+    return epilogues ?? NOTHING;
   }
 
-  #tidyKey(sessionKey: string): void {
-    const session = this.#sessions.get(sessionKey);
-    if (session !== undefined) this.#tidy(sessionKey, session);
-  }
-
+  /** @param session - as it was found in this tick */
   #tidy(sessionKey: string, session: MemorySession): void {
-    if (session.isEmpty && this.#sessions.get(sessionKey) === session) this.#sessions.delete(sessionKey);
+    if (session.isEmpty) this.#sessions.delete(sessionKey);
   }
 
   #tellAll(): void {
-    for (let tell = this.#untold.shift(); tell !== undefined; tell = this.#untold.shift()) tell();
+    while (this.#untold.length > 0) this.#untold.shift()?.();
   }
 
   #tell(except: string | undefined, tell: (notices: Notices) => void): void {
@@ -268,10 +255,17 @@ class MemoryBackend implements Backend {
   }
 }
 
-const NO_EPILOGUES: readonly ReservedEpilogue[] = Object.freeze([]);
+const NOTHING: readonly never[] = Object.freeze([]);
 
-function concerns(stop: RecordedStop, request: ClaimRequest): boolean {
-  if (stop.number <= request.stopsJudged) return false;
-  if (stop.intent) return stop.selector.runId === request.runId;
-  return stop.nodeId !== request.nodeId && request.stopsSeen !== undefined && stop.number > request.stopsSeen;
+/** Runs that stand in a claim's way. A probe is told of the running ones, and granted nothing. */
+function refusal(
+  { mode, beside, whenQuiet }: ClaimRequest,
+  session: MemorySession | undefined,
+  stopsSeen: number,
+  epilogues: readonly ReservedEpilogue[],
+): ClaimAnswer | undefined {
+  const running = mode === 'concurrent' ? NOTHING : (session?.others('running', beside) ?? NOTHING);
+  if (mode === 'probe' || running.length > 0) return { kind: 'busy', live: running, stopsSeen, epilogues };
+  const stopping = whenQuiet ? (session?.others('stopping', beside) ?? NOTHING) : NOTHING;
+  return stopping.length > 0 ? { kind: 'not-quiet', live: stopping, stopsSeen, epilogues } : undefined;
 }

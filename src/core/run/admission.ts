@@ -127,14 +127,13 @@ export class Admission {
     if (!run.isLive) return { kind: 'over', result: abortedBeforeStart(run) };
     candidate.hasTakenOver = true;
     const cut = new Cut(rivals, this.#aborts.newStop('superseded', run.id));
-    const bySession = this.#recording.prepare(cut);
-    const own = bySession.get(run.sessionKey) ?? [];
-    bySession.delete(run.sessionKey);
-    for (const [sessionKey, prepared] of bySession) {
+    const stops = this.#recording.prepare(cut);
+    stops.forEach((sessionKey, prepared) => {
+      if (sessionKey === run.sessionKey) return;
       this.#recording.send(sessionKey, prepared, { reason: 'parent', record: undefined });
-    }
+    });
     try {
-      return this.#claims.send(candidate, own);
+      return this.#claims.send(candidate, stops.of(run.sessionKey));
     } finally {
       cut.finish();
     }

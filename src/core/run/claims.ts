@@ -209,13 +209,14 @@ export class Claims {
   /** Other nodes' runs come back with their owners: they are judged before they are replaced. */
   #mayReplace(candidate: Candidate, live: readonly StoredRun[]): Verdict | undefined {
     const { run } = candidate;
-    const remote = live.filter((other) => other.nodeId !== this.#runtime.nodeId);
-    const { authority } = this.#runtime;
-    if (!remote.every((other) => authority.may('supersede', run.owner, other))) {
-      return { kind: 'over', result: rejected('forbidden') };
+    const { authority, nodeId } = this.#runtime;
+    for (const other of live) {
+      if (other.nodeId !== nodeId && !authority.may('supersede', run.owner, other)) {
+        return { kind: 'over', result: rejected('forbidden') };
+      }
     }
     for (const other of live) {
-      if (remote.includes(other)) {
+      if (other.nodeId !== nodeId) {
         const isKnown = candidate.replaces.some(
           ({ runId, generation }) => runId === other.runId && generation === other.generation,
         );
@@ -264,7 +265,9 @@ export class Claims {
 const NOBODY: readonly never[] = Object.freeze([]);
 
 function replacesOf({ replaces }: Candidate, replaced: readonly PreparedStop[]): readonly StopItem[] {
-  return replaced.length === 0 ? replaces : [...replaced.map(({ item }) => item), ...replaces];
+  if (replaced.length === 0) return replaces;
+  const items = replaced.map(({ item }) => item);
+  return replaces.length === 0 ? items : [...items, ...replaces];
 }
 
 function over(run: ManagedRun): Verdict {

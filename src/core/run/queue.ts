@@ -209,13 +209,16 @@ export class Queue {
   #others(run: ManagedRun, isWanted: (other: ManagedRun) => boolean, end?: ManagedRun): readonly ManagedRun[] {
     let entry = this.#aborts.entries.firstInSession(run.sessionKey);
     if (entry === undefined || entry === end) return NOBODY;
-    const found: ManagedRun[] = [];
+    let found: ManagedRun[] | undefined;
     const ancestors = run.parent === undefined ? undefined : ancestorsOf(run);
     for (; entry !== undefined && entry !== end; entry = entry.nextInSession) {
       if (entry === run || !(entry instanceof ManagedRun) || !isWanted(entry)) continue;
-      if (ancestors?.includes(entry) !== true) found.push(entry);
+      if (ancestors?.includes(entry) === true) continue;
+      // An array that is made with its first entry takes less room than one that is empty and grows.
+      if (found === undefined) found = [entry];
+      else found.push(entry);
     }
-    return found;
+    return found ?? NOBODY;
   }
 
   #remove(lane: Lane, candidate: Candidate): void {

@@ -14,6 +14,7 @@ import type { HeldGrant } from '../lock/grant.js';
 import type { SessionLock } from '../lock/session-lock.js';
 import { ManagedRun } from './managed-run.js';
 import { RecordedStops } from './recorded-stops.js';
+import { SessionStops } from './session-stops.js';
 
 /** A cut run, and what the operation that records its stop does with its lock. */
 export interface PreparedStop {
@@ -61,20 +62,18 @@ export class Recording implements StopRecorder {
   }
 
   record(cut: Cut, request: AbortRequest | undefined, stopping: readonly Entry[]): Awaitable<Recorded> {
-    const bySession = this.prepare(cut);
+    const stops = this.prepare(cut);
+    const { reason } = cut.stop;
     const record = request === undefined ? undefined : this.#recordOf(request);
-    if (record !== undefined && !bySession.has(record.sessionKey)) {
-      bySession.set(record.sessionKey, []);
-    }
     const answers: Awaitable<boolean>[] = [];
-    for (const [sessionKey, prepared] of bySession) {
-      answers.push(
-        this.send(sessionKey, prepared, {
-          reason: cut.stop.reason,
-          record: record?.sessionKey === sessionKey ? record.record : undefined,
-        }),
-      );
+    if (record !== undefined) {
+      answers.push(this.send(record.sessionKey, stops.of(record.sessionKey), { reason, record: record.record }));
     }
+    stops.forEach((sessionKey, prepared) => {
+      if (sessionKey !== record?.sessionKey) {
+        answers.push(this.send(sessionKey, prepared, { reason, record: undefined }));
+      }
+    });
     for (const run of stopping) {
       if (run instanceof ManagedRun && run.generation > 0 && !run.isStopRecorded) answers.push(this.#again(run));
     }
@@ -107,8 +106,8 @@ export class Recording implements StopRecorder {
   }
 
   /** Notes, in the tick of the cut, which grants are revoked with it and which epilogues are due. */
-  prepare(cut: Cut): Map<string, PreparedStop[]> {
-    const bySession = new Map<string, PreparedStop[]>();
+  prepare(cut: Cut): SessionStops {
+    const stops = new SessionStops();
     for (const run of cut.entries) {
       if (!(run instanceof ManagedRun)) continue;
       const hasEpilogue = run.resources !== undefined && run.resources.epilogue.length > 0;
@@ -116,12 +115,9 @@ export class Recording implements StopRecorder {
         if (hasEpilogue) run.aftermath.epilogue = 'skipped';
         continue;
       }
-      const prepared = this.#prepareRun(run, hasEpilogue);
-      const others = bySession.get(run.sessionKey);
-      if (others === undefined) bySession.set(run.sessionKey, [prepared]);
-      else others.push(prepared);
+      stops.add(run.sessionKey, this.#prepareRun(run, hasEpilogue));
     }
-    return bySession;
+    return stops;
   }
 
   /** Sends a stop before everything unsent. True if the backend took it; never throws. */
@@ -167,8 +163,7 @@ export class Recording implements StopRecorder {
     for (const { run, grant } of prepared) {
       run.isStopRecorded = true;
       grant?.stopAnswered(true);
-      const token = epilogues.find((epilogue) => epilogue.runId === run.id)?.token ?? null;
-      this.#tokenKnown(run, token);
+      this.#tokenKnown(run, tokenOf(epilogues, run.id));
     }
   }
 
@@ -246,8 +241,7 @@ export class Recording implements StopRecorder {
   }
 
   #prepareRun(run: ManagedRun, hasEpilogue: boolean): PreparedStop {
-    const grants = run.resources === undefined ? [] : [...run.resources.grants];
-    const grant = grants.find((held) => held.sessionKey === run.sessionKey && held.isIdle && held.stop === undefined);
+    const grant = idleGrantOf(run);
     if (grant !== undefined) {
       grant.stop = 'sent';
       run.aftermath.lock = 'pending';
@@ -274,6 +268,19 @@ export class Recording implements StopRecorder {
   #quietly(call: () => Awaitable<void>): void {
     settle(call, () => {}, this.#runtime.onError);
   }
+}
+
+function idleGrantOf({ resources, sessionKey }: ManagedRun): HeldGrant | undefined {
+  if (resources === undefined) return undefined;
+  for (const held of resources.grants) {
+    if (held.sessionKey === sessionKey && held.isIdle && held.stop === undefined) return held;
+  }
+  return undefined;
+}
+
+function tokenOf(epilogues: readonly ReservedEpilogue[], runId: string): number | null {
+  for (const epilogue of epilogues) if (epilogue.runId === runId) return epilogue.token;
+  return null;
 }
 
 export function remoteItem(run: StoredRun): StopItem {
