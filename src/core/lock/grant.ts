@@ -61,7 +61,7 @@ export class HeldGrant implements Grant {
   readonly #overdue: LazySignal = new LazySignal();
   #writeGrace: Timer | undefined;
   /** Rejects the callers of sections that outlive the write grace. */
-  readonly #onRevoked: Set<(error: RunfenceError) => void> = new Set();
+  #onRevoked: Set<(error: RunfenceError) => void> | undefined = undefined;
 
   constructor(queue: LockQueue, token: number, run: LockingRun | undefined, since: number) {
     this.#queue = queue;
@@ -221,10 +221,11 @@ export class HeldGrant implements Grant {
 
   #beginSection(reject: (error: RunfenceError) => void): () => void {
     this.#sections += 1;
+    this.#onRevoked ??= new Set();
     this.#onRevoked.add(reject);
     return () => {
       this.#sections -= 1;
-      this.#onRevoked.delete(reject);
+      this.#onRevoked?.delete(reject);
       if (this.#sections === 0 && this.#state === 'ending') this.#over();
     };
   }
@@ -233,7 +234,7 @@ export class HeldGrant implements Grant {
     this.#isRevoked = true;
     this.#reason ??= 'lock-lost';
     this.#overdue.abort(this.#reason);
-    for (const reject of this.#onRevoked) reject(lockLost());
+    for (const reject of this.#onRevoked ?? []) reject(lockLost());
     this.#over();
   }
 

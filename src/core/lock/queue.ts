@@ -18,8 +18,8 @@ export class LockQueue {
   readonly key: string;
   readonly context: LockContext;
   readonly #waiters: Set<Waiter> = new Set();
-  /** Waiters that do not wait: refused if they are not served at once. */
-  readonly #impatient: Set<Waiter> = new Set();
+  /** Somebody came who does not wait, and is refused if not served at once. */
+  #hasImpatient = false;
   readonly #epilogues: EpilogueLine = new EpilogueLine();
   readonly #returns: Returns;
   #held: HeldGrant | undefined;
@@ -44,14 +44,14 @@ export class LockQueue {
 
   join(waiter: Waiter): void {
     this.#waiters.add(waiter);
-    if (waiter.timeoutMs === 0) this.#impatient.add(waiter);
+    if (waiter.timeoutMs === 0) this.#hasImpatient = true;
     this.pump();
+    if (waiter.isWaiting) waiter.startWaiting();
   }
 
   /** It was granted, or refused. */
   waiterLeft(waiter: Waiter): void {
     this.#waiters.delete(waiter);
-    this.#impatient.delete(waiter);
     this.#settleDown();
   }
 
@@ -277,7 +277,11 @@ export class LockQueue {
   }
 
   #refuseImpatient(): void {
-    for (const waiter of this.#impatient) if (waiter !== this.#asking) this.timeout(waiter);
+    if (!this.#hasImpatient) return;
+    this.#hasImpatient = this.#asking?.timeoutMs === 0;
+    for (const waiter of this.#waiters) {
+      if (waiter.timeoutMs === 0 && waiter !== this.#asking) this.timeout(waiter);
+    }
   }
 
   #holder({ run, token, since }: HeldGrant): LockHolder {

@@ -11,8 +11,9 @@ export class Returns {
   readonly #key: string;
   readonly #context: LockContext;
   /** Tokens that the backend did not take, and whom to tell once it has. */
-  readonly #owed: Map<number, () => void> = new Map();
-  readonly #sending: Set<number> = new Set();
+  #owed: Map<number, () => void> | undefined = undefined;
+  /** Sent and not answered: one at most where the backend answers at once. */
+  readonly #sending: number[] = [];
   #timer: Timer | undefined;
   /** The answer to a grant was lost, and who has the lock is not known yet. */
   #isReading = false;
@@ -24,7 +25,7 @@ export class Returns {
   }
 
   get isEmpty(): boolean {
-    return this.#owed.size === 0 && this.#sending.size === 0 && !this.#isReading;
+    return this.#sending.length === 0 && !this.#isReading && (this.#owed === undefined || this.#owed.size === 0);
   }
 
   /**
@@ -32,15 +33,15 @@ export class Returns {
    * @param takenLater - called if it did not, and then did
    */
   give(token: number, answered: (isTaken: boolean) => void, takenLater: () => void): void {
-    this.#sending.add(token);
+    this.#sending.push(token);
     settle(
       () => this.#unlock(token),
       () => {
-        this.#sending.delete(token);
+        this.#sent(token);
         answered(true);
       },
       (error) => {
-        this.#sending.delete(token);
+        this.#sent(token);
         this.#context.runtime.onError(error);
         if (!this.#context.isClosed) this.#owe(token, takenLater);
         answered(false);
@@ -85,41 +86,47 @@ export class Returns {
   giveStray(holder: LockHolder | undefined, taken: () => void): void {
     if (holder?.nodeId !== this.#context.runtime.nodeId) return;
     const { token } = holder;
-    if (!this.#sending.has(token) && !this.#owed.has(token)) this.give(token, taken, taken);
+    if (!this.#sending.includes(token) && this.#owed?.has(token) !== true) this.give(token, taken, taken);
   }
 
   /** The backend takes nothing any more. */
   close(): void {
     const { timers } = this.#context.runtime;
-    this.#owed.clear();
+    this.#owed = undefined;
     timers.cancel(this.#timer);
     this.#timer = undefined;
     this.known();
   }
 
   #owe(token: number, takenLater: () => void): void {
+    this.#owed ??= new Map();
     this.#owed.set(token, takenLater);
     this.#timer ??= this.#context.runtime.timers.after(RETRY_MS, () => {
       this.#timer = undefined;
-      const owed = [...this.#owed];
-      this.#owed.clear();
+      const owed = this.#owed ?? [];
+      this.#owed = undefined;
       for (const [again, later] of owed) this.#giveAgain(again, later);
     });
   }
 
   #giveAgain(token: number, takenLater: () => void): void {
-    this.#sending.add(token);
+    this.#sending.push(token);
     settle(
       () => this.#unlock(token),
       () => {
-        this.#sending.delete(token);
+        this.#sent(token);
         takenLater();
       },
       () => {
-        this.#sending.delete(token);
+        this.#sent(token);
         if (!this.#context.isClosed) this.#owe(token, takenLater);
       },
     );
+  }
+
+  #sent(token: number): void {
+    const at = this.#sending.indexOf(token);
+    if (at >= 0) this.#sending.splice(at, 1);
   }
 
   #unlock(token: number): Awaitable<boolean> {

@@ -16,7 +16,8 @@ export class Waiter implements Watcher {
   readonly timeoutMs: number;
   readonly onGranted: (grant: HeldGrant) => void;
   readonly onRefused: (error: unknown) => void;
-  readonly #timer: Timer | undefined;
+  #timer: Timer | undefined = undefined;
+  #isHolding = false;
 
   constructor(
     queue: LockQueue,
@@ -30,12 +31,20 @@ export class Waiter implements Watcher {
     this.timeoutMs = timeoutMs;
     this.onGranted = onGranted;
     this.onRefused = onRefused;
-    const isTimed = timeoutMs > 0 && timeoutMs !== Number.POSITIVE_INFINITY;
-    const { timers } = queue.context.runtime;
-    this.#timer = isTimed ? timers.after(timeoutMs, () => queue.timeout(this)) : undefined;
+    run?.watch(this);
+  }
+
+  /** It was not served at once, which most are: only then is there a time to limit. */
+  startWaiting(): void {
+    const { timers } = this.queue.context.runtime;
     // Somebody awaits it: the process must not exit under them.
     timers.hold();
-    run?.watch(this);
+    this.#isHolding = true;
+    if (this.timeoutMs <= 0 || this.timeoutMs === Number.POSITIVE_INFINITY) return;
+    const timer = timers.after(this.timeoutMs, () => this.queue.timeout(this));
+    // The clock is code of the host, and may have ended the waiting.
+    if (this.isWaiting) this.#timer = timer;
+    else timers.cancel(timer);
   }
 
   closed(error: RunfenceError): void {
@@ -60,7 +69,7 @@ export class Waiter implements Watcher {
     this.isWaiting = false;
     const { timers } = this.queue.context.runtime;
     timers.cancel(this.#timer);
-    timers.unhold();
+    if (this.#isHolding) timers.unhold();
     this.run?.unwatch(this);
   }
 }
