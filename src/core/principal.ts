@@ -1,5 +1,5 @@
 import { invalid } from './internal/errors.js';
-import { checkKey } from './internal/validate.js';
+import { isKey, notAKey } from './internal/validate.js';
 
 /**
  * Who acts. It comes from the host's authentication, never from what a request says of itself.
@@ -34,7 +34,7 @@ export function copyPrincipal(what: string, value: unknown): Principal {
     }
     const id = (value as Record<string, unknown>)[name];
     if (id === undefined) continue;
-    checkKey(`${what}.${name}`, id);
+    if (!isKey(id)) throw notAKey(`${what}.${name}`, id);
     copy[name] = id;
     given += 1;
   }

@@ -14,6 +14,14 @@ export interface Stop {
   readonly at: number;
 }
 
+/** What an entry is, as it was asked for. */
+export interface EntrySpec {
+  readonly sessionKey: string | undefined;
+  readonly kind: string;
+  readonly owner: Principal | undefined;
+  readonly tags: readonly string[];
+}
+
 /**
  * Something that can be aborted: a run, or what a host registered by itself. The order of the
  * steps is the registry's; what a step does is the entry's.
@@ -25,23 +33,27 @@ export abstract class Entry {
   previousInSession: Entry | undefined = undefined;
 
   readonly id: string;
-  readonly sessionKey: string | undefined;
-  readonly kind: string;
-  readonly owner: Principal | undefined;
-  readonly tags: readonly string[];
+  readonly spec: EntrySpec;
 
-  constructor(
-    id: string,
-    sessionKey: string | undefined,
-    kind: string,
-    owner: Principal | undefined,
-    tags: readonly string[],
-  ) {
+  constructor(id: string, spec: EntrySpec) {
     this.id = id;
-    this.sessionKey = sessionKey;
-    this.kind = kind;
-    this.owner = owner;
-    this.tags = tags;
+    this.spec = spec;
+  }
+
+  get sessionKey(): string | undefined {
+    return this.spec.sessionKey;
+  }
+
+  get kind(): string {
+    return this.spec.kind;
+  }
+
+  get owner(): Principal | undefined {
+    return this.spec.owner;
+  }
+
+  get tags(): readonly string[] {
+    return this.spec.tags;
   }
 
   /** As questions to the authority name it: an entry is their target. */

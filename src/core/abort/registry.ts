@@ -141,14 +141,9 @@ export class AbortRegistry {
     }
     const entry = new SignalEntry(
       this.runtime,
-      {
-        id: options.id,
-        sessionKey: options.sessionKey,
-        kind: options.kind ?? 'chat',
-        owner,
-        tags,
-        graceMs: DEFAULT_GRACE_MS,
-      },
+      options.id,
+      { sessionKey: options.sessionKey, kind: options.kind ?? 'chat', owner, tags },
+      DEFAULT_GRACE_MS,
       (released) => this.entries.remove(released),
     );
     this.entries.add(entry);

@@ -1,7 +1,6 @@
 import type { Runtime } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
-import type { Principal } from '../principal.js';
-import { Entry, type Stop } from './entry.js';
+import { Entry, type EntrySpec, type Stop } from './entry.js';
 import { abortError } from './reason.js';
 import type { RunReport } from './receipt.js';
 
@@ -19,22 +18,11 @@ export class SignalEntry extends Entry {
   timeout: Timer | undefined;
   readonly graceMs: number;
 
-  constructor(
-    runtime: Runtime,
-    options: {
-      readonly id: string;
-      readonly sessionKey: string | undefined;
-      readonly kind: string;
-      readonly owner: Principal | undefined;
-      readonly tags: readonly string[];
-      readonly graceMs: number;
-    },
-    released: (entry: SignalEntry) => void,
-  ) {
-    super(options.id, options.sessionKey, options.kind, options.owner, options.tags);
+  constructor(runtime: Runtime, id: string, spec: EntrySpec, graceMs: number, released: (entry: SignalEntry) => void) {
+    super(id, spec);
     this.#runtime = runtime;
     this.#released = released;
-    this.graceMs = options.graceMs;
+    this.graceMs = graceMs;
     this.status = 'running';
   }
 

@@ -1,5 +1,5 @@
 import type { Backend } from '../backend/port.js';
-import { invalid } from './errors.js';
+import { invalid, type RunfenceError } from './errors.js';
 
 /** Session keys, run ids and fingerprints come from strangers: what is longer is refused. */
 const LONGEST_KEY = 1024;
@@ -20,9 +20,15 @@ export function checkObject(what: string, value: unknown, known: ReadonlySet<str
 }
 
 export function checkKey(what: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string' || value.length > LONGEST_KEY || value.trim() === '') {
-    throw invalid(`${what} must be a non-blank string of at most ${LONGEST_KEY} characters: got ${describe(value)}.`);
-  }
+  if (!isKey(value)) throw notAKey(what, value);
+}
+
+export function isKey(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= LONGEST_KEY && value.trim() !== '';
+}
+
+export function notAKey(what: string, value: unknown): RunfenceError {
+  return invalid(`${what} must be a non-blank string of at most ${LONGEST_KEY} characters: got ${describe(value)}.`);
 }
 
 /** Not the value itself: it may be a stranger's, or long. */

@@ -20,15 +20,11 @@ export class Ends {
   }
 
   send(request: EndRequest): void {
-    const failed = (error: unknown): void => {
-      this.#runtime.onError(error);
-      this.#owe(request);
-    };
     try {
       const ended = this.#end(request);
-      if (isThenable(ended)) ended.then(undefined, failed);
+      if (isThenable(ended)) ended.then(undefined, (error) => this.#failed(request, error));
     } catch (error) {
-      failed(error);
+      this.#failed(request, error);
     }
   }
 
@@ -41,6 +37,11 @@ export class Ends {
 
   #end(request: EndRequest): Awaitable<void> {
     return this.#operations.send(request.sessionKey, () => this.#operations.backend.end(request));
+  }
+
+  #failed(request: EndRequest, error: unknown): void {
+    this.#runtime.onError(error);
+    this.#owe(request);
   }
 
   #owe(request: EndRequest): void {

@@ -27,7 +27,7 @@ const COMMIT_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs']);
  * runs have lives in side objects that are made on first use.
  */
 export class ManagedRun extends UnwindingRun implements Run, FencedRun {
-  declare readonly sessionKey: string;
+  declare readonly spec: RunSpec;
   current = false;
   startedAt = 0;
   /** The caller owns the control flow: finishing the handle is what unwinds it. */
@@ -38,7 +38,6 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   isRefused = false;
   result: unknown = undefined;
   deadline: Timer | undefined = undefined;
-  readonly spec: RunSpec;
   readonly parentId: string | undefined;
   /** The nearest ancestor that was not quiet when it was last looked for. */
   parent: ManagedRun | undefined;
@@ -50,7 +49,6 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   constructor(host: RunHost, id: string, spec: RunSpec, parent: ManagedRun | undefined) {
     super(host, id, spec);
-    this.spec = spec;
     this.parent = parent;
     this.parentId = parent?.id;
   }
@@ -64,6 +62,10 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     const { signal } = this.#controller;
     if (this.stop !== undefined && !signal.aborted) this.#controller.abort(this.closedError());
     return signal;
+  }
+
+  override get sessionKey(): string {
+    return this.spec.sessionKey;
   }
 
   get reason(): AbortReason | undefined {

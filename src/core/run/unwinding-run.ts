@@ -29,7 +29,7 @@ export abstract class UnwindingRun extends WatchedEntry {
   #aftermath: Aftermath | undefined = undefined;
 
   constructor(host: RunHost, id: string, spec: RunSpec) {
-    super(id, spec.sessionKey, spec.kind, spec.owner, spec.tags);
+    super(id, spec);
     this.host = host;
   }
 

@@ -7,11 +7,7 @@ const runtime = new Runtime({});
 
 function entryOf(id: string, options: { readonly sessionKey?: string } = { sessionKey: 's' }): SignalEntry {
   const { sessionKey } = options;
-  return new SignalEntry(
-    runtime,
-    { id, sessionKey, kind: 'chat', owner: undefined, tags: [], graceMs: 0 },
-    () => undefined,
-  );
+  return new SignalEntry(runtime, id, { sessionKey, kind: 'chat', owner: undefined, tags: [] }, 0, () => undefined);
 }
 
 function indexOf(...entries: readonly SignalEntry[]): EntryIndex {
