@@ -52,6 +52,7 @@ defineOnPrototype(RunfenceError, BRAND, true);
  *
  * @param value - anything that was caught
  * @param code - if given, only an error with this code counts
+ * @returns true for an error of runfence, with that code if one was given
  */
 export function isRunfenceError(value: unknown, code?: ErrorCode): value is RunfenceError {
   return (
