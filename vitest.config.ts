@@ -36,6 +36,16 @@ export default defineConfig({
       {
         extends: true,
         resolve,
+        test: {
+          name: 'process',
+          include: ['test/process/**/*.test.ts'],
+          setupFiles: ['./test/process/left-behind.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        resolve,
         test: { name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 30_000 },
       },
       {

@@ -27,7 +27,11 @@ export type ErrorCode =
   /** Told to `onError` once: a principal was refused a run that has no owner. */
   | 'OWNER_MISSING'
   /** Told to `onError`: a run has ended, and something of it is still there after its grace. */
-  | 'NOT_STOPPED';
+  | 'NOT_STOPPED'
+  /** A process could not be started; `cause` is the system's error. */
+  | 'PROCESS_NOT_STARTED'
+  /** The process is being killed or is gone, and what was asked of it needs one that lives. */
+  | 'PROCESS_STOPPED';
 
 const BRAND = Symbol.for('runfence.error');
 

@@ -1,0 +1,9 @@
+/**
+ * Processes that die with their run: the whole tree, by proof.
+ *
+ * @packageDocumentation
+ */
+
+export type { KillOptions, KillReport, ProcessHandle, Survivor, Termination, TerminationCause } from './handle.js';
+export type { SpawnOptions } from './options.js';
+export { spawn } from './spawn.js';
