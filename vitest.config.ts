@@ -40,6 +40,7 @@ export default defineConfig({
           name: 'process',
           include: ['test/process/**/*.test.ts'],
           setupFiles: ['./test/process/left-behind.ts'],
+          execArgv: ['--expose-gc'],
           testTimeout: 20_000,
         },
       },

@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { Run } from '../index.js';
 
+type Chunk = Uint8Array<ArrayBuffer>;
+
 /**
  * One output of a process. It is read only as fast as its reader reads: what waits here is at most Node's buffer, and a
  * process that writes more waits in its `write`. Once nobody can read it any more it is read and dropped, so that a
@@ -9,7 +11,7 @@ import type { Run } from '../index.js';
 export class Output {
   readonly #source: Readable | undefined;
   readonly #heard: () => void;
-  #stream: ReadableStream<Uint8Array>;
+  #stream: ReadableStream<Chunk>;
   #reader!: Reader;
   #isDropping = false;
 
@@ -28,7 +30,7 @@ export class Output {
   }
 
   /** The output from here on, behind the fence of the run that has it. */
-  get stream(): ReadableStream<Uint8Array> {
+  get stream(): ReadableStream<Chunk> {
     return this.#stream;
   }
 
@@ -63,7 +65,7 @@ export class Output {
     this.#reader.wake();
   }
 
-  #open(run: Run): ReadableStream<Uint8Array> {
+  #open(run: Run): ReadableStream<Chunk> {
     const reader = new Reader(this.#source, this.#heard, () => {
       if (this.#reader === reader) this.#drop();
     });
@@ -73,11 +75,11 @@ export class Output {
 }
 
 /** Takes a chunk from the source only when it is asked: what it does not hand on stays for the next reader. */
-class Reader implements UnderlyingDefaultSource<Uint8Array> {
+class Reader implements UnderlyingDefaultSource<Chunk> {
   readonly #source: Readable | undefined;
   readonly #heard: () => void;
   readonly #cancelled: () => void;
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #controller: ReadableStreamDefaultController<Chunk> | undefined;
   #isOver = false;
   wake: () => void = () => {};
 
@@ -87,14 +89,14 @@ class Reader implements UnderlyingDefaultSource<Uint8Array> {
     this.#cancelled = cancelled;
   }
 
-  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+  start(controller: ReadableStreamDefaultController<Chunk>): void {
     this.#controller = controller;
   }
 
-  async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+  async pull(controller: ReadableStreamDefaultController<Chunk>): Promise<void> {
     while (!this.#isOver) {
       const source = this.#source;
-      const chunk: Uint8Array | null = source?.read() ?? null;
+      const chunk: Chunk | null = source?.read() ?? null;
       if (chunk !== null) {
         this.#heard();
         controller.enqueue(chunk);

@@ -71,11 +71,11 @@ export class OwnedProcess implements ProcessHandle {
     return this.#stdin;
   }
 
-  get stdout(): ReadableStream<Uint8Array> {
+  get stdout(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#outputs.stdout.stream;
   }
 
-  get stderr(): ReadableStream<Uint8Array> {
+  get stderr(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#outputs.stderr.stream;
   }
 
