@@ -137,10 +137,10 @@ test('names are on the prototypes, so that a copied or logged error has no extra
 });
 
 describe('every code', () => {
-  const core = new URL('../../../src/core/', import.meta.url);
-  const files = readdirSync(core, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
-  const read = (path: string): string => readFileSync(new URL(path.replaceAll('\\', '/'), core), 'utf8');
-  const union = /export type ErrorCode =([\s\S]*?);\n\n/.exec(read('internal/errors.ts'))?.[1] ?? '';
+  const src = new URL('../../../src/', import.meta.url);
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
+  const read = (path: string): string => readFileSync(new URL(path.replaceAll('\\', '/'), src), 'utf8');
+  const union = /export type ErrorCode =([\s\S]*?);\n\n/.exec(read('core/internal/errors.ts'))?.[1] ?? '';
   const codes = [...union.matchAll(/'([A-Z_]+)'/g)].map((match) => match[1] as ErrorCode);
   const thrown = files.map((path) => read(path).replace(union, '')).join('\n');
 
