@@ -1,5 +1,5 @@
 /**
- * Row 16: how long until a whole tree of processes is gone, and what of it is still there a second later. Each tree is
+ * Row 16: how long until a whole tree of processes is gone, and what of it is still there half a second later. Each tree is
  * stopped by runfence, by execa and by tree-kill in turn. A witness of its own looks at the pids that the leaves told.
  * Linux only, since the witness reads `/proc`. Alone: `npx tsx --tsconfig tsconfig.json bench/rows/16-tree-kill.ts`.
  */
@@ -16,7 +16,7 @@ import treeKill from 'tree-kill';
 
 const GRACE_MS = 100;
 /** What is there after that is an orphan. */
-const WATCH_MS = 1_000;
+const WATCH_MS = 500;
 const REPETITIONS = 15;
 
 const LEAF = `sh -c 'echo leaf $$; exec sleep 60'`;
@@ -86,7 +86,7 @@ export interface TreeKill {
   /** Median ms from the stop until all of the tree was gone; `undefined` if that never was. */
   readonly goneMs: number | undefined;
   readonly p90Ms: number | undefined;
-  /** The most that was left after a second. */
+  /** The most that was left after half a second. */
   readonly orphans: number;
 }
 

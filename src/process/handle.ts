@@ -24,8 +24,9 @@ export interface ProcessHandle extends AsyncDisposable {
    *
    * @param signal - for example `SIGINT`
    * @returns false if the process has ended: then its group is not known to be its own any more
+   * @throws `INVALID_OPTIONS` if this system has no such signal
    */
-  signal(signal: NodeJS.Signals): boolean;
+  signal(signal: SignalName): boolean;
 
   /**
    * Kills it and all that came of it: SIGTERM, `graceMs`, SIGKILL, to its group and to every descendant that left it.
@@ -47,6 +48,9 @@ export interface ProcessHandle extends AsyncDisposable {
    */
   transfer(run: Run): void;
 }
+
+/** A signal by its name, such as `SIGINT`. */
+export type SignalName = `SIG${string}`;
 
 /** How hard to kill. */
 export interface KillOptions {
@@ -81,7 +85,7 @@ export interface Termination {
   /** `undefined` if a signal ended it. */
   readonly exitCode: number | undefined;
   /** `undefined` if it exited by itself. */
-  readonly signal: NodeJS.Signals | undefined;
+  readonly signal: SignalName | undefined;
 }
 
 /**

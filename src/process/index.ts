@@ -4,6 +4,14 @@
  * @packageDocumentation
  */
 
-export type { KillOptions, KillReport, ProcessHandle, Survivor, Termination, TerminationCause } from './handle.js';
+export type {
+  KillOptions,
+  KillReport,
+  ProcessHandle,
+  SignalName,
+  Survivor,
+  Termination,
+  TerminationCause,
+} from './handle.js';
 export type { SpawnOptions } from './options.js';
 export { spawn } from './spawn.js';

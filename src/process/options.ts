@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { type Run, RunfenceError } from '../index.js';
 
 /** How a process is started, and how it is stopped. */
@@ -85,6 +86,11 @@ export function checkGrace(value: unknown): asserts value is number | undefined 
   if (typeof value !== 'number' || !(value >= 0 && value <= LONGEST_GRACE_MS)) {
     throw invalid(`graceMs must be a number of ms, 0 to ${LONGEST_GRACE_MS}.`);
   }
+}
+
+export function checkSignal(value: unknown): asserts value is NodeJS.Signals {
+  if (typeof value === 'string' && Object.hasOwn(constants.signals, value)) return;
+  throw invalid('signal must be the name of a signal of this system, such as SIGINT.');
 }
 
 export function graceFor(run: Run, { graceMs }: SpawnOptions): number {

@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { Writable } from 'node:stream';
 import { type AbortReason, type Attached, type Run, RunfenceError } from '../index.js';
-import type { KillOptions, KillReport, ProcessHandle, Termination, TerminationCause } from './handle.js';
+import type { KillOptions, KillReport, ProcessHandle, SignalName, Termination, TerminationCause } from './handle.js';
 import { KillLadder, type LadderEnd } from './kill-ladder.js';
-import { checkGrace, checkObject, graceFor, type SpawnOptions } from './options.js';
+import { checkGrace, checkObject, checkSignal, graceFor, type SpawnOptions } from './options.js';
 import { Output } from './output.js';
 import { Silence } from './silence.js';
 import { Survivors } from './survivors.js';
@@ -84,7 +84,8 @@ export class OwnedProcess implements ProcessHandle {
     this.#isHandedOut = true;
   }
 
-  signal(signal: NodeJS.Signals): boolean {
+  signal(signal: SignalName): boolean {
+    checkSignal(signal);
     return this.#tree.signalOnce(signal);
   }
 

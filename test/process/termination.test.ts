@@ -154,6 +154,15 @@ describe('a no-output timeout', () => {
 });
 
 describe('one signal', () => {
+  test.each(['SIGNOTHING', 'SIGtoString', '', 9])('%j is refused', async (signal) => {
+    const { run, child } = await shell('exec sleep 60');
+    const refused = expect.objectContaining({ code: 'INVALID_OPTIONS' });
+    expect(() => child.signal(signal as 'SIGINT')).toThrow(refused);
+    expect(isRunning(child.pid)).toBe(true);
+    run.complete();
+    await child.exited;
+  });
+
   test('goes to the whole group, and nothing follows it', async () => {
     const { run, handle, pids, text } = await grow('deaf.sh', 2);
     const deaf = (): boolean => /^deaf/m.test(text());
