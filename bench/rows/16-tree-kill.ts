@@ -1,6 +1,6 @@
 /**
- * Row 16: how long until a whole tree of processes is gone, and what of it is still there half a second later. Each tree is
- * stopped by runfence, by execa and by tree-kill in turn. A witness of its own looks at the pids that the leaves told.
+ * Row 16: how long until a whole tree of processes is gone, and what of it is still there a second later. Each tree is
+ * stopped by runfence, by execa, by tree-kill, and by a bare signal to its group (the floor) in turn. A witness of its own looks at the pids that the leaves told.
  * Linux only, since the witness reads `/proc`. Alone: `npx tsx --tsconfig tsconfig.json bench/rows/16-tree-kill.ts`.
  */
 import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
@@ -16,7 +16,7 @@ import treeKill from 'tree-kill';
 
 const GRACE_MS = 100;
 /** What is there after that is an orphan. */
-const WATCH_MS = 500;
+const WATCH_MS = 1_000;
 const REPETITIONS = 15;
 
 const LEAF = `sh -c 'echo leaf $$; exec sleep 60'`;
@@ -63,6 +63,20 @@ const SIDES: Readonly<Record<string, Side>> = {
     return { pid: child.pid ?? 0, leaves, stop: stopNow, end: async () => child.stdout.destroy() };
   },
 
+  async 'bare group'(script, stop) {
+    const stdio = ['ignore', 'pipe', 'pipe'] as const;
+    const child: ChildProcess = spawnChild('sh', ['-c', script], { stdio: [...stdio], detached: true });
+    const { pid = 0 } = child;
+    const leaves = await leavesOf(child.stdout as Readable);
+    const stopNow = async (): Promise<void> => {
+      process.kill(-pid, stop === 'KILL' ? 'SIGKILL' : 'SIGTERM');
+      if (stop === 'KILL') return;
+      await sleep(GRACE_MS);
+      if (leaves.some(isRunning)) signalGroup(pid);
+    };
+    return { pid, leaves, stop: stopNow, end: async () => child.stdout?.destroy() };
+  },
+
   async 'tree-kill'(script, stop) {
     const child: ChildProcess = spawnChild('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'pipe'] });
     const { pid = 0 } = child;
@@ -86,7 +100,7 @@ export interface TreeKill {
   /** Median ms from the stop until all of the tree was gone; `undefined` if that never was. */
   readonly goneMs: number | undefined;
   readonly p90Ms: number | undefined;
-  /** The most that was left after half a second. */
+  /** The most that was left after a second. */
   readonly orphans: number;
 }
 
@@ -130,6 +144,14 @@ async function once(tree: string, stop: Stop, side: string): Promise<{ ms: numbe
   for (const pid of orphans) process.kill(pid, 'SIGKILL');
   await started.end();
   return { ms, orphans: orphans.length };
+}
+
+function signalGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nobody is left in it.
+  }
 }
 
 function isRunning(pid: number): boolean {

@@ -62,8 +62,8 @@ export class OwnedProcess implements ProcessHandle {
     child.stdin?.on('error', () => {});
     child.on('error', () => {});
     child.once('exit', (code, signal) => void this.#hasExited(code ?? undefined, signal ?? undefined));
-    this.#startTimers();
     this.#attached = this.#attachTo(run);
+    this.#startTimers();
   }
 
   get stdin(): WritableStream<Uint8Array | string> | undefined {

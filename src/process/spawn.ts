@@ -55,11 +55,21 @@ export async function spawn(
     const [error] = await once(child, 'error').catch((thrown: unknown) => [thrown]);
     throw notStarted(command, options, error);
   }
-  const owned = new OwnedProcess(run, command, child, treeOf(child, mark), options);
+  const owned = own(run, command, child, mark, options);
   await once(child, 'spawn');
   run.throwIfStale();
   owned.handOut();
   return owned;
+}
+
+function own(run: Run, command: string, child: ChildProcess, mark: string, options: SpawnOptions): OwnedProcess {
+  try {
+    return new OwnedProcess(run, command, child, treeOf(child, mark), options);
+  } catch (error) {
+    // Nobody would ever stop it. In this tick its pid is still its own.
+    child.kill('SIGKILL');
+    throw error;
+  }
 }
 
 function start(command: string, args: readonly string[], options: SpawnOptions, mark: string): ChildProcess {

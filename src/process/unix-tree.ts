@@ -13,6 +13,8 @@ export class UnixTree implements Tree {
   readonly #leader: ProcessEntry;
   readonly #mark: string;
   readonly #remembered: Map<number, number> = new Map();
+  /** Members that cannot be recognised later, with their groups. */
+  readonly #doubtful: Map<number, number> = new Map();
   readonly #asked: Set<string> = new Set();
   #isReaped = false;
 
@@ -29,9 +31,9 @@ export class UnixTree implements Tree {
   }
 
   signalOnce(signal: NodeJS.Signals): boolean {
-    // Not the group of a leader that was reaped: to prove that it is still ours takes a look at all processes.
+    // Not the group of a leader that has ended: to prove that it is still ours takes a look at all processes.
     const { pid, group } = this.#leader;
-    return !this.#isReaped && pid > 1 && this.#send(pid === group ? -pid : pid, signal);
+    return pid > 1 && !this.hasLeaderEnded() && this.#send(pid === group ? -pid : pid, signal);
   }
 
   hasLeaderEnded(): boolean {
@@ -59,9 +61,16 @@ export class UnixTree implements Tree {
         isMarked: ({ pid }: ProcessEntry) => this.#table.isMarked(pid, this.#mark),
       };
       const members = membersOf(table, known, process.pid);
-      for (const { pid, start } of members.entries) if (start !== undefined) this.#remembered.set(pid, start);
+      for (const { pid, start, group } of members.entries) {
+        if (start === undefined) this.#doubtful.set(pid, group);
+        else this.#remembered.set(pid, start);
+      }
       act(members);
-      return [...members.entries].filter(({ isDead }) => !isDead).map((entry) => this.#member(entry));
+      // Not signalled, since it may be a stranger by now; but neither is it proven to be gone.
+      const isDoubtful = ({ pid, group }: ProcessEntry): boolean => this.#doubtful.get(pid) === group;
+      return table
+        .filter((entry) => !entry.isDead && (members.entries.has(entry) || isDoubtful(entry)))
+        .map((entry) => this.#member(entry));
     };
     const table = this.#table.read();
     return 'then' in table ? table.then(found) : found(table);

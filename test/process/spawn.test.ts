@@ -95,6 +95,18 @@ describe('what cannot be started is one clear error, and nothing of it is left o
   });
 });
 
+test('a process that could not be tied to its run does not go on without it', async () => {
+  const run = await begin(controlled());
+  const failure = new Error('no file descriptor');
+  const attach = (): never => {
+    throw failure;
+  };
+  Object.defineProperty(run, 'attach', { value: attach });
+  await expect(spawn(run, 'sleep', ['60'])).rejects.toBe(failure);
+  await expect.poll(markedProcesses).toEqual([]);
+  run.complete();
+});
+
 describe('options', () => {
   test.each([
     ['an empty command', '', [], {}],

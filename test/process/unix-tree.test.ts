@@ -179,6 +179,17 @@ describe('signals', () => {
 });
 
 describe('what the system cannot say', () => {
+  test('about who is who is no proof either: such a process is named, and not signalled', async () => {
+    const { tree, table, sent } = fakeTree();
+    const young = entry(1_001, { ...OURS, start: undefined });
+    table.entries = [young];
+    await tree.leaderReaped();
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([1_001]);
+    expect(sent).toEqual([]);
+    table.entries = [{ ...young, group: 8, session: 8 }];
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+  });
+
   test('is no proof of an end, and nobody is signalled for it', async () => {
     const { tree, table, sent } = fakeTree();
     const [found] = await tree.sweep('SIGTERM');
