@@ -40,7 +40,7 @@ export interface ProcessHandle extends AsyncDisposable {
 
   /**
    * Gives it to another run: from here on it is stopped with that one, and `stdout` and `stderr` are new streams behind
-   * its fence. The streams that were handed out before end here; nothing of the output is lost.
+   * its fence. The streams that were handed out before end here; what they have not delivered goes on in the new ones.
    *
    * @param run - a run that is current
    * @throws `PROCESS_STOPPED` if it is gone or is being killed
