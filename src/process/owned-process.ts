@@ -196,11 +196,11 @@ export class OwnedProcess implements ProcessHandle {
   #hasSurvived({ survivors }: LadderEnd): void {
     // They may have inherited the pipes and keep them open for ever.
     for (const output of this.#all) output.destroy();
-    this.#survivors ??= new Survivors(this.#tree, () => this.#finish());
+    const run = this.#attached === undefined ? undefined : this.#run;
+    this.#survivors ??= new Survivors(this.#tree, run, () => this.#finish());
     // Each takes the place of the whole by its own name.
-    if (this.#attached === undefined || survivors.length === 0) return;
-    this.#survivors.name(survivors, this.#run);
-    this.#attached.release();
+    this.#survivors.name(survivors);
+    if (survivors.length > 0) this.#attached?.release();
   }
 
   async #hasExited(exitCode: number | undefined, signal: NodeJS.Signals | undefined): Promise<void> {

@@ -6,19 +6,24 @@ const LOOK_EVERY_MS = 1_000;
 /** What outlived its SIGKILL: named in its run's receipt, and tried again until it is gone. */
 export class Survivors {
   readonly #tree: Tree;
+  readonly #run: Run | undefined;
   readonly #finished: () => void;
   readonly #named: Map<number, { readonly member: Member; readonly gone: () => void }> = new Map();
   readonly #timer: NodeJS.Timeout;
 
-  /** @param finished - called when nobody is left */
-  constructor(tree: Tree, finished: () => void) {
+  /**
+   * @param run - whose leftovers they are; `undefined` if the tree was let go
+   * @param finished - called when nobody is left
+   */
+  constructor(tree: Tree, run: Run | undefined, finished: () => void) {
     this.#tree = tree;
+    this.#run = run;
     this.#finished = finished;
     this.#timer = setInterval(() => void this.#look(), LOOK_EVERY_MS).unref();
   }
 
   /** Each is a leftover of the run, until it is gone. */
-  name(members: readonly Member[], run: Run): void {
+  name(members: readonly Member[]): void {
     for (const member of members) {
       if (this.#named.has(member.pid)) continue;
       let gone = (): void => {};
@@ -26,7 +31,7 @@ export class Survivors {
         gone = resolve;
       });
       this.#named.set(member.pid, { member, gone });
-      run.attach({ name: `process ${member.name} (${member.pid})`, stop: () => {}, gone: isGone });
+      this.#run?.attach({ name: `process ${member.name} (${member.pid})`, stop: () => {}, gone: isGone });
     }
   }
 
@@ -40,6 +45,7 @@ export class Survivors {
   async #look(): Promise<void> {
     try {
       const left = await this.#tree.sweep('SIGKILL');
+      this.name(left);
       for (const [pid, { member, gone }] of this.#named) {
         if (member.isAlive()) continue;
         this.#named.delete(pid);

@@ -92,9 +92,10 @@ describe('who survives', () => {
       other.complete();
 
       isAlive = false;
-      tree.found = [member(8)];
+      // Somebody new has come of them.
+      tree.found = [member(8), member(9)];
       await vi.advanceTimersByTimeAsync(1_000);
-      expect(await leftovers()).toEqual(['process name-8 (8)']);
+      expect(await leftovers()).toEqual(['process name-8 (8)', 'process name-9 (9)']);
       child.kill('SIGKILL');
       await once(child, 'exit');
       tree.found = [];
