@@ -29,7 +29,11 @@ export type ErrorCode =
   /** Told to `onError`: a run has ended, and something of it is still there after its grace. */
   | 'NOT_STOPPED'
   /** Thrown by `expectQuiet` of `runfence/testing`: something is left; `left` names it. */
-  | 'NOT_QUIET';
+  | 'NOT_QUIET'
+  /** A process could not be started; `cause` is the system's error. */
+  | 'PROCESS_NOT_STARTED'
+  /** The process is being killed or is gone, and what was asked of it needs one that lives. */
+  | 'PROCESS_STOPPED';
 
 const BRAND = Symbol.for('runfence.error');
 

@@ -2,6 +2,7 @@ import type { RunStatus } from '../abort/entry.js';
 import type { AbortReason } from '../abort/reason.js';
 import type { FenceOptions } from '../fence/fence.js';
 import type { Awaitable } from '../internal/awaitable.js';
+import type { Clock } from '../internal/clock.js';
 import type { EpilogueContext } from '../lock/epilogue.js';
 import type { CommitContext } from '../lock/grant.js';
 import type { Principal } from '../principal.js';
@@ -35,6 +36,10 @@ export interface Run extends AsyncDisposable {
   readonly startedAt: number;
   /** The run that began it as a child. */
   readonly parentId: string | undefined;
+  /** How long it may take to become quiet once it is over, in ms. */
+  readonly graceMs: number;
+  /** The clock of its control: what is tied to the run takes its time from here. */
+  readonly clock: Clock;
 
   /** Whether it runs and nothing has stopped or replaced it. One field: call it per token. */
   isCurrent(): boolean;
