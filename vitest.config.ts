@@ -48,6 +48,17 @@ export default defineConfig({
       {
         extends: true,
         resolve,
+        test: {
+          name: 'process',
+          include: ['test/process/**/*.test.ts'],
+          setupFiles: ['./test/process/left-behind.ts'],
+          execArgv: ['--expose-gc'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        resolve,
         test: { name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 30_000 },
       },
       {

@@ -1,7 +1,7 @@
 /**
  * Run control for agent servers: a stop that really stops.
  *
- * @packageDocumentation
+ * @module runfence
  */
 
 export type { RunStatus } from './core/abort/entry.js';

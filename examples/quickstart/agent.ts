@@ -1,6 +1,7 @@
 import type OpenAI from 'openai';
 import { isRunAbortedError, type Run } from 'runfence';
-import type { Tool } from './tools.js';
+import { spawn } from 'runfence/process';
+import type { Tool, ToolContext } from './tools.js';
 import type { Entry, Transcript } from './transcript.js';
 
 export interface AgentOptions {
@@ -41,10 +42,11 @@ export function createAgent({ openai, model, tools, transcript }: AgentOptions):
       if (tool === undefined) return `There is no tool ${name}.`;
       const storeReport = (id: string, report: string): Promise<void> =>
         save({ id, role: 'report', text: report, state: 'complete' });
+      const start: ToolContext['spawn'] = (command, args, options) => spawn(run, command, args, options);
       // Once the run is stopped a gated tool does not start, and nobody waits for one that is running.
       const execute = run.gate(tool.execute, { name });
       try {
-        return await execute(JSON.parse(input || '{}'), { signal: run.signal, say, save: storeReport });
+        return await execute(JSON.parse(input || '{}'), { signal: run.signal, say, spawn: start, save: storeReport });
       } catch (error) {
         if (isRunAbortedError(error)) throw error; // a stop is never a tool's result
         return `The tool failed: ${String(error)}`;

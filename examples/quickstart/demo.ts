@@ -55,6 +55,7 @@ function printTable(line: Timeline, measured: readonly Measured[]): void {
     row('lock, from the epilogue to the next', (scene) =>
       scene.handOverMs === undefined ? '-' : ms(scene.handOverMs),
     ),
+    row('last process gone', (scene) => (scene.processesMs === undefined ? '-' : ms(scene.processesMs))),
     row('tokens generated after the stop', (scene) => String(scene.tokensAfter)),
     row('fenced effects in the receipt', (scene) => String(scene.fenced)),
     row('leftovers in the receipt', (scene) => scene.leftovers.join(', ') || 'none'),

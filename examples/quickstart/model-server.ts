@@ -6,6 +6,7 @@
  * Which script it plays is decided by the model's name (`scripted-deaf`) or else by a word in the last user message:
  *
  *   deaf    a long answer that goes on after the client hung up, as some providers do
+ *   checks  asks for the tool `run_checks`, then answers with its result
  *   report  asks for the tool `write_report` twice, then sums up the results
  *   time    asks for the tool `current_time`, then answers with it
  *   hello   a short answer
@@ -77,7 +78,7 @@ const LONG =
   'evenings: lamps along the towpath, a kettle on the stove, the gate creaking shut behind them, and the slow certainty ' +
   'of rising by another eight feet before the night is over.';
 
-const SCRIPTS: readonly string[] = ['deaf', 'report', 'time', 'hello'];
+const SCRIPTS: readonly string[] = ['deaf', 'report', 'checks', 'time', 'hello'];
 
 function textOf(content: unknown): string {
   if (typeof content === 'string') return content;
@@ -101,6 +102,7 @@ function chooseReply(request: ChatRequest): Reply {
       { name: 'write_report', arguments: JSON.stringify({ topic: 'canals' }) },
       { name: 'write_report', arguments: JSON.stringify({ topic: 'locks' }) },
     ],
+    checks: [{ name: 'run_checks', arguments: '{}' }],
     time: [{ name: 'current_time', arguments: '{}' }],
   };
   const offered = new Set(request.tools?.map((tool) => tool.function?.name));

@@ -1,10 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { ProcessHandle, SpawnOptions } from 'runfence/process';
 
 /** What a tool may do to the outside. Everything in here stops working for a run that was stopped. */
 export interface ToolContext {
   readonly signal: AbortSignal;
   /** Shows progress to the user. */
   readonly say: (text: string) => void;
+  /** Starts a process that is killed with the run, and all that comes of it. */
+  readonly spawn: (command: string, args: readonly string[], options: SpawnOptions) => Promise<ProcessHandle>;
   /** Stores a result beside the chat. */
   readonly save: (id: string, text: string) => Promise<void>;
 }
@@ -20,6 +24,20 @@ export const tools: Readonly<Record<string, Tool>> = {
     description: 'The current date and time.',
     parameters: { type: 'object', properties: {} },
     execute: async () => new Date().toISOString(),
+  },
+
+  /** Starts processes that start processes; some of them would rather not end. */
+  run_checks: {
+    description: 'Runs the checks of the project. Slow.',
+    parameters: { type: 'object', properties: {} },
+    async execute(_, context) {
+      const program = fileURLToPath(new URL('demo/checks.mjs', import.meta.url));
+      const checks = await context.spawn(process.execPath, [program], { graceMs: 200, timeoutMs: 60_000 });
+      for await (const lines of checks.stdout.pipeThrough(new TextDecoderStream())) {
+        for (const line of lines.trimEnd().split('\n')) context.say(`(${line}) `);
+      }
+      return `The checks ended with ${(await checks.exited).exitCode}.`;
+    },
   },
 
   /** A tool as one meets them: it takes its time, never looks at `context.signal`, and swallows its errors. */

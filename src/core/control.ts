@@ -62,6 +62,8 @@ export interface RunControl extends AsyncDisposable {
   /**
    * Runs work for a caller that answers before the run ends.
    *
+   * @param options - what the run is, and how it starts
+   * @param work - gets the run; called at once if the backend answers at once
    * @returns at admission: `started` or `queued` with the `runId` and an `outcome` that never
    *   rejects, `aborted` (over before it began), `duplicate`, or `rejected`
    * @throws `INVALID_OPTIONS`, `RUN_ID_CONFLICT`, `BACKEND_UNAVAILABLE`
@@ -71,6 +73,7 @@ export interface RunControl extends AsyncDisposable {
    * Runs work that gives a source, for handlers that return a stream. The run ends with the stream;
    * a consumer that cancels it, or does not read for `readTimeoutMs`, aborts the run as `disconnect`.
    *
+   * @param options - as for `start`, and `readTimeoutMs`
    * @param work - gives an async iterable or a `ReadableStream`, or a promise of one
    * @returns as `start`, and the fenced `stream`
    * @throws as `start`
@@ -79,16 +82,33 @@ export interface RunControl extends AsyncDisposable {
     options: StreamOptions,
     work: (run: Run) => Awaitable<AsyncIterable<T> | ReadableStream<T>>,
   ): Promise<StreamResult<T>>;
-  /** The one way to stop: `aborts.abort`. */
+  /**
+   * The one way to stop: `aborts.abort`. When the call returns its promise, no fenced effect and no gated function of
+   * the runs that it stops starts any more.
+   *
+   * @param selector - what to stop: all keys must match; `'all'` is everything
+   * @param options - `requester`, `reason`, `queued`, `intent`
+   * @returns a receipt, once the backend has taken the stop, or after `backendTimeoutMs`
+   * @throws `INVALID_OPTIONS`
+   */
   abort(selector: Selector | 'all', options?: AbortOptions): Promise<Receipt>;
-  /** Waits for a run's outcome: `runs.wait`. */
+  /**
+   * Waits for a run's outcome: `runs.wait`.
+   *
+   * @param runId - which run
+   * @param options - `kind`, `timeoutMs` (in ms; for ever by default), `signal`, `requester`
+   * @returns the outcome; `timeout`; or `unknown`, also for what the requester may not read
+   * @throws the reason of an aborted `signal`; `INVALID_OPTIONS`; `BACKEND_UNAVAILABLE`
+   */
   wait(runId: string, options?: WaitOptions): Promise<WaitOutcome>;
   /**
    * Shuts down: refuses new runs (children of live ones excepted), drops queued ones, waits for the
    * live ones, aborts the rest with `shutdown`, waits for quiet, closes the backend. Called again
-   * with a shorter grace, it shortens the first.
+   * with a shorter grace, it shortens the first. A backend that fails to close goes to `onError`.
    *
+   * @param options - `graceMs`: how long live runs may still end by themselves, in ms; 5 000 by default
    * @returns what became of the runs that were there
+   * @throws `INVALID_OPTIONS`
    */
   drain(options?: DrainOptions): Promise<QuietReport>;
   /** The registry of runs. */
@@ -98,9 +118,12 @@ export interface RunControl extends AsyncDisposable {
   /** The locks of the sessions. */
   readonly locks: SessionLock;
   /**
-   * Hears an event. A listener that throws goes to `onError`, and breaks nothing.
+   * Hears an event. A listener that throws or rejects goes to `onError`, and breaks nothing.
    *
-   * @returns the remover
+   * @param event - its name, one of `RunEvents`
+   * @param listener - called with the payload, when every list shows what the event announces
+   * @returns the remover. Safe to repeat
+   * @throws `INVALID_OPTIONS` for an unknown name
    */
   on<K extends keyof RunEvents & string>(event: K, listener: (event: RunEvents[K]) => unknown): () => void;
 }

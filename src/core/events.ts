@@ -36,7 +36,7 @@ export interface RunEvent {
 export interface RunAbortedEvent extends RunEvent {
   /** Why. */
   readonly reason: AbortReason;
-  /** Who asked; `undefined` is the host itself. */
+  /** Who asked; `undefined` is the host itself, and a takeover: `supersededBy` says by which run. */
   readonly requester: Requester | undefined;
   /** The run that took over, for the reason `superseded`. */
   readonly supersededBy: string | undefined;

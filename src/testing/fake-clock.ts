@@ -83,9 +83,14 @@ export class FakeClock implements Clock {
     this.#wall += ms;
   }
 
-  /** Moves both clocks by `ms`, fires what falls due in its order, and lets promises settle after each. */
+  /**
+   * Lets promises settle, moves both clocks by `ms`, fires what falls due in its order, and lets promises settle after
+   * each. What was ready before the call is seen before any timer.
+   */
   async advance(ms: number): Promise<void> {
     const end = this.#time + ms;
+    // An answer that is there, and only not heard yet, is not late.
+    await flush();
     for (;;) {
       const due = [...this.#timers]
         .filter((timer) => timer.at <= end)

@@ -2,7 +2,7 @@
  * Helpers for the tests of servers that use runfence: time without waiting, a backend that fails and
  * delays on demand, and a check that nothing was left behind.
  *
- * @packageDocumentation
+ * @module runfence/testing
  */
 
 export { type ExpectQuietOptions, expectQuiet, NotQuietError } from './expect-quiet.js';

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { format } from 'node:util';
+import { describe, expect, test, vi } from 'vitest';
 import { root } from '../../tools/entries.js';
 import {
   type Block,
@@ -33,12 +34,31 @@ test('README.md shows code', () => {
   expect(blocks.some(({ file }) => file === 'README.md')).toBe(true);
 });
 
-describe.each(blocks)('$title', ({ snippet, compileOnly }) => {
+/** Runs a block. Answers what it printed. */
+async function run(path: string): Promise<string> {
+  const lines: string[] = [];
+  const log = vi.spyOn(console, 'log').mockImplementation((...values: unknown[]) => {
+    lines.push(`${format(...values)}\n`);
+  });
+  try {
+    await import(/* @vite-ignore */ path);
+  } finally {
+    log.mockRestore();
+  }
+  return lines.join('');
+}
+
+describe.each(blocks)('$title', ({ snippet, compileOnly, output }) => {
   test('compiles', () => {
     expect(errors.get(snippet)).toEqual([]);
   });
 
-  if (!compileOnly) test('runs', () => import(/* @vite-ignore */ snippet.path));
+  if (!compileOnly) {
+    test('runs', async () => {
+      const printed = await run(snippet.path);
+      if (output !== undefined) expect(printed).toBe(output);
+    });
+  }
 });
 
 describe('the reader of blocks', () => {
@@ -63,6 +83,15 @@ describe('the reader of blocks', () => {
       { file: 'page.md', line: 3, code: 'one();\n', compileOnly: false, prelude: undefined },
       { file: 'page.md', line: 8, code: 'two();\n', compileOnly: true, prelude: 'server' },
     ]);
+  });
+
+  test('takes what the last block before it prints', () => {
+    const shown = ['<!-- output -->', '```', 'one', '```'];
+    const outputs = (...lines: string[]) => markdownBlocks('page.md', lines.join('\n')).map(({ output }) => output);
+    expect(outputs('```ts', '```', 'It prints:', ...shown, '```ts', '```')).toEqual(['one\n', undefined]);
+    expect(outputs('```ts', '```', '```sh', 'tsx a.ts', '```', ...shown)).toEqual(['one\n']);
+    expect(outputs('```ts', '```', '```ts', '```', ...shown)).toEqual([undefined, 'one\n']);
+    expect(outputs('```ts', '```', ...shown.slice(1))).toEqual([undefined]);
   });
 
   test('takes the blocks of docstrings and of no other comment', () => {
@@ -96,6 +125,7 @@ describe('a block', () => {
     code,
     compileOnly: false,
     prelude,
+    output: undefined,
   });
 
   test('that does not compile is an error with its line, prelude or not', () => {
@@ -119,6 +149,11 @@ describe('a block', () => {
   test('whose assertion does not hold fails when it is run', async () => {
     const { path } = writeSnippet(sample(7, 'console.assert(1 > 2);\n'), samples, samples);
     await expect(import(/* @vite-ignore */ path)).rejects.toThrow('does not hold');
+  });
+
+  test('that prints is heard, and other text than the page shows is told', async () => {
+    const { path } = writeSnippet(sample(8, "console.log('one', { two: 2 });\nconsole.log();\n"), samples, samples);
+    expect(await run(path)).toBe('one { two: 2 }\n\n');
   });
 
   test('with an unknown prelude is an error', () => {

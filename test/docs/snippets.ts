@@ -11,14 +11,18 @@ export interface Block {
   readonly code: string;
   readonly compileOnly: boolean;
   readonly prelude: string | undefined;
+  /** What it prints, where the page shows that. */
+  readonly output: string | undefined;
 }
 
 const fence = /^```ts\b([^\n]*)\n(.*?)^```[ \t]*$/gms;
 const prelude = /<!-- prelude: ([\w-]+) -->\s*$/;
+const output = /<!-- output -->\s*```\w*\n(.*?)^```[ \t]*$/ms;
 
 /**
  * The blocks of a page. One that is marked `ts compile-only` is not run. A comment before the fence,
- * `<!-- prelude: name -->`, names the code around it that the reader is not shown.
+ * `<!-- prelude: name -->`, names the code around it that the reader is not shown. The block after the
+ * comment `<!-- output -->` is what the last `ts` block before it prints.
  */
 export function markdownBlocks(file: string, text: string): Block[] {
   return [...text.matchAll(fence)].map((match) => {
@@ -29,6 +33,7 @@ export function markdownBlocks(file: string, text: string): Block[] {
       code: match[2] ?? '',
       compileOnly: (match[1] ?? '').split(/\s+/).includes('compile-only'),
       prelude: prelude.exec(before)?.[1],
+      output: output.exec(text.slice(match.index + match[0].length).split(/^```ts\b/m)[0] ?? '')?.[1],
     };
   });
 }

@@ -47,6 +47,11 @@ const sabotages: readonly Sabotage[] = [
     ],
   },
   {
+    name: 'the processes of a tool do not die with the run',
+    file: 'agent.ts',
+    replace: [['spawn(run, command, args, options)', "spawn(run, command, args, { ...options, atAbort: 'detach' })"]],
+  },
+  {
     name: 'there is no epilogue',
     file: 'agent.ts',
     replace: [['run.epilogue(', '(() => undefined)(']],

@@ -1,13 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Processes } from './processes.js';
 import { type Measured, SOON_MS, type Stage, since } from './stage.js';
 import { ms } from './timeline.js';
 
 /** How long a scene looks on after it is over: whatever comes late must have had its chance. */
 const WATCH_MS = 300;
 
+/** What the tool gives its processes between SIGTERM and SIGKILL. */
+const GRACE_MS = 200;
+
 export type Scene = (stage: Stage) => Promise<Measured>;
 
-export const scenes: readonly Scene[] = [stopInMidStream, takeover, midWrite, deafTool, shutdown];
+export const scenes: readonly Scene[] = [stopInMidStream, takeover, midWrite, deafTool, processTree, shutdown];
 
 async function stopInMidStream(stage: Stage): Promise<Measured> {
   const { line } = stage;
@@ -65,7 +69,7 @@ async function takeover(stage: Stage): Promise<Measured> {
   const goneOn = `${deaf} tokens after the hang-up, ${heard} shown`;
   line.check(deaf > 5 && heard === 0, 'the provider did go on, unheard', goneOn);
   stage.checkQuiet(old.receipt, 'takeover', 'superseded', stop);
-  return stage.measured('2 takeover', old, stop, handOverMs);
+  return stage.measured('2 takeover', old, stop, { handOverMs });
 }
 
 async function midWrite(stage: Stage): Promise<Measured> {
@@ -97,7 +101,7 @@ async function midWrite(stage: Stage): Promise<Measured> {
   const tokens = [begun, epilogue, successor].map((save) => save?.token).join(', ');
   line.check(inOrder, 'the lock comes after that write and the epilogue', `${ms(handOverMs)}, tokens ${tokens}`);
   stage.checkQuiet(old.receipt, 'double', 'superseded', stop);
-  return stage.measured('3 mid-write', old, stop, handOverMs);
+  return stage.measured('3 mid-write', old, stop, { handOverMs });
 }
 
 async function deafTool(stage: Stage): Promise<Measured> {
@@ -150,12 +154,50 @@ async function deafTool(stage: Stage): Promise<Measured> {
   line.check(isCounted, 'and counts its fenced effects', `${run?.fencedEffects}, we counted ${counted}`);
   const apartMs = stage.quietMs(receipt, stop) - since(stop.at, use?.endedAt);
   line.check(Math.abs(apartMs) < SOON_MS, 'it is quiet when the tool has ended', `${ms(Math.abs(apartMs))} apart`);
-  return stage.measured('4 deaf tool', answer, stop, handOverMs);
+  return stage.measured('4 deaf tool', answer, stop, { handOverMs });
+}
+
+async function processTree(stage: Stage): Promise<Measured> {
+  const { line } = stage;
+  line.scene('5  A tool has started a tree of processes');
+  const message = 'Please run the checks.';
+  const answer = stage.chat('checks', message);
+  await answer.until((it) => Processes.named(it.text).size === 4);
+  const processes = new Processes(Processes.named(answer.text), (name, pid) =>
+    line.event('system', `${name} (${pid}) is gone`),
+  );
+  line.event('system', `runs ${processes.describe()}`);
+
+  const stop = stage.stopsNow(message);
+  line.event('alice', 'POST /stop');
+  const receipt = await stage.alice.stop('checks');
+  line.event('alice', `has the receipt: ${receipt.result}, quiet: ${receipt.quiet}`);
+  await answer.done;
+  await sleep(WATCH_MS);
+
+  stage.checkStopped(answer, 'checks', 'user', stop);
+  const goneMs = (name: string): number => since(stop.at, processes.goneAt(name));
+  const polite = Math.max(goneMs('checks'), goneMs('linter'));
+  line.check(polite < GRACE_MS, 'what ends when it is asked is gone before the grace', ms(polite));
+  const escaped = goneMs('watcher');
+  line.check(escaped < GRACE_MS, 'so is what left for a session of its own', ms(escaped));
+  const forced = goneMs('compiler');
+  const isForced = forced >= GRACE_MS && forced < GRACE_MS + SOON_MS;
+  line.check(isForced, 'what ignores SIGTERM has its grace, and is killed then', ms(forced));
+  const left = processes.left();
+  line.check(left.length === 0, 'nothing is left of the tree', left.length === 0 ? 'no process' : left.join(', '));
+  const quietMs = stage.quietMs(receipt, stop);
+  // The witness looks every few ms.
+  const isHonest = receipt.quiet && quietMs >= forced - Processes.LOOK_MS * 4;
+  line.check(isHonest, 'the receipt says quiet when the last is gone, not before', ms(quietMs));
+  stage.checkQuiet(receipt, 'checks', 'user', stop);
+  processes.end();
+  return stage.measured('5 processes', answer, stop, { processesMs: forced });
 }
 
 async function shutdown(stage: Stage): Promise<Measured> {
   const { line } = stage;
-  line.scene('5  Ctrl-C: the server drains');
+  line.scene('6  Ctrl-C: the server drains');
   const message = 'Tell me about canals once more.';
   const answer = stage.chat('shutdown', message);
   await answer.until((it) => it.words >= 15);
@@ -176,5 +218,5 @@ async function shutdown(stage: Stage): Promise<Measured> {
   );
   line.check(isGone && closedMs < SOON_MS, 'the server is gone', `after ${ms(closedMs)}`);
   stage.checkQuiet(answer.receipt, 'shutdown', 'shutdown', stop);
-  return stage.measured('5 shutdown', answer, stop);
+  return stage.measured('6 shutdown', answer, stop);
 }

@@ -25,6 +25,8 @@ export interface Measured {
   readonly lastByteMs: number;
   readonly quietMs: number;
   readonly handOverMs: number | undefined;
+  /** When the last process of a tool was gone. */
+  readonly processesMs: number | undefined;
   readonly tokensAfter: number;
   readonly fenced: number;
   readonly leftovers: readonly string[];
@@ -155,23 +157,25 @@ export class Stage {
     this.line.check(isHonest && inTime, 'the receipt says quiet, not before the last write', evidence);
   }
 
-  measured(title: string, answer: Answer, stop: Stop, handOverMs?: number): Measured {
+  measured(title: string, answer: Answer, stop: Stop, times: Partial<Measured> = {}): Measured {
     const run = answer.receipt?.runs[0];
     return {
       title,
       lastByteMs: since(stop.at, answer.endingAt),
       quietMs: this.quietMs(answer.receipt, stop),
-      handOverMs,
+      handOverMs: undefined,
+      processesMs: undefined,
       tokensAfter: this.tokensFor(stop.message) - stop.tokens,
       fenced: run?.fencedEffects ?? Number.NaN,
       leftovers: run?.leftovers ?? ['no receipt'],
+      ...times,
     };
   }
 }
 
 /** Progress of a tool is shown, but is not part of the stored answer. */
 function withoutProgress(text: string): string {
-  return text.replace(/\(\w+, page \d+\) /g, '');
+  return text.replace(/\(\w+(, page)? \d+\) /g, '');
 }
 
 function describe({ chat, token, entries, refused }: Save): string {

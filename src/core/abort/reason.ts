@@ -1,6 +1,11 @@
 import { defineOnPrototype, isRunfenceError, RunfenceError } from '../internal/errors.js';
 
-/** Why a run was aborted. The first reason stays. */
+/**
+ * Why a run was aborted. The first reason stays. `user`: somebody asked. `superseded`: a newer run took over.
+ * `disconnect`: its client is gone. `timeout`: its time was over, running or queued. `parent`: the run that it is a
+ * child of ended. `upstream`: the signal that it was given was aborted. `shutdown`: the control drains.
+ * `heartbeat-lost`: its node lost the backend. `lock-lost`: its grant was lost. `policy`: a rule of the host.
+ */
 export type AbortReason =
   | 'user'
   | 'superseded'
@@ -42,6 +47,7 @@ export class RunAbortedError extends RunfenceError {
   /** Why the run was aborted. */
   readonly reason: AbortReason;
 
+  /** @param reason - why; hand one to a `signal` of your own, and the run that it aborts keeps the reason */
   constructor(reason: AbortReason) {
     super('RUN_ABORTED', MESSAGES[reason]);
     this.reason = reason;

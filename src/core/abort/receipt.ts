@@ -4,7 +4,11 @@ import type { Requester } from '../principal.js';
 import type { Entry } from './entry.js';
 import type { AbortReason } from './reason.js';
 
-/** What an abort found: `aborted` if it stopped anything. */
+/**
+ * What an abort found. `aborted`: it stopped something. `nothing-running`: nothing matched. `already-ended`: the run
+ * that was named is over, or stopping already. `stale-target`: the generation that was named is not the run's.
+ * `forbidden`: all that matched is what the requester may not stop.
+ */
 export type AbortResult = 'aborted' | 'nothing-running' | 'already-ended' | 'stale-target' | 'forbidden';
 
 /** How far the stop was recorded; `unreachable`: the local stop stands, the backend did not take it. */
@@ -28,6 +32,8 @@ export interface Receipt {
    * Waits until all these runs and their descendants are quiet, and reports what was seen.
    *
    * @param options - `timeoutMs`: how long to wait at most, in ms; by default the longest grace of the runs
+   * @returns what was seen; a wait that was over first is no error: `quiet` is false, and the leftovers are named
+   * @throws `INVALID_OPTIONS`
    */
   whenQuiet(options?: WhenQuietOptions): Promise<QuietReport>;
 }
@@ -48,10 +54,13 @@ export interface QuietReport {
   readonly runs: readonly RunReport[];
 }
 
-/** What became of the lock of an aborted run. */
+/** What became of the lock of an aborted run; `RunReport.lock` says what each means. */
 export type LockState = 'released' | 'pending' | 'revoked' | 'failed' | 'none';
 
-/** What became of the epilogue of an aborted run. */
+/**
+ * What became of the epilogue of an aborted run. `pending`: it waits for a write in flight, or runs. `failed`: it threw.
+ * `timed-out`: it took longer than `epilogueMs`. `skipped`: a later run had the lock before it. `none`: none was announced.
+ */
 export type EpilogueState = 'done' | 'pending' | 'failed' | 'timed-out' | 'skipped' | 'none';
 
 /** What was seen of one aborted run. */

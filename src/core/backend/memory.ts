@@ -23,6 +23,8 @@ import type {
 /**
  * The backend that lives in this process and answers at once. Give one to two controls, and they
  * stand for two nodes: generations come from one counter.
+ *
+ * @returns the backend; everything in it is gone with the process
  */
 export function memory(): Backend {
   return new MemoryBackend();

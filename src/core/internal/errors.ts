@@ -29,7 +29,11 @@ export type ErrorCode =
   /** Told to `onError`: a run has ended, and something of it is still there after its grace. */
   | 'NOT_STOPPED'
   /** Thrown by `expectQuiet` of `runfence/testing`: something is left; `left` names it. */
-  | 'NOT_QUIET';
+  | 'NOT_QUIET'
+  /** A process could not be started; `cause` is the system's error. */
+  | 'PROCESS_NOT_STARTED'
+  /** The process is being killed or is gone, and what was asked of it needs one that lives. */
+  | 'PROCESS_STOPPED';
 
 const BRAND = Symbol.for('runfence.error');
 
@@ -52,6 +56,7 @@ defineOnPrototype(RunfenceError, BRAND, true);
  *
  * @param value - anything that was caught
  * @param code - if given, only an error with this code counts
+ * @returns true for an error of runfence, with that code if one was given
  */
 export function isRunfenceError(value: unknown, code?: ErrorCode): value is RunfenceError {
   return (

@@ -41,15 +41,18 @@ export class Epilogue {
   }
 
   /** Runs the steps in order, each whatever became of the one before. `done` is called once, at the end or at the bound. */
-  start(runtime: Runtime, token: number, done: () => void): void {
+  start(
+    runtime: Runtime,
+    token: number,
+    done: (state: 'done' | 'failed' | 'timed-out', error?: unknown) => void,
+  ): void {
     const controller = new AbortController();
     let isOver = false;
     let failure: { error: unknown } | undefined;
     const timer = runtime.timers.after(this.#timeoutMs, () => {
       isOver = true;
       controller.abort(abortError('timeout'));
-      this.run.epilogueEnded('timed-out');
-      done();
+      done('timed-out');
     });
     const { signal } = controller;
     const step = (index: number): unknown => {
@@ -79,8 +82,7 @@ export class Epilogue {
         if (!isOver) {
           isOver = true;
           runtime.timers.cancel(timer);
-          this.run.epilogueEnded(failure === undefined ? 'done' : 'failed', failure?.error);
-          done();
+          done(failure === undefined ? 'done' : 'failed', failure?.error);
         }
       },
       runtime.onError,

@@ -138,7 +138,7 @@ export class LockQueue {
         if (answer.kind === 'stale') this.#refuseStale(waiter);
         // Cut between the question and the answer: its watcher is told in this very tick.
         else if (waiter.isWaiting && run?.isCurrent() !== false) this.#hold(waiter, answer.token, since);
-        else this.#giveBack(answer.token, () => {});
+        else this.#giveBack(answer.token);
       },
       (error) => {
         // First: a queue that nobody waits in would be forgotten, and its successor's grants taken for strays.
@@ -180,7 +180,7 @@ export class LockQueue {
       (error) => {
         this.context.runtime.onError(error);
         // What is still reserved stands in everybody's way.
-        this.#giveBack(token, () => {});
+        this.#giveBack(token);
         end('failed');
       },
     );
@@ -244,24 +244,25 @@ export class LockQueue {
     this.#isEngaged = true;
     this.#otherHolder = { runId: run.id, nodeId: runtime.nodeId, token, since };
     this.#emit('lock:granted', token, run);
-    epilogue.start(runtime, token, () => {
+    epilogue.start(runtime, token, (state, error) => {
       this.#epilogues.remove(epilogue);
-      this.#giveBack(token, () => this.#emit('lock:released', token, run));
+      // The run is quiet once the lock is free: until then it holds it.
+      const answered = (isTaken: boolean): void => {
+        if (!isTaken) run.lockEnded('failed');
+        run.epilogueEnded(state, error);
+        if (isTaken) this.#emit('lock:released', token, run);
+        this.#freed();
+      };
+      this.#returns.give(token, answered, () => this.#freedLate(token, run));
     });
   }
 
-  #giveBack(token: number, taken: () => void): void {
+  #giveBack(token: number): void {
     this.#isEngaged = true;
     this.#returns.give(
       token,
-      (isTaken) => {
-        if (isTaken) taken();
-        this.#freed();
-      },
-      () => {
-        taken();
-        this.pump();
-      },
+      () => this.#freed(),
+      () => this.pump(),
     );
   }
 

@@ -167,8 +167,10 @@ export class SessionLock {
   }
 
   /**
-   * Who holds a session's lock, asked of the backend.
+   * Who holds a session's lock, asked of the backend. By the time of the answer it may be somebody else.
    *
+   * @param sessionKey - which session
+   * @returns the holder; `undefined` if the lock is free
    * @throws `INVALID_OPTIONS`, `BACKEND_UNAVAILABLE`
    */
   async holder(sessionKey: string): Promise<LockHolder | undefined> {

@@ -6,6 +6,7 @@ import { type FenceOptions, fence } from '../fence/fence.js';
 import type { FencedRun } from '../fence/fenced-run.js';
 import { gate } from '../fence/gate.js';
 import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
+import type { Clock } from '../internal/clock.js';
 import { invalid, RunfenceError, runEnded, runQueued } from '../internal/errors.js';
 import type { Timer } from '../internal/timers.js';
 import { checkFunction, checkKey, checkObject, waitMs } from '../internal/validate.js';
@@ -74,6 +75,10 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   override get graceMs(): number {
     return this.spec.graceMs;
+  }
+
+  get clock(): Clock {
+    return this.host.runtime.clock;
   }
 
   get backend(): Backend {

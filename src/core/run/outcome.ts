@@ -36,6 +36,8 @@ export interface AbortedOutcome {
    * Waits until the run and its descendants are quiet, and reports what was seen.
    *
    * @param options - `timeoutMs`: how long to wait at most, in ms; the grace by default
+   * @returns what was seen; a wait that was over first is no error: `quiet` is false, and the leftovers are named
+   * @throws `INVALID_OPTIONS`
    */
   whenQuiet(options?: WhenQuietOptions): Promise<QuietReport>;
 }

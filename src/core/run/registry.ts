@@ -145,6 +145,8 @@ export class RunRegistry {
   /**
    * As `begin`, without a promise, where the backend answers synchronously, as `memory()` does.
    *
+   * @param options - what the run is, and how it starts
+   * @returns as `begin`
    * @throws as `begin`; `INVALID_OPTIONS` if the backend answers with promises
    */
   beginSync(options: RunOptions): BeginResult {
@@ -166,6 +168,8 @@ export class RunRegistry {
   /**
    * The run of this id on this node, as it is now; also an ended one while it is retained.
    *
+   * @param runId - which run
+   * @param options - `requester`: who asks; the host itself by default
    * @returns `undefined` if there is none that the requester may read
    */
   get(runId: string, options: ReadOptions = {}): RunView | undefined {
@@ -174,14 +178,27 @@ export class RunRegistry {
     return entry instanceof ManagedRun && mayRead(entry) ? viewOf(entry) : undefined;
   }
 
-  /** The runs of this node that are queued, running or stopping. */
+  /**
+   * The runs of this node that are queued, running or stopping.
+   *
+   * @param options - `requester`: who asks; what it may not read is not in the list
+   * @returns snapshots, for the host: they name the owners
+   * @throws `INVALID_OPTIONS`
+   */
   list(options: ReadOptions = {}): RunView[] {
     const mayRead = this.#reader(options);
     const isListed = (run: ManagedRun): boolean => run.isLive || run.status === 'stopping';
     return this.#unquiet().filter(isListed).filter(mayRead).map(viewOf);
   }
 
-  /** Which runs of a session are active, stopping and queued on this node. */
+  /**
+   * Which runs of a session are active, stopping and queued on this node.
+   *
+   * @param sessionKey - which session
+   * @param options - `requester`: who asks; what it may not read is left out
+   * @returns their ids; an unknown session has none
+   * @throws `INVALID_OPTIONS`
+   */
   session(sessionKey: string, options: ReadOptions = {}): SessionView {
     const mayRead = this.#reader(options);
     const runs = this.#inSession(sessionKey).filter(mayRead);
@@ -196,7 +213,14 @@ export class RunRegistry {
     };
   }
 
-  /** Whether a run is active in the session, of this kind if one is given. Stopping and queued runs are not. */
+  /**
+   * Whether a run is active in the session on this node. Stopping and queued runs are not.
+   *
+   * @param sessionKey - which session
+   * @param options - `kind`: only runs of this kind; `requester`: who asks
+   * @returns false also for what the requester may not read
+   * @throws `INVALID_OPTIONS`
+   */
   isActive(sessionKey: string, options: ReadOptions & { readonly kind?: string } = {}): boolean {
     const { kind, ...read } = checkObject('isActive options', options, IS_ACTIVE);
     if (kind !== undefined) checkTag(kind);
@@ -210,7 +234,7 @@ export class RunRegistry {
    * Waits until a run has its outcome, which for an aborted one is at the cut.
    *
    * @param runId - which run
-   * @param options - `kind`: another kind is unknown; `timeoutMs`: how long to wait, for ever by
+   * @param options - `kind`: another kind is unknown; `timeoutMs`: how long to wait, in ms, for ever by
    *   default, 0, a negative number and NaN not at all; `signal`: stops waiting; `requester`
    * @returns the outcome; `timeout`; or `unknown`, also for what the requester may not read
    * @throws the reason of an aborted `signal`; `INVALID_OPTIONS`; `BACKEND_UNAVAILABLE`

@@ -2,6 +2,7 @@ import type { RunStatus } from '../abort/entry.js';
 import type { AbortReason } from '../abort/reason.js';
 import type { FenceOptions } from '../fence/fence.js';
 import type { Awaitable } from '../internal/awaitable.js';
+import type { Clock } from '../internal/clock.js';
 import type { EpilogueContext } from '../lock/epilogue.js';
 import type { CommitContext } from '../lock/grant.js';
 import type { Principal } from '../principal.js';
@@ -35,6 +36,10 @@ export interface Run extends AsyncDisposable {
   readonly startedAt: number;
   /** The run that began it as a child. */
   readonly parentId: string | undefined;
+  /** How long it may take to become quiet once it is over, in ms. */
+  readonly graceMs: number;
+  /** The clock of its control: what is tied to the run takes its time from here. */
+  readonly clock: Clock;
 
   /** Whether it runs and nothing has stopped or replaced it. One field: call it per token. */
   isCurrent(): boolean;
@@ -49,6 +54,9 @@ export interface Run extends AsyncDisposable {
   /**
    * Guards a sink: after the cut the function is not called any more. A dropped call returns
    * `undefined` and is counted. What the function does after its own `await` is not guarded.
+   *
+   * @param sink - what to guard; called in the tick of the call, with its arguments
+   * @returns the guarded function
    *
    * @example
    * ```ts
@@ -70,6 +78,11 @@ export interface Run extends AsyncDisposable {
    * Guards a stream. At the cut it errors with the abort, wakes a pull that is stuck, and cancels
    * the source once. A chunk that is already in the reader's hands cannot be taken back: a
    * `ReadableStream` has no hook for that.
+   *
+   * @param source - what to guard; it is locked
+   * @param options - `atAbort: 'end'` ends instead of erroring: a quiet end looks like a finished answer
+   * @returns the guarded stream; after a normal end of the run it errors with `RUN_ENDED`
+   * @throws `RUN_QUEUED` if the run has not started
    */
   fence<T>(source: ReadableStream<T>, options?: FenceOptions): ReadableStream<T>;
   /**
@@ -77,7 +90,9 @@ export interface Run extends AsyncDisposable {
    * source's `return()` once, and an item that was fulfilled but not read is not delivered. Fence the
    * outermost source: a generator around the fence may hold an item that was read before the cut.
    *
+   * @param source - what to guard
    * @param options - `atAbort: 'end'` ends instead of rejecting: a quiet end looks like a finished answer
+   * @returns the guarded source; after a normal end of the run it rejects with `RUN_ENDED`
    * @throws `RUN_QUEUED` if the run has not started
    */
   fence<T>(source: AsyncIterable<T>, options?: FenceOptions): AsyncIterableIterator<T>;
@@ -128,7 +143,10 @@ export interface Run extends AsyncDisposable {
    * Runs work as a child: in this session and of this kind unless it says otherwise, with this
    * owner, beside its ancestors. It is cut with its parent, and when its parent completes.
    *
-   * @returns as `control.run`
+   * @param options - what the child is, and how it starts; `detached: true`: it does not end with its parent
+   * @param work - gets the child
+   * @returns as `control.run`; `aborted` with the reason `parent` if this run is over
+   * @throws as `control.run`; `RUN_QUEUED` if this run has not started
    */
   child<T>(options: ChildOptions, work: (run: Run) => Awaitable<T>): Promise<RunResult<T>>;
 
@@ -144,12 +162,24 @@ export interface Run extends AsyncDisposable {
   /**
    * Calls `callback` once the run's work has unwound and its writes are over, last announced first;
    * at once if that is past. A gated function that hangs does not hold it up.
+   *
+   * @param callback - what it throws goes to `onError`, and the others are called all the same
    */
   defer(callback: () => unknown): void;
 
-  /** Ends the run as completed. True if this was its first terminal result. */
+  /**
+   * Ends the run as completed. Safe to repeat: the first terminal result stays.
+   *
+   * @param value - what whoever waits for the run gets
+   * @returns true if this was its first terminal result
+   */
   complete(value?: unknown): boolean;
-  /** Ends the run as failed. True if this was its first terminal result. */
+  /**
+   * Ends the run as failed. Safe to repeat: the first terminal result stays.
+   *
+   * @param error - what whoever waits for the run gets
+   * @returns true if this was its first terminal result
+   */
   fail(error: unknown): boolean;
 }
 

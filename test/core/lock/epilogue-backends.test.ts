@@ -27,6 +27,36 @@ describe('on a backend that answers late', () => {
     await flush();
   });
 
+  test('the run is quiet once its epilogue has given the lock back', async () => {
+    const async = new FaultyBackend();
+    const { control } = tracked({ backend: async });
+    const writes: Write[] = [];
+    const run = await begin(control);
+    announce(run, writes);
+    async.hold('unlock');
+    await control.abort({ runId: run.id });
+    run.complete();
+    await flush();
+    expect(writes.length).toBeGreaterThan(0);
+    expect(run.status).toBe('stopping');
+    async.release('unlock');
+    await flush();
+    expect(run.status).toBe('aborted');
+  });
+
+  test('an epilogue whose lock is not taken back is done, and the receipt says that the lock is not', async () => {
+    const async = new FaultyBackend();
+    const { control, clock } = tracked({ backend: async });
+    const run = await begin(control);
+    run.epilogue(() => {});
+    async.failNext('unlock');
+    const receipt = await control.abort({ runId: run.id });
+    run.complete();
+    expect((await receipt.whenQuiet()).runs).toMatchObject([{ epilogue: 'done', lock: 'failed', state: 'quiet' }]);
+    await clock.advance(1_000);
+    expect(await control.locks.holder('s')).toBeUndefined();
+  });
+
   test('a stop that fails skips it, and the lock goes to the successor', async () => {
     const async = new FaultyBackend();
     const { control } = tracked({ backend: async });

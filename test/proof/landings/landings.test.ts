@@ -26,7 +26,7 @@ afterAll(() => {
   process.stdout.write(`landings: ${counts.get('all') ?? 0}\n  by form: ${told(FORMS)}\n  by stop: ${told(names)}\n`);
 });
 
-describe.runIf(ONLY === undefined)('a stop at every point', () => {
+function landAll(): void {
   it.each(ROWS)('of %s, %s, on the %s backend', async (form, busy, kind) => {
     const row = ROWS.findIndex((one) => one[0] === form && one[1] === busy && one[2] === kind);
     const dry = new Stage(kind, undefined);
@@ -52,11 +52,11 @@ describe.runIf(ONLY === undefined)('a stop at every point', () => {
     for (const form of FORMS) expect(counts.get(form), form).toBeGreaterThan(80 * rowsOf(form));
     for (const stop of names) expect(counts.get(stop), stop).toBeGreaterThan(800);
   });
-});
+}
 
-describe.runIf(ONLY !== undefined)('one landing', () => {
-  it(ONLY ?? '', async () => {
-    const [form, busy, kind, stop, number] = (ONLY ?? '').split(' | ') as [Form, Busy, BackendKind, string, string];
+function landOnce(landing: string): void {
+  it(landing, async () => {
+    const [form, busy, kind, stop, number] = landing.split(' | ') as [Form, Busy, BackendKind, string, string];
     const dry = new Stage(kind, undefined);
     await dry.play(scenario(form, busy));
     const at = Number(number);
@@ -64,6 +64,11 @@ describe.runIf(ONLY !== undefined)('one landing', () => {
     const wrong = await land(form, busy, kind, stop, target);
     expect(wrong, told(form, busy, kind, stop, target, wrong)).toEqual([]);
   });
+}
+
+describe('a stop at every point', () => {
+  if (ONLY === undefined) landAll();
+  else landOnce(ONLY);
 });
 
 async function land(form: Form, busy: Busy, kind: BackendKind, stop: string, target: Target): Promise<string[]> {

@@ -1,0 +1,30 @@
+import type { ChildProcess } from 'node:child_process';
+import { LinuxTable } from './linux-table.js';
+import { PsTable } from './ps-table.js';
+import type { Tree } from './tree.js';
+import { UnixTree } from './unix-tree.js';
+import { WindowsTree } from './windows-tree.js';
+
+/** The name of the mark in the environment of everything that was started here. */
+const MARK_NAME = 'RUNFENCE_PROCESS';
+
+/** On Windows a detached process gets a window, and groups do not exist. */
+export const HAS_GROUPS: boolean = process.platform !== 'win32';
+
+/** The tree of a process that was started in this tick, before Node could reap it. */
+export function treeOf(child: ChildProcess, mark: string): Tree {
+  if (!HAS_GROUPS) return new WindowsTree(child);
+  const pid = child.pid as number;
+  const kill = (target: number, signal: NodeJS.Signals): void => void process.kill(target, signal);
+  const linux = new LinuxTable();
+  const leader = process.platform === 'linux' ? linux.entry(pid) : undefined;
+  if (leader !== undefined) return new UnixTree(linux, kill, leader, mark);
+  const assumed = { pid, parent: process.pid, group: pid, session: undefined, start: undefined, isDead: false };
+  return new UnixTree(new PsTable(), kill, assumed, mark);
+}
+
+/** The environment with a mark. One that is there already stays beside it: its tree is around this one. */
+export function marked(env: Readonly<Record<string, string | undefined>>, mark: string): NodeJS.ProcessEnv {
+  const outer = env[MARK_NAME];
+  return { ...env, [MARK_NAME]: outer === undefined ? mark : `${outer}:${mark}` };
+}

@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { type Run, RunfenceError } from '../index.js';
+import type { ProcessHandle } from './handle.js';
+import { checkSpawn, type SpawnOptions } from './options.js';
+import { OwnedProcess } from './owned-process.js';
+import { HAS_GROUPS, marked, treeOf } from './platform.js';
+
+/**
+ * Starts a process that dies with its run: check, start and attachment happen in one tick, so that no abort can miss it.
+ * When the run ends, however it ends, the process and all that came of it are killed (see {@link SpawnOptions.atAbort}),
+ * and the run is not quiet before a look at all processes has found nothing of them. What could not be killed is named
+ * in the receipt.
+ *
+ * @param run - the run that owns it
+ * @param command - an executable, by its path or by its name in `PATH`. No shell is involved
+ * @param args - its arguments
+ * @param options - how it is started, and how it is stopped
+ * @returns the handle, once the process runs
+ * @throws `INVALID_OPTIONS`
+ * @throws `PROCESS_NOT_STARTED` if there is no such command or folder, or the system refuses it; `cause` is its error
+ * @throws `RUN_ABORTED`, `RUN_ENDED` or `RUN_QUEUED` if the run is not current: then nothing was started, or what was
+ *   started is being killed
+ *
+ * @example
+ * ```ts
+ * import { createRunControl } from 'runfence';
+ * import { spawn } from 'runfence/process';
+ *
+ * const control = createRunControl();
+ * const outcome = control.run({ sessionKey: 'chat-1' }, async (run) => {
+ *   const child = await spawn(run, 'sh', ['-c', 'echo ready; sleep 60 & sleep 60']);
+ *   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+ *     if (text.includes('ready')) void control.abort({ sessionKey: 'chat-1' });
+ *   }
+ * });
+ * const stopped = await outcome;
+ * const report = stopped.status === 'aborted' ? await stopped.whenQuiet() : undefined;
+ * console.assert(report?.quiet === true); // both sleeps and their shell are gone
+ * ```
+ */
+export async function spawn(
+  run: Run,
+  command: string,
+  args: readonly string[] = [],
+  options: SpawnOptions = {},
+): Promise<ProcessHandle> {
+  checkSpawn(command, args, options);
+  run.throwIfStale();
+  const mark = randomUUID();
+  const child = start(command, args, options, mark);
+  if (child.pid === undefined) {
+    const [error] = await once(child, 'error').catch((thrown: unknown) => [thrown]);
+    throw notStarted(command, options, error);
+  }
+  const owned = own(run, command, child, mark, options);
+  await once(child, 'spawn');
+  run.throwIfStale();
+  owned.handOut();
+  return owned;
+}
+
+function own(run: Run, command: string, child: ChildProcess, mark: string, options: SpawnOptions): OwnedProcess {
+  try {
+    return new OwnedProcess(run, command, child, treeOf(child, mark), options);
+  } catch (error) {
+    // Nobody would ever stop it. In this tick its pid is still its own.
+    child.kill('SIGKILL');
+    throw error;
+  }
+}
+
+function start(command: string, args: readonly string[], options: SpawnOptions, mark: string): ChildProcess {
+  const { cwd, env = process.env, stdin = 'ignore', stdout = 'pipe', stderr = 'pipe' } = options;
+  try {
+    return spawnChild(command, args, {
+      cwd,
+      env: marked(env, mark),
+      stdio: [stdin, stdout, stderr],
+      detached: HAS_GROUPS,
+      windowsHide: true,
+    });
+  } catch (error) {
+    throw notStarted(command, options, error);
+  }
+}
+
+function notStarted(command: string, { cwd }: SpawnOptions, cause: unknown): RunfenceError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  // Node blames the command for a folder that is not there, too.
+  const isFolderMissing = code === 'ENOENT' && cwd !== undefined && !existsSync(cwd);
+  const why = isFolderMissing
+    ? 'its working directory does not exist.'
+    : code === 'ENOENT'
+      ? 'there is no such command. Check its name and PATH, or give its path.'
+      : `${message}.`;
+  return new RunfenceError('PROCESS_NOT_STARTED', `Could not start "${command}": ${why}`, { cause });
+}

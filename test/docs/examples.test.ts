@@ -1,0 +1,40 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { root } from '../../tools/entries.js';
+import { check, mask } from '../../tools/examples.js';
+import { snippetFolder } from './snippets.js';
+
+describe('the runner of examples', () => {
+  const samples = snippetFolder(root, 'example-samples');
+
+  function sample(name: string, scripts: Record<string, string>, expected?: string): string {
+    const folder = join(samples, name);
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, scripts }));
+    if (expected !== undefined) writeFileSync(join(folder, 'expected-output.txt'), expected);
+    return folder;
+  }
+  const run = (folder: string): string | undefined => check(folder, join(root, 'tsconfig.base.json'));
+
+  test('masks numbers, and nothing else', () => {
+    expect(mask('after 12.5 ms, port 80: ok\n')).toBe('after # ms, port #: ok');
+  });
+
+  test('lets an example pass that prints what is expected, but for its numbers', () => {
+    expect(run(sample('good', { example: 'echo took 5 ms' }, 'took 1.5 ms\n'))).toBeUndefined();
+    expect(run(sample('test', { test: 'true' }))).toBeUndefined();
+  });
+
+  test.each([
+    ['other-text', { example: 'echo stopped' }, 'went on\n', 'printed something else'],
+    ['more-text', { example: 'echo one; echo two' }, 'one\n', 'printed something else'],
+    ['no-text', { example: 'true' }, 'one\n', 'printed something else'],
+    ['failure', { example: 'echo one; exit 3' }, 'one\n', 'example ended with 3'],
+    ['failing-test', { test: 'exit 1' }, undefined, 'test ended with 1'],
+    ['nothing-expected', { example: 'echo one' }, undefined, 'has no expected-output.txt'],
+    ['no-script', { start: 'true' }, undefined, 'has none of the scripts'],
+  ])('tells of %s', (name, scripts, expected, trouble) => {
+    expect(run(sample(name, scripts as unknown as Record<string, string>, expected))).toContain(trouble);
+  });
+});

@@ -1,0 +1,204 @@
+import { describe, expect, test } from 'vitest';
+import { entry, fakeTree } from './fakes.js';
+
+const OURS = { group: 1_000, session: 1_000 };
+
+async function pids(found: PromiseLike<readonly { pid: number }[]> | readonly { pid: number }[]): Promise<number[]> {
+  return (await found).map(({ pid }) => pid).sort((a, b) => a - b);
+}
+
+describe('who belongs to a tree', () => {
+  test('the group and the session of the leader, all that these started, and who carries the mark', async () => {
+    const { tree, table, leader } = fakeTree();
+    table.entries = [
+      leader,
+      entry(1_001, OURS),
+      entry(1_002, { group: 1_002, session: 1_000 }),
+      entry(1_003, { parent: 1_001, group: 1_003, session: 1_003 }),
+      entry(1_004, { parent: 1_003, group: 1_004, session: 1_004 }),
+      entry(1_005, { group: 1_005, session: 1_005 }),
+      entry(1_006, { parent: 1_005, group: 1_005, session: 1_005 }),
+      entry(2_000),
+      entry(2_001, { parent: 2_000 }),
+    ];
+    table.marked = [1_005];
+    expect(await pids(tree.sweep('SIGTERM'))).toEqual([1_000, 1_001, 1_002, 1_003, 1_004, 1_005, 1_006]);
+  });
+
+  test('not a zombie, but what it started and has left in its group', async () => {
+    const { tree, table, leader } = fakeTree();
+    table.entries = [{ ...leader, isDead: true }, entry(1_001, OURS)];
+    expect(await pids(tree.sweep('SIGTERM'))).toEqual([1_001]);
+  });
+
+  test('not who carries a mark but is older than the tree', async () => {
+    const { tree, table, leader } = fakeTree();
+    table.entries = [leader, entry(900, { start: 99 })];
+    table.marked = [900];
+    expect(await pids(tree.sweep('SIGTERM'))).toEqual([1_000]);
+  });
+
+  test('not ourselves, nor the first process, whatever they seem to be', async () => {
+    const { tree, table, sent, leader } = fakeTree();
+    const own = { parent: 1_000, group: 1_000, session: 1_000 };
+    table.entries = [leader, entry(process.pid, own), entry(1, own), entry(0, own)];
+    table.marked = [process.pid, 1, 0];
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([1_000]);
+    // Not the group either, since we are in it.
+    expect(sent).toEqual([[1_000, 'SIGKILL']]);
+  });
+
+  test('who was a member once still is, wherever it has gone since', async () => {
+    const { tree, table, leader } = fakeTree();
+    table.entries = [leader, entry(1_001, { parent: 1_000, group: 1_001, session: 1_001 })];
+    await tree.sweep('SIGTERM');
+    table.entries = [entry(1_001, { parent: 1, group: 7, session: 7 })];
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([1_001]);
+  });
+});
+
+describe('a recycled number', () => {
+  test('of the leader is nobody of ours, nor is its group', async () => {
+    const { tree, table, sent } = fakeTree();
+    table.entries = [entry(1_000, { ...OURS, start: 200 }), entry(1_001, { ...OURS, parent: 1_000, start: 201 })];
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    expect(sent).toEqual([]);
+  });
+
+  test('of a member is nobody of ours', async () => {
+    const { tree, table, sent, leader } = fakeTree();
+    table.entries = [leader, entry(1_001, { parent: 1_000, group: 9, session: 9 })];
+    await tree.sweep('SIGTERM');
+    table.entries = [entry(1_001, { group: 9, session: 9, start: 300 })];
+    sent.length = 0;
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    expect(sent).toEqual([]);
+  });
+
+  test('of a member that was taken between the look and the signal gets none', async () => {
+    const { tree, table, sent, leader } = fakeTree();
+    const before = [leader, entry(1_001, { parent: 1_000, group: 9, session: 9 })];
+    table.read = () => {
+      table.entries = [leader, entry(1_001, { group: 9, session: 9, start: 300 })];
+      return before;
+    };
+    await tree.sweep('SIGKILL');
+    expect(sent).toEqual([[-1_000, 'SIGKILL']]);
+  });
+
+  test('of a group, once the leader was reaped and nobody of ours is in it, is a stranger’s', async () => {
+    const { tree, table, sent } = fakeTree();
+    table.entries = [];
+    await tree.leaderReaped();
+    table.entries = [entry(1_500, OURS), entry(1_501, { ...OURS, parent: 1_500 })];
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    expect(sent).toEqual([]);
+  });
+
+  test('of a group is ours as long as somebody is in it who was there when the leader was reaped', async () => {
+    const { tree, table, sent } = fakeTree();
+    table.entries = [entry(1_001, OURS)];
+    expect(await pids((await tree.leaderReaped()) ?? [])).toEqual([1_001]);
+    table.entries = [entry(1_001, OURS), entry(1_002, { ...OURS, start: 400 })];
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([1_001, 1_002]);
+    expect(sent).toEqual([[-1_000, 'SIGKILL']]);
+  });
+
+  test('of a parent does not make its elder children ours', async () => {
+    const { tree, table, leader } = fakeTree();
+    table.entries = [
+      leader,
+      entry(1_001, { parent: 1_000, start: 150, group: 9, session: 9 }),
+      entry(1_002, { parent: 1_001, start: 140, group: 8, session: 8 }),
+    ];
+    expect(await pids(tree.sweep('SIGTERM'))).toEqual([1_000, 1_001]);
+  });
+});
+
+describe('signals', () => {
+  test('go to groups that are all ours, and to nobody in them a second time', async () => {
+    const { tree, table, sent, leader } = fakeTree();
+    table.entries = [
+      leader,
+      entry(1_001, OURS),
+      entry(1_002, { parent: 1_001, group: 1_002, session: 1_002 }),
+      entry(1_003, { parent: 1_002, group: 1_002, session: 1_002 }),
+    ];
+    await tree.sweep('SIGKILL');
+    expect(sent).toEqual([
+      [-1_000, 'SIGKILL'],
+      [-1_002, 'SIGKILL'],
+    ]);
+  });
+
+  test('go one by one, children first, to who is in a group that is not proven ours', async () => {
+    const { tree, table, sent, leader } = fakeTree(entry(1_000, { group: 77, session: 77 }));
+    table.entries = [
+      leader,
+      entry(1_001, { parent: 1_000, group: 77, session: 77, start: 101 }),
+      entry(1_002, { parent: 1_001, group: 77, session: 77, start: 102 }),
+      entry(3_000, { group: 77, session: 77, start: 50 }),
+    ];
+    await tree.sweep('SIGTERM');
+    expect(sent).toEqual([
+      [1_002, 'SIGTERM'],
+      [1_001, 'SIGTERM'],
+      [1_000, 'SIGTERM'],
+    ]);
+    expect(tree.signalOnce('SIGINT')).toBe(true);
+    expect(sent.at(-1)).toEqual([1_000, 'SIGINT']);
+  });
+
+  test('SIGTERM comes once to each, and to those that came later', async () => {
+    const { tree, table, sent, leader } = fakeTree();
+    await tree.sweep('SIGTERM');
+    await tree.sweep('SIGTERM');
+    expect(sent).toEqual([[-1_000, 'SIGTERM']]);
+    table.entries = [leader, entry(1_001, { ...OURS, parent: 1_000 })];
+    await tree.sweep('SIGTERM');
+    expect(sent.slice(1)).toEqual([[1_001, 'SIGTERM']]);
+  });
+
+  test('that reach nobody, or may not be sent, are no error', async () => {
+    const { tree, table, failing } = fakeTree();
+    for (const code of ['ESRCH', 'EPERM']) {
+      failing.set(-1_000, code);
+      expect(await pids(tree.sweep('SIGKILL'))).toEqual([1_000]);
+      expect(tree.signalOnce('SIGINT')).toBe(false);
+    }
+    table.entries = [];
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+  });
+
+  test.each([1, 0, -5, Number.NaN])('are never sent for the pid %s', async (pid) => {
+    const { tree, sent } = fakeTree(entry(pid, { group: pid, session: pid }));
+    await tree.sweep('SIGKILL');
+    expect(tree.signalOnce('SIGKILL')).toBe(false);
+    expect(sent).toEqual([]);
+  });
+});
+
+describe('what the system cannot say', () => {
+  test('about who is who is no proof either: such a process is named, and not signalled', async () => {
+    const { tree, table, sent } = fakeTree();
+    const young = entry(1_001, { ...OURS, start: undefined });
+    table.entries = [young];
+    await tree.leaderReaped();
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([1_001]);
+    expect(sent).toEqual([]);
+    table.entries = [{ ...young, group: 8, session: 8 }];
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+  });
+
+  test('is no proof of an end, and nobody is signalled for it', async () => {
+    const { tree, table, sent } = fakeTree();
+    const [found] = await tree.sweep('SIGTERM');
+    table.isBroken = true;
+    sent.length = 0;
+    expect(() => tree.sweep('SIGKILL')).toThrow('EMFILE');
+    expect(found?.isAlive()).toBe(true);
+    expect(tree.hasLeaderEnded()).toBe(false);
+    expect(await tree.leaderReaped()).toBeUndefined();
+    expect(sent).toEqual([]);
+  });
+});
