@@ -58,8 +58,8 @@ export const mutants: readonly Mutant[] = [
     file: 'src/core/abort/cut.ts',
     edits: [
       [
-        'for (const dependant of (this.entries[i] as Entry).dependants()) this.#add(dependant, cascade);',
-        'void cascade;',
+        'for (const dependant of (this.entries[i] as Entry).dependants()) {',
+        'for (const dependant of (this.entries[i] as Entry).dependants().slice(0, 0)) {',
       ],
     ],
   },
@@ -79,7 +79,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/core/run/queue.ts',
     edits: [
       [
-        'return this.#others(run, (other) => other.isLive, run);',
+        'return this.#others(run, isLive, run);',
         "return this.#others(run, (other) => other.status === 'running', run);",
       ],
     ],
@@ -92,7 +92,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a retry runs again on another node',
     file: 'src/core/backend/memory.ts',
-    edits: [["if (known !== undefined) return { kind: 'duplicate', run: { ...known } };", 'void known;']],
+    edits: [["if (known !== undefined) return { kind: 'duplicate', run: known.stored() };", 'void known;']],
   },
   {
     name: 'the fingerprint of a retry is not compared',
@@ -110,8 +110,8 @@ export const mutants: readonly Mutant[] = [
     file: 'src/core/backend/memory.ts',
     edits: [
       [
-        'if (isEmpty && this.#sessions.get(sessionKey) === session) this.#sessions.delete(sessionKey);',
-        'if (isEmpty && this.#sessions.delete(sessionKey) && this.#sessions.size === 0) this.#counter = 0;',
+        'if (session.isEmpty) this.#sessions.delete(sessionKey);',
+        'if (session.isEmpty && this.#sessions.delete(sessionKey) && this.#sessions.size === 0) this.#counter = 0;',
       ],
     ],
   },
@@ -159,13 +159,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an abort does not ask for the owner',
     file: 'src/core/abort/registry.ts',
-    edits: [["if (!this.runtime.authority.may('abort', requester, targetOf(entry))) {", 'if (requester === null) {']],
+    edits: [["if (!this.runtime.authority.may('abort', requester, entry)) {", 'if (requester === null) {']],
   },
   {
     name: 'a takeover does not ask for the owner',
     file: 'src/core/run/admission.ts',
     edits: [
-      ["return this.#host.runtime.authority.may('supersede', run.owner, targetOf(rival));", 'return run !== rival;'],
+      [
+        "for (const rival of rivals) if (!authority.may('supersede', owner, rival)) return false;",
+        'void [authority, owner];',
+      ],
     ],
   },
   {
@@ -173,7 +176,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/core/run/registry.ts',
     edits: [
       [
-        "return (run) => this.#runtime.authority.may('read', requester, targetOf(run));",
+        "return (run) => this.#runtime.authority.may('read', requester, run);",
         'return (run) => run.owner !== requester || run.owner === requester;',
       ],
     ],
@@ -195,17 +198,19 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an intent is not kept for the run to come',
-    file: 'src/core/backend/memory.ts',
+    file: 'src/core/backend/memory-session.ts',
     edits: [['if (stop.intent) return stop.selector.runId === request.runId;', 'if (stop.intent) return false;']],
   },
   {
     name: 'a session stop does not move the stop counter',
     file: 'src/core/backend/memory.ts',
-    edits: [['this.#session(sessionKey).stops.push(stop);', 'this.#session(sessionKey);']],
+    edits: [
+      ['(session ?? this.#newSession(sessionKey)).record(stop);', 'void (session ?? this.#newSession(sessionKey));'],
+    ],
   },
   {
     name: 'a queued run is not refused by a stop of its session that this node missed',
-    file: 'src/core/backend/memory.ts',
+    file: 'src/core/backend/memory-session.ts',
     edits: [
       ['request.stopsSeen !== undefined && stop.number > request.stopsSeen;', 'request.stopsSeen === stop.number;'],
     ],
@@ -213,7 +218,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a stop that was recorded by a stranger ends a run to come',
     file: 'src/core/run/claims.ts',
-    edits: [["authority.may('abort', requester, {", "authority.may('abort', undefined && requester, {"]],
+    edits: [["authority.may('abort', requester, run)", "authority.may('abort', undefined && requester, run)"]],
   },
   // Invariant 6, projection first.
   {

@@ -225,3 +225,14 @@ const NOBODY: readonly never[] = Object.freeze([]);
 export function abortedBeforeStart(run: ManagedRun): AbortedBeforeStart {
   return { status: 'aborted', runId: run.id, reason: run.reason ?? 'policy' };
 }
+
+/** Makes the caller the one who unwinds the run. */
+export function handOver(result: BeginResult): BeginResult {
+  if (result.status !== 'started' && result.status !== 'queued') return result;
+  const run = result.run as ManagedRun;
+  run.isHandle = true;
+  if (result.status === 'queued' || run.isLive) return result;
+  // Cut on the way to the caller, who never gets the handle that would unwind it.
+  run.unwound();
+  return abortedBeforeStart(run);
+}

@@ -6,7 +6,7 @@ import { Runtime } from '../internal/runtime.js';
 import { checkFunction, checkObject, checkTag } from '../internal/validate.js';
 import { SessionLock } from '../lock/session-lock.js';
 import { type Requester, requesterOf } from '../principal.js';
-import { Admission, abortedBeforeStart } from './admission.js';
+import { Admission, handOver } from './admission.js';
 import { Claims } from './claims.js';
 import { Duplicates } from './duplicates.js';
 import { Ends } from './ends.js';
@@ -335,15 +335,4 @@ export class RunRegistry {
     if (!parent.isLive) return neverStarted(this.#runtime, 'parent') as RunResult<T>;
     return runToOutcome(this.#runtime, this.#admit(spec, parent, isDetached), work);
   }
-}
-
-/** Makes the caller the one who unwinds the run. */
-function handOver(result: BeginResult): BeginResult {
-  if (result.status !== 'started' && result.status !== 'queued') return result;
-  const run = result.run as ManagedRun;
-  run.isHandle = true;
-  if (result.status === 'queued' || run.isLive) return result;
-  // Cut on the way to the caller, who never gets the handle that would unwind it.
-  run.unwound();
-  return abortedBeforeStart(run);
 }
