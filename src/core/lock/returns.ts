@@ -14,8 +14,8 @@ export class Returns {
   readonly #owed: Map<number, () => void> = new Map();
   readonly #sending: Set<number> = new Set();
   #timer: Timer | undefined;
-  /** The answer to a grant was lost, and who has the lock is not known yet. */
-  #isReading = false;
+  /** The answer to a grant was lost, and who has the lock is not known yet: whom to tell. */
+  #reading: (() => void) | undefined;
   #readTimer: Timer | undefined;
 
   constructor(key: string, context: LockContext) {
@@ -24,7 +24,21 @@ export class Returns {
   }
 
   get isEmpty(): boolean {
-    return this.#owed.size === 0 && this.#sending.size === 0 && !this.#isReading;
+    return this.#owed.size === 0 && this.#sending.size === 0 && this.#reading === undefined;
+  }
+
+  /** What the backend has not taken yet, by name. */
+  get unsent(): string[] {
+    const tokens = [...this.#sending, ...this.#owed.keys()].map(
+      (token) => `the lock of "${this.#key}", token ${token}`,
+    );
+    return this.#reading === undefined ? tokens : [...tokens, `a grant of "${this.#key}" whose answer was lost`];
+  }
+
+  /** Sends at once what would be sent again later. */
+  hurry(): void {
+    this.#giveOwed();
+    if (this.#readTimer !== undefined && this.#reading !== undefined) this.readBack(this.#reading);
   }
 
   /**
@@ -57,18 +71,18 @@ export class Returns {
   readBack(done: () => void): void {
     const { operations, runtime } = this.#context;
     this.known();
-    this.#isReading = true;
+    this.#reading = done;
     settle(
       () => operations.send(this.#key, () => operations.backend.holder(this.#key)),
       (holder) => {
-        this.#isReading = false;
+        this.#reading = undefined;
         this.giveStray(holder, done);
         done();
       },
       (error) => {
         runtime.onError(error);
-        this.#isReading = !this.#context.isClosed;
-        if (this.#isReading) this.#readTimer = runtime.timers.after(RETRY_MS, () => this.readBack(done));
+        if (this.#context.isClosed) this.#reading = undefined;
+        else this.#readTimer = runtime.timers.after(RETRY_MS, () => this.readBack(done));
       },
     );
   }
@@ -78,7 +92,7 @@ export class Returns {
     if (this.#readTimer === undefined) return;
     this.#context.runtime.timers.cancel(this.#readTimer);
     this.#readTimer = undefined;
-    this.#isReading = false;
+    this.#reading = undefined;
   }
 
   /** Gives back what the backend holds for this node, and nobody here has: the answer to the grant was lost. */
@@ -99,12 +113,15 @@ export class Returns {
 
   #owe(token: number, takenLater: () => void): void {
     this.#owed.set(token, takenLater);
-    this.#timer ??= this.#context.runtime.timers.after(RETRY_MS, () => {
-      this.#timer = undefined;
-      const owed = [...this.#owed];
-      this.#owed.clear();
-      for (const [again, later] of owed) this.#giveAgain(again, later);
-    });
+    this.#timer ??= this.#context.runtime.timers.after(RETRY_MS, () => this.#giveOwed());
+  }
+
+  #giveOwed(): void {
+    this.#context.runtime.timers.cancel(this.#timer);
+    this.#timer = undefined;
+    const owed = [...this.#owed];
+    this.#owed.clear();
+    for (const [again, later] of owed) this.#giveAgain(again, later);
   }
 
   #giveAgain(token: number, takenLater: () => void): void {

@@ -1,5 +1,5 @@
 import type { EndRequest } from '../backend/port.js';
-import { type Awaitable, settle } from '../internal/awaitable.js';
+import { settle } from '../internal/awaitable.js';
 import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
@@ -10,6 +10,7 @@ const RETRY_MS = 1_000;
 export class Ends {
   readonly #runtime: Runtime;
   readonly #operations: Operations;
+  readonly #sending: Set<EndRequest> = new Set();
   readonly #owed: Set<EndRequest> = new Set();
   #timer: Timer | undefined;
   #isClosed = false;
@@ -20,14 +21,21 @@ export class Ends {
   }
 
   send(request: EndRequest): void {
-    settle(
-      () => this.#end(request),
-      () => {},
-      (error) => {
-        this.#runtime.onError(error);
-        this.#owe(request);
-      },
-    );
+    this.#end(request, this.#runtime.onError);
+  }
+
+  /** What the backend has not taken yet, by name. */
+  get unsent(): string[] {
+    return [...this.#sending, ...this.#owed].map(({ runId }) => `the end of run "${runId}"`);
+  }
+
+  /** Sends at once what would be sent again later. */
+  hurry(): void {
+    this.#runtime.timers.cancel(this.#timer);
+    this.#timer = undefined;
+    const owed = [...this.#owed];
+    this.#owed.clear();
+    for (const again of owed) this.#end(again, () => {});
   }
 
   /** The backend takes nothing any more. */
@@ -37,24 +45,24 @@ export class Ends {
     this.#runtime.timers.cancel(this.#timer);
   }
 
-  #end(request: EndRequest): Awaitable<void> {
-    return this.#operations.send(request.sessionKey, () => this.#operations.backend.end(request));
+  #end(request: EndRequest, failed: (error: unknown) => void): void {
+    this.#sending.add(request);
+    settle(
+      () => this.#operations.send(request.sessionKey, () => this.#operations.backend.end(request)),
+      () => {
+        this.#sending.delete(request);
+      },
+      (error) => {
+        this.#sending.delete(request);
+        failed(error);
+        this.#owe(request);
+      },
+    );
   }
 
   #owe(request: EndRequest): void {
     if (this.#isClosed) return;
     this.#owed.add(request);
-    this.#timer ??= this.#runtime.timers.after(RETRY_MS, () => {
-      this.#timer = undefined;
-      const owed = [...this.#owed];
-      this.#owed.clear();
-      for (const again of owed) {
-        settle(
-          () => this.#end(again),
-          () => {},
-          () => this.#owe(again),
-        );
-      }
-    });
+    this.#timer ??= this.#runtime.timers.after(RETRY_MS, () => this.hurry());
   }
 }

@@ -41,6 +41,7 @@ export class Recording implements StopRecorder {
   readonly #locks: SessionLock;
   readonly #entries: EntryIndex;
   readonly #epilogueMs: number;
+  #isClosed = false;
   readonly stops: RecordedStops;
 
   constructor(options: {
@@ -60,7 +61,14 @@ export class Recording implements StopRecorder {
     );
   }
 
+  /** The backend takes nothing any more, and is asked nothing: what is stopped from now on is stopped here alone. */
+  close(): void {
+    this.#isClosed = true;
+    this.stops.clear();
+  }
+
   record(cut: Cut, request: AbortRequest | undefined, stopping: readonly Entry[]): Awaitable<Recorded> {
+    if (this.#isClosed) return this.#operations.backend.scope === 'process' ? 'local' : 'unreachable';
     const bySession = this.prepare(cut);
     const record = request === undefined ? undefined : this.#recordOf(request);
     if (record !== undefined && !bySession.has(record.sessionKey)) {
@@ -180,6 +188,7 @@ export class Recording implements StopRecorder {
   }
 
   lookElsewhere(request: AbortRequest): Awaitable<readonly StoredRun[] | undefined> {
+    if (this.#isClosed) return NOBODY;
     const { runId, sessionKey } = request.selector;
     if (runId === undefined && sessionKey === undefined) return NOBODY;
     if (runId !== undefined && this.#entries.get(runId) !== undefined) return NOBODY;

@@ -93,6 +93,20 @@ describe('a backend that answers late', () => {
     await flush();
   });
 
+  test('a grant whose answer was lost is given back while another release is not answered yet', async () => {
+    const { async, locks, clock } = asynchronous();
+    const grant = await locks.acquire('s');
+    // It takes effect, and is repeated after a while, because nobody here knows.
+    async.failNext('unlock', 'after');
+    grant.release();
+    await flush();
+    async.failNext('lock', 'after');
+    await expect(locks.acquire('s')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    await flush();
+    expect(await locks.holder('s')).toBeUndefined();
+    await clock.advance(1_000);
+  });
+
   test('0 asks the backend once', async () => {
     const { async, locks, clock } = asynchronous();
     const elsewhere = trackedLock({ backend: async, clock });
@@ -145,15 +159,18 @@ describe('two nodes on one backend', () => {
 
 test('a drain leaves no release behind that the backend does not take', async () => {
   const async = new FaultyBackend();
-  const { control, errors } = tracked({ backend: async });
+  const { control, clock, errors } = tracked({ backend: async });
   const [early, late] = [await control.locks.acquire('s'), await control.locks.acquire('t')];
-  for (let call = 0; call < 10; call++) async.failNext('unlock');
+  for (let call = 0; call < 100; call++) async.failNext('unlock');
   early.release();
   await flush();
-  await control.drain({ graceMs: 0 });
+  const drained = control.drain({ graceMs: 0 });
+  await clock.advance(2_000);
+  await drained;
   late.release();
   await flush();
-  expect(errors).toHaveLength(2);
+  expect(errors).toHaveLength(3);
+  expect(errors[1]).toMatchObject({ code: 'BACKEND_UNAVAILABLE', message: expect.stringContaining('the lock of "s"') });
   expect(control.runs.sizes).toMatchObject({ locks: 0, timers: 0 });
 });
 

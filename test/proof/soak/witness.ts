@@ -1,5 +1,5 @@
 import { isRunfenceError, type Run, type RunControl, type Selector } from 'runfence';
-import type { Choices } from './choices.js';
+import type { Choices } from '../choices.js';
 
 /** A run as its work sees it, and what is known of it from outside. */
 export interface Seen {
