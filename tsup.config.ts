@@ -2,7 +2,7 @@ import { defineConfig } from 'tsup';
 
 export default defineConfig({
   // One line per entry of package.json's `exports`, for example `'files/index': 'src/files/index.ts'`.
-  entry: { index: 'src/index.ts', 'testing/index': 'src/testing/index.ts' },
+  entry: { index: 'src/index.ts', 'testing/index': 'src/testing/index.ts', 'files/index': 'src/files/index.ts' },
   tsconfig: 'tsconfig.src.json',
   format: 'esm',
   target: 'es2022',

@@ -1,0 +1,220 @@
+import type {
+  Backend,
+  ClaimAnswer,
+  ClaimRequest,
+  EndRequest,
+  LockAnswer,
+  LockHolder,
+  LockRequest,
+  Memory,
+  Notices,
+  RunRef,
+  StopAnswer,
+  StopRequest,
+  StoredRun,
+  UnlockRequest,
+} from '../index.js';
+import { beatsOf, type IdClaim, release, reserve, sessionOf } from './run-ids.js';
+import { beatsIn, close, EMPTY_SHARD, open, type Shard } from './shard.js';
+import { Store } from './store.js';
+import { Watch } from './watch.js';
+
+/** The sessions of all processes that use one folder. */
+export class FilesBackend implements Backend {
+  readonly scope = 'host';
+  readonly synchronous = false;
+  readonly #store: Store;
+  readonly #watch: Watch;
+  readonly #staleMs: number;
+  #confirmedAt = performance.now();
+
+  constructor(options: { readonly dir: string; readonly staleMs: number; readonly isDurable: boolean }) {
+    this.#staleMs = options.staleMs;
+    this.#store = new Store({ ...options, onLost: (beat) => this.#watch.lost(beat) });
+    this.#watch = new Watch(this.#store);
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    for (;;) {
+      const refused = await this.#tryClaim(request);
+      const answer = refused ?? (await this.#claim(request));
+      if (answer.kind === 'granted' || !(await this.#judge(request.sessionKey))) return answer;
+    }
+  }
+
+  async stop(request: StopRequest): Promise<StopAnswer> {
+    return this.#change(
+      request,
+      (backend) => backend.stop(request) as StopAnswer,
+      ({ epilogues, number }) => epilogues.length > 0 || number !== undefined,
+    );
+  }
+
+  async end(request: EndRequest): Promise<void> {
+    await this.#change(request, (backend) => backend.end(request));
+    if (!request.retain) await this.#releaseId(request);
+  }
+
+  async check({ sessionKey, runId, generation }: RunRef): Promise<boolean> {
+    return (await this.#open(sessionKey)).check({ sessionKey, runId, generation }) as boolean;
+  }
+
+  async lock(request: LockRequest): Promise<LockAnswer> {
+    for (;;) {
+      const answer = await this.#change(
+        request,
+        (backend) => backend.lock(request) as LockAnswer,
+        ({ kind }) => kind === 'granted',
+      );
+      if (answer.kind !== 'busy' || !(await this.#judge(request.sessionKey))) return answer;
+    }
+  }
+
+  unlock(request: UnlockRequest): Promise<boolean> {
+    return this.#change(request, (backend) => backend.unlock(request) as boolean);
+  }
+
+  async holder(sessionKey: string): Promise<LockHolder | undefined> {
+    return (await this.#open(sessionKey)).holder(sessionKey) as LockHolder | undefined;
+  }
+
+  async read(query: { readonly sessionKey: string } | { readonly runId: string }): Promise<readonly StoredRun[]> {
+    if ('sessionKey' in query) return (await this.#open(query.sessionKey)).read(query) as readonly StoredRun[];
+    await this.#store.open();
+    const ids = await this.#store.ids(query.runId).read();
+    const sessionKey = ids === undefined ? undefined : sessionOf(ids, query.runId);
+    return sessionKey === undefined ? [] : ((await this.#open(sessionKey)).read(query) as readonly StoredRun[]);
+  }
+
+  async forget(
+    what: { readonly sessionKey: string } & ({ readonly runId: string } | { readonly stop: number }),
+  ): Promise<void> {
+    const node = await this.#change(what, (backend) => {
+      const [run] = 'runId' in what ? (backend.read({ runId: what.runId }) as readonly StoredRun[]) : [];
+      backend.forget(what);
+      return run?.nodeId;
+    });
+    if ('runId' in what && node !== undefined) await this.#releaseId({ ...what, nodeId: node });
+  }
+
+  subscribe(nodeId: string, notices: Notices): () => void {
+    return this.#watch.subscribe(nodeId, notices);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#watch.isIdle) return;
+    this.#watch.stop();
+    await this.#store.close();
+  }
+
+  /** An answer that changes nothing needs no write, and no claim to the id. */
+  async #tryClaim(request: ClaimRequest): Promise<ClaimAnswer | undefined> {
+    const { shard } = await this.#read(request.sessionKey);
+    const backend = open(shard, this.#store.beats);
+    const answer = backend.claim(request) as ClaimAnswer;
+    const isUnchanged = answer.kind !== 'granted' && close(shard, backend, {}) === shard;
+    return isUnchanged ? answer : undefined;
+  }
+
+  async #claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    const elsewhere = await this.#reserveId(request);
+    if (elsewhere !== undefined) return { kind: 'duplicate', run: elsewhere };
+    const answer = await this.#change(
+      request,
+      (backend) => backend.claim(request) as ClaimAnswer,
+      (given) => given.kind === 'granted' || ('epilogues' in given && given.epilogues.length > 0),
+    );
+    const isOurs = answer.kind === 'granted' || (answer.kind === 'duplicate' && answer.run.nodeId === request.nodeId);
+    if (!isOurs) await this.#releaseId(request);
+    return answer;
+  }
+
+  /** @returns the run that has the id, if it is of another session */
+  async #reserveId(request: ClaimRequest): Promise<StoredRun | undefined> {
+    const { runId, sessionKey, nodeId } = request;
+    const chain = this.#store.ids(runId);
+    for (;;) {
+      const beat = await this.#store.beat();
+      const taken = await chain.change((ids) => {
+        const next = reserve(ids, { runId, sessionKey, nodeId, beat }, (one) => this.#store.beats.isDead(one));
+        return next === undefined
+          ? { next, answer: { by: sessionOf(ids, runId) as string, beats: beatsOf(ids, runId) }, mustLast: false }
+          : { next, answer: undefined, mustLast: false };
+      });
+      if (taken === undefined) return undefined;
+      const [run] = (await this.#open(taken.by)).read({ runId }) as readonly StoredRun[];
+      if (run !== undefined) return run;
+      // Nobody alive wants it there any more; or it is being claimed there this very moment.
+      if (!(await this.#store.beats.judge(taken.beats))) return claimedElsewhere(request, taken.by);
+    }
+  }
+
+  async #releaseId(claim: Omit<IdClaim, 'beat'>): Promise<void> {
+    await this.#store.beat();
+    await this.#store.ids(claim.runId).change((ids) => {
+      const next = release(ids, claim);
+      return { next: next === ids ? undefined : next, answer: undefined, mustLast: false };
+    });
+  }
+
+  async #open(sessionKey: string): Promise<Memory> {
+    const { shard } = await this.#read(sessionKey);
+    return open(shard, this.#store.beats);
+  }
+
+  async #read(sessionKey: string): Promise<{ readonly shard: Shard }> {
+    await this.#store.open();
+    const { name, chain } = this.#store.shard(sessionKey);
+    const shard = (await chain.read()) ?? EMPTY_SHARD;
+    await this.#watch.see(name, chain, shard);
+    return { shard };
+  }
+
+  async #change<Answer>(
+    { sessionKey, nodeId }: { readonly sessionKey: string; readonly nodeId?: string },
+    act: (backend: Memory) => Answer,
+    drawsNumber: (answer: Answer) => boolean = () => false,
+  ): Promise<Answer> {
+    const startedAt = performance.now();
+    if (startedAt - this.#confirmedAt > this.#staleMs / 2) await this.#confirm();
+    const beat = await this.#store.beat();
+    const { name, chain } = this.#store.shard(sessionKey);
+    await this.#watch.first(name, chain);
+    const answer = await chain.change((shard) => {
+      const backend = open(shard, this.#store.beats);
+      const given = act(backend);
+      const next = close(shard, backend, nodeId === undefined ? {} : { [nodeId]: beat });
+      return { next: next === shard ? undefined : next, answer: given, mustLast: drawsNumber(given) };
+    });
+    this.#watch.changed(name);
+    if (performance.now() - startedAt > this.#staleMs / 4) await this.#confirm();
+    return answer;
+  }
+
+  /** Whether somebody who stands in the way turns out to be dead. */
+  async #judge(sessionKey: string): Promise<boolean> {
+    const { chain } = this.#store.shard(sessionKey);
+    const shard = chain.state;
+    return shard !== undefined && this.#store.beats.judge(beatsIn(shard));
+  }
+
+  async #confirm(): Promise<void> {
+    await this.#store.confirm();
+    this.#confirmedAt = performance.now();
+  }
+}
+
+function claimedElsewhere({ runId, nodeId, kind }: ClaimRequest, sessionKey: string): StoredRun {
+  return {
+    sessionKey,
+    runId,
+    nodeId,
+    kind,
+    generation: 0,
+    owner: undefined,
+    tags: [],
+    fingerprint: undefined,
+    status: 'running',
+    reason: undefined,
+  };
+}
