@@ -14,7 +14,8 @@ import type {
   StoredRun,
   UnlockRequest,
 } from '../index.js';
-import { beatsOf, type IdClaim, release, reserve, sessionOf } from './run-ids.js';
+import type { Chain } from './chain.js';
+import { allBeatsOf, beatsOf, type IdClaim, NO_IDS, type RunIds, release, reserve, sessionOf } from './run-ids.js';
 import { beatsIn, close, EMPTY_SHARD, open, type Shard } from './shard.js';
 import { Store } from './store.js';
 import { Watch } from './watch.js';
@@ -25,12 +26,9 @@ export class FilesBackend implements Backend {
   readonly synchronous = false;
   readonly #store: Store;
   readonly #watch: Watch;
-  readonly #staleMs: number;
-  #confirmedAt = performance.now();
 
   constructor(options: { readonly dir: string; readonly staleMs: number; readonly isDurable: boolean }) {
-    this.#staleMs = options.staleMs;
-    this.#store = new Store({ ...options, onLost: (beat) => this.#watch.lost(beat) });
+    this.#store = new Store({ ...options, onLost: () => this.#watch.died() });
     this.#watch = new Watch(this.#store);
   }
 
@@ -80,8 +78,7 @@ export class FilesBackend implements Backend {
 
   async read(query: { readonly sessionKey: string } | { readonly runId: string }): Promise<readonly StoredRun[]> {
     if ('sessionKey' in query) return (await this.#open(query.sessionKey)).read(query) as readonly StoredRun[];
-    await this.#store.open();
-    const ids = await this.#store.ids(query.runId).read();
+    const ids = await (await this.#ids(query.runId)).read();
     const sessionKey = ids === undefined ? undefined : sessionOf(ids, query.runId);
     return sessionKey === undefined ? [] : ((await this.#open(sessionKey)).read(query) as readonly StoredRun[]);
   }
@@ -109,7 +106,7 @@ export class FilesBackend implements Backend {
 
   /** An answer that changes nothing needs no write, and no claim to the id. */
   async #tryClaim(request: ClaimRequest): Promise<ClaimAnswer | undefined> {
-    const { shard } = await this.#read(request.sessionKey);
+    const shard = await this.#read(request.sessionKey);
     const backend = open(shard, this.#store.beats);
     const answer = backend.claim(request) as ClaimAnswer;
     const isUnchanged = answer.kind !== 'granted' && close(shard, backend, {}) === shard;
@@ -132,11 +129,10 @@ export class FilesBackend implements Backend {
   /** @returns the run that has the id, if it is of another session */
   async #reserveId(request: ClaimRequest): Promise<StoredRun | undefined> {
     const { runId, sessionKey, nodeId } = request;
-    const chain = this.#store.ids(runId);
+    const chain = await this.#ids(runId);
     for (;;) {
-      const beat = await this.#store.beat();
-      const taken = await chain.change((ids) => {
-        const next = reserve(ids, { runId, sessionKey, nodeId, beat }, (one) => this.#store.beats.isDead(one));
+      const taken = await chain.change((ids, beat) => {
+        const next = reserve(ids, { runId, sessionKey, nodeId, beat }, this.#store.beats);
         return next === undefined
           ? { next, answer: { by: sessionOf(ids, runId) as string, beats: beatsOf(ids, runId) }, mustLast: false }
           : { next, answer: undefined, mustLast: false };
@@ -145,29 +141,36 @@ export class FilesBackend implements Backend {
       const [run] = (await this.#open(taken.by)).read({ runId }) as readonly StoredRun[];
       if (run !== undefined) return run;
       // Nobody alive wants it there any more; or it is being claimed there this very moment.
-      if (!(await this.#store.beats.judge(taken.beats))) return claimedElsewhere(request, taken.by);
+      if (!(await this.#store.judge(taken.beats))) return claimedElsewhere(request, taken.by);
     }
   }
 
   async #releaseId(claim: Omit<IdClaim, 'beat'>): Promise<void> {
-    await this.#store.beat();
-    await this.#store.ids(claim.runId).change((ids) => {
+    const chain = await this.#ids(claim.runId);
+    await chain.change((ids) => {
       const next = release(ids, claim);
       return { next: next === ids ? undefined : next, answer: undefined, mustLast: false };
     });
   }
 
-  async #open(sessionKey: string): Promise<Memory> {
-    const { shard } = await this.#read(sessionKey);
-    return open(shard, this.#store.beats);
+  async #ids(runId: string): Promise<Chain<RunIds>> {
+    await this.#store.open();
+    const chain = this.#store.ids(runId);
+    if (chain.state === undefined) await this.#store.beats.meet(allBeatsOf((await chain.read()) ?? NO_IDS));
+    return chain;
   }
 
-  async #read(sessionKey: string): Promise<{ readonly shard: Shard }> {
+  async #open(sessionKey: string): Promise<Memory> {
+    return open(await this.#read(sessionKey), this.#store.beats);
+  }
+
+  async #read(sessionKey: string): Promise<Shard> {
     await this.#store.open();
     const { name, chain } = this.#store.shard(sessionKey);
+    await this.#watch.first(name, chain);
     const shard = (await chain.read()) ?? EMPTY_SHARD;
-    await this.#watch.see(name, chain, shard);
-    return { shard };
+    this.#watch.changed(name);
+    return shard;
   }
 
   async #change<Answer>(
@@ -175,32 +178,23 @@ export class FilesBackend implements Backend {
     act: (backend: Memory) => Answer,
     drawsNumber: (answer: Answer) => boolean = () => false,
   ): Promise<Answer> {
-    const startedAt = performance.now();
-    if (startedAt - this.#confirmedAt > this.#staleMs / 2) await this.#confirm();
-    const beat = await this.#store.beat();
+    await this.#store.open();
     const { name, chain } = this.#store.shard(sessionKey);
     await this.#watch.first(name, chain);
-    const answer = await chain.change((shard) => {
+    const answer = await chain.change((shard, beat) => {
       const backend = open(shard, this.#store.beats);
       const given = act(backend);
       const next = close(shard, backend, nodeId === undefined ? {} : { [nodeId]: beat });
       return { next: next === shard ? undefined : next, answer: given, mustLast: drawsNumber(given) };
     });
     this.#watch.changed(name);
-    if (performance.now() - startedAt > this.#staleMs / 4) await this.#confirm();
     return answer;
   }
 
   /** Whether somebody who stands in the way turns out to be dead. */
   async #judge(sessionKey: string): Promise<boolean> {
-    const { chain } = this.#store.shard(sessionKey);
-    const shard = chain.state;
-    return shard !== undefined && this.#store.beats.judge(beatsIn(shard));
-  }
-
-  async #confirm(): Promise<void> {
-    await this.#store.confirm();
-    this.#confirmedAt = performance.now();
+    const { state } = this.#store.shard(sessionKey).chain;
+    return state !== undefined && this.#store.judge(beatsIn(state));
   }
 }
 

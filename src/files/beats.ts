@@ -1,7 +1,7 @@
 import { readdir, readFile, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, ifThere } from './disk-errors.js';
-import { type Identity, isProvenDead } from './identity.js';
+import { checkIdentity, type Identity, isProvenDead } from './identity.js';
 
 /** For how long what a dead process left for retries is kept, in ms: the retention that a control has by default. */
 const KEPT_MS = 300_000;
@@ -16,17 +16,18 @@ interface Seen {
 }
 
 /**
- * Says which heartbeats of other processes have ended. Death is proven by what the kernel says of the process, or by
- * a heartbeat that this process has watched standing still for `staleMs` of its own monotonic clock. It is final:
- * whoever is declared dead and wakes up finds its heartbeat gone.
+ * Says which heartbeats have ended. Death is proven by what the kernel says of the process, or by a heartbeat that this
+ * process has watched standing still for `staleMs` of its own monotonic clock. It is final: whoever is declared dead
+ * and wakes up finds its heartbeat gone.
  */
 export class Beats {
   readonly #folder: string;
   readonly #staleMs: number;
   readonly #own: Promise<Identity>;
+  readonly #identities: Map<string, Identity> = new Map();
   readonly #seen: Map<string, Seen> = new Map();
-  readonly #dead: Set<string> = new Set();
-  readonly #buried: Set<string> = new Set();
+  /** Since when, by the observer's monotonic clock. */
+  readonly #dead: Map<string, number> = new Map();
 
   constructor(options: { readonly folder: string; readonly staleMs: number; readonly own: Promise<Identity> }) {
     this.#folder = options.folder;
@@ -35,11 +36,18 @@ export class Beats {
   }
 
   isDead(beat: string): boolean {
-    return this.#dead.has(beat) || this.#buried.has(beat);
+    return this.#dead.has(beat);
   }
 
+  /** Dead for so long that nobody needs what is kept of it. */
   isBuried(beat: string): boolean {
-    return this.#buried.has(beat);
+    const since = this.#dead.get(beat);
+    return since !== undefined && performance.now() - since > KEPT_MS;
+  }
+
+  /** Who beats, or did. `undefined` if that is not known here, or not any more. */
+  identityOf(beat: string): Identity | undefined {
+    return this.#identities.get(beat);
   }
 
   async isDeclaredDead(beat: string): Promise<boolean> {
@@ -50,55 +58,65 @@ export class Beats {
   async judge(beats: readonly string[]): Promise<boolean> {
     let isNews = false;
     for (const beat of beats) {
-      if (this.isDead(beat)) continue;
-      if (await this.#isOver(beat)) {
-        this.#dead.add(beat);
-        isNews = true;
-      }
+      if (this.isDead(beat) || !(await this.#isOver(beat))) continue;
+      await this.declareDead(beat);
+      isNews = true;
     }
     return isNews;
   }
 
-  /** Looks for heartbeats that ended long ago, or that nothing is known of. */
-  async bury(beats: readonly string[]): Promise<void> {
+  /** Looks at heartbeats that are met for the first time: who they are, and which of them ended long ago. */
+  async meet(beats: readonly string[]): Promise<void> {
     for (const beat of beats) {
+      if (this.isDead(beat) || this.#identities.has(beat)) continue;
       const end = await ifThere(() => stat(this.#path(beat, 'dead')));
-      const start = await ifThere(() => stat(this.#path(beat, 'json')));
-      const isOld = end !== undefined && Date.now() - end.mtimeMs > KEPT_MS;
-      if (isOld || (end === undefined && start === undefined)) this.#buried.add(beat);
-      else if (end !== undefined) this.#dead.add(beat);
+      const hasRecord = await this.#meet(beat);
+      if (end !== undefined) this.#dead.set(beat, performance.now() - ageOf(end));
+      else if (!hasRecord) this.#dead.set(beat, Number.NEGATIVE_INFINITY);
     }
   }
 
-  /** A heartbeat has ended, for good. Told once or often, by its own process or by others. */
+  /** A heartbeat is over, for good. Said once or often, by its own process or by others. */
   async declareDead(beat: string): Promise<void> {
     await this.#mark(beat);
-    this.#dead.add(beat);
+    this.#die(beat);
     this.#seen.delete(beat);
     // Whoever owns it, and was only paused, finds it gone at the next beat.
     await ifThere(() => rmdir(this.#path(beat, 'lock')));
   }
 
-  /** Removes the files of heartbeats that ended so long ago that nobody asks for them. */
+  /** This process lost its own. Its folder may be gone because somebody deleted it: who did not declare it dead is told so. */
+  abandon(beat: string): void {
+    this.#die(beat);
+    this.declareDead(beat).catch(() => {});
+  }
+
+  /** Declares the killed dead of whom nothing is asked, and removes the files of those who ended so long ago that nobody asks for them. */
   async sweep(): Promise<void> {
     for (const name of await readdir(this.#folder)) {
-      if (!name.endsWith('.dead')) continue;
-      const beat = name.slice(0, -'.dead'.length);
-      const end = await ifThere(() => stat(join(this.#folder, name)));
-      if (end === undefined || Date.now() - end.mtimeMs <= 2 * KEPT_MS) continue;
-      await ifThere(() => unlink(this.#path(beat, 'json')));
-      await ifThere(() => unlink(join(this.#folder, name)));
+      if (!name.endsWith('.json')) continue;
+      const beat = name.slice(0, -'.json'.length);
+      const end = await ifThere(() => stat(this.#path(beat, 'dead')));
+      if (end === undefined) {
+        await this.#meet(beat);
+        // Not by its heartbeat: one that is just being made has none yet.
+        if (await this.#isKilled(beat)) await this.declareDead(beat);
+      } else if (ageOf(end) > 2 * KEPT_MS) {
+        await ifThere(() => unlink(this.#path(beat, 'dead')));
+        await ifThere(() => unlink(this.#path(beat, 'json')));
+      }
     }
   }
 
   async #isOver(beat: string): Promise<boolean> {
     if (await this.isDeclaredDead(beat)) return true;
-    const identity = await this.#identity(beat);
-    if (identity === undefined || (await isProvenDead(identity, await this.#own)) || (await this.#isStale(beat))) {
-      await this.declareDead(beat);
-      return true;
-    }
-    return false;
+    const hasRecord = this.#identities.has(beat) || (await this.#meet(beat));
+    return !hasRecord || (await this.#isKilled(beat)) || (await this.#isStale(beat));
+  }
+
+  async #isKilled(beat: string): Promise<boolean> {
+    const identity = this.#identities.get(beat);
+    return identity !== undefined && (await isProvenDead(identity, await this.#own));
   }
 
   async #isStale(beat: string): Promise<boolean> {
@@ -115,10 +133,20 @@ export class Beats {
     return stillMs >= this.#staleMs;
   }
 
-  /** `undefined` for a heartbeat whose process left nothing. */
-  async #identity(beat: string): Promise<Identity | undefined> {
+  /** @returns false for a heartbeat whose process left nothing */
+  async #meet(beat: string): Promise<boolean> {
     const text = await ifThere(() => readFile(this.#path(beat, 'json'), 'utf8'));
-    return text === undefined ? undefined : (JSON.parse(text) as Identity);
+    if (text === undefined) return false;
+    try {
+      this.#identities.set(beat, checkIdentity(JSON.parse(text)));
+    } catch {
+      // Damaged, it proves nothing about its process: the heartbeat itself does.
+    }
+    return true;
+  }
+
+  #die(beat: string): void {
+    if (!this.#dead.has(beat)) this.#dead.set(beat, performance.now());
   }
 
   async #mark(beat: string): Promise<void> {
@@ -132,4 +160,9 @@ export class Beats {
   #path(beat: string, kind: 'json' | 'lock' | 'dead'): string {
     return join(this.#folder, `${beat}.${kind}`);
   }
+}
+
+/** In ms, by the wall clock: how long something is kept decides nothing else. */
+function ageOf({ mtimeMs }: { readonly mtimeMs: number }): number {
+  return Math.max(0, Date.now() - mtimeMs);
 }

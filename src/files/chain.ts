@@ -1,5 +1,5 @@
 import { folderLost } from './disk-errors.js';
-import { Records } from './records.js';
+import { type Durability, Records, TRUSTED_MS } from './records.js';
 
 /** A state of a chain: what its record of the highest number says. */
 interface Head<State> extends ChainRecord<State> {
@@ -10,6 +10,12 @@ interface ChainRecord<State> {
   readonly state: State;
   /** Of each writer, the last of its changes that is in this state. */
   readonly applied: Readonly<Record<string, number>>;
+}
+
+/** The newest record that was seen, and when, by the monotonic clock, there was surely none newer. */
+interface Known<State> {
+  readonly head: Head<State> | undefined;
+  readonly at: number;
 }
 
 /** What a change makes of a state. */
@@ -31,13 +37,15 @@ export interface ChainOptions<State> {
   /** Throws if what was read is no state. */
   readonly check: (state: unknown) => State;
   /** The name under which this process changes the chain now. No two processes ever have the same. */
-  readonly writer: () => string;
-  /** Whether the writer of this name will never write again. */
+  readonly writer: () => Promise<string>;
+  /** Whether the writer of this name is declared dead. */
   readonly isGone: (writer: string) => boolean;
+  /** Called when others went on as if this process were not there: it may have been declared dead. */
+  readonly onOvertaken: () => Promise<void>;
 }
 
 interface Waiting<State> {
-  readonly apply: (state: State) => Change<State, unknown>;
+  readonly apply: (state: State, writer: string) => Change<State, unknown>;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -51,8 +59,7 @@ export class Chain<State> {
   readonly #options: ChainOptions<State>;
   readonly #records: Records;
   readonly #waiting: Waiting<State>[] = [];
-  /** The newest record that was seen; others may be newer. */
-  #head: Head<State> | undefined;
+  #known: Known<State> = { head: undefined, at: Number.NEGATIVE_INFINITY };
   #isWriting = false;
 
   constructor(options: ChainOptions<State>) {
@@ -66,12 +73,17 @@ export class Chain<State> {
 
   /** The newest state that was seen; others may be newer. */
   get state(): State | undefined {
-    return this.#head?.state;
+    return this.#known.head?.state;
+  }
+
+  /** Whether there is a record of this number, or was. */
+  hasSeen(number: number): boolean {
+    return number <= (this.#known.head?.number ?? 0);
   }
 
   /** Reads the state; `undefined` if there is none yet. */
   async read(): Promise<State | undefined> {
-    return (await this.#refresh())?.state;
+    return (await this.#refresh()).head?.state;
   }
 
   /**
@@ -79,7 +91,7 @@ export class Chain<State> {
    *
    * @param apply - computes the change, without side effects: it is called again if another process was first
    */
-  change<Answer>(apply: (state: State) => Change<State, Answer>): Promise<Answer> {
+  change<Answer>(apply: (state: State, writer: string) => Change<State, Answer>): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
       this.#waiting.push({ apply, resolve: resolve as (answer: unknown) => void, reject });
       if (!this.#isWriting) void this.#writeAll();
@@ -87,8 +99,8 @@ export class Chain<State> {
   }
 
   /** Waits until nothing is under way in its folder. */
-  idle(): Promise<void> {
-    return this.#records.idle();
+  close(): Promise<void> {
+    return this.#records.close();
   }
 
   async #writeAll(): Promise<void> {
@@ -106,77 +118,84 @@ export class Chain<State> {
 
   /** Writes what waited together as one record: with many sessions, one write instead of many. */
   async #write(batch: readonly Waiting<State>[]): Promise<void> {
+    const askedAt = performance.now();
     for (;;) {
-      const head = this.#head ?? (await this.#refresh());
-      const state = head?.state ?? this.#options.empty;
-      const { next, answers, mustLast } = applyAll(batch, state);
-      const isWritten = next === state ? await this.#isNewest(head) : await this.#append(head, next, mustLast);
-      if (!isWritten) continue;
+      const writer = await this.#options.writer();
+      const known = performance.now() - this.#known.at < TRUSTED_MS / 2 ? this.#known : await this.#refresh();
+      const state = known.head?.state ?? this.#options.empty;
+      const { next, answers, mustLast } = applyAll(batch, state, writer);
+      const isDone =
+        next === state ? await this.#isNewestSince(askedAt, known) : await this.#append(known, next, writer, mustLast);
+      if (!isDone) continue;
       for (const answer of answers) answer();
       return;
     }
   }
 
-  /** An answer that changes nothing counts only if nobody wrote in the meantime. */
-  async #isNewest(head: Head<State> | undefined): Promise<boolean> {
-    return (await this.#refresh())?.number === head?.number;
+  /** An answer that changes nothing is one about the state after it was asked for. */
+  async #isNewestSince(askedAt: number, known: Known<State>): Promise<boolean> {
+    return known.at >= askedAt || (await this.#refresh()).head?.number === known.head?.number;
   }
 
   /** @returns false if what it was to be appended to is not the newest state */
-  async #append(head: Head<State> | undefined, state: State, mustLast: boolean): Promise<boolean> {
+  async #append({ head, at }: Known<State>, state: State, writer: string, mustLast: boolean): Promise<boolean> {
     const { isGone, isDurable } = this.#options;
-    const writer = this.#options.writer();
     const number = (head?.number ?? 0) + 1;
     const change = (head?.applied[writer] ?? 0) + 1;
     const others = Object.entries(head?.applied ?? {}).filter(([name]) => !isGone(name));
-    const applied = { ...Object.fromEntries(others), [writer]: change };
-    const record: ChainRecord<State> = { state, applied };
-    if (!(await this.#records.add(number, JSON.stringify(record), writer, mustLast && isDurable))) {
-      await this.#refresh();
-      return false;
+    const record: ChainRecord<State> = { state, applied: { ...Object.fromEntries(others), [writer]: change } };
+    const durability: Durability = { text: isDurable, entry: isDurable && mustLast };
+    const startedAt = performance.now();
+    const isAdded = await this.#records.add(number, JSON.stringify(record), writer, durability);
+    if (isAdded && performance.now() - at < TRUSTED_MS) {
+      // Its number was never taken: what it was appended to had been the newest so short a time ago.
+      this.#know({ number, ...record }, startedAt);
+      this.#records.outdate([number - 2]);
+      return true;
     }
-    const numbers = await this.#records.numbers();
-    const newest = Math.max(number, ...numbers);
-    if (newest > number && !(await this.#isIn(writer, change))) return false;
-    if (newest === number) this.#head = { number, ...record };
-    // The newest and the one before it stay.
-    this.#records.remove(numbers.filter((one) => one < newest - 1));
-    return true;
+    const newest = (await this.#refresh()).head;
+    const applied = newest?.applied[writer] ?? 0;
+    if (isAdded && applied >= change) return true;
+    // This process was paused before it added the record, and the number had been removed as outdated: the record is
+    // below the newest, where nobody reads it.
+    if (isAdded) this.#records.outdate([number]);
+    // Only of the dead is it forgotten what they have applied.
+    if (isAdded || applied < change - 1) await this.#options.onOvertaken();
+    return false;
   }
 
-  /**
-   * There are records above the one that was added. Either others went on from it; or this process was paused before
-   * it added it, the number had been removed as outdated, and what was added is below the newest, where nobody reads it.
-   */
-  async #isIn(writer: string, change: number): Promise<boolean> {
-    const head = await this.#refresh();
-    return head !== undefined && (head.applied[writer] ?? 0) >= change;
-  }
-
-  async #refresh(): Promise<Head<State> | undefined> {
+  async #refresh(): Promise<Known<State>> {
     for (;;) {
+      const before = this.#known.head?.number ?? 0;
+      const startedAt = performance.now();
       const numbers = await this.#records.numbers();
-      if (numbers.length === 0) {
-        if (this.#head !== undefined) throw folderLost(this.folder);
-        return undefined;
-      }
-      const number = Math.max(...numbers);
-      if (number === this.#head?.number) return this.#head;
-      const text = await this.#records.read(number);
+      const number = numbers.length === 0 ? 0 : Math.max(...numbers);
+      if (number < before) throw folderLost(this.folder);
+      // Slower than a change of this process, which knows more.
+      if (number < (this.#known.head?.number ?? 0)) return this.#known;
+      if (number === 0) return { head: undefined, at: startedAt };
+      const head = number === this.#known.head?.number ? this.#known.head : await this.#read(number);
       // Removed since it was listed: there are newer ones.
-      if (text === undefined) continue;
-      const head = { number, ...this.#parse(text, number) };
-      // A read that was slower than a change of this process.
-      if (number > (this.#head?.number ?? 0)) this.#head = head;
-      return head;
+      if (head === undefined) continue;
+      // The newest and the one before it stay.
+      this.#records.outdate(numbers.filter((one) => one < number - 1));
+      return this.#know(head, startedAt);
     }
   }
 
-  #parse(text: string, number: number): ChainRecord<State> {
+  #know(head: Head<State>, at: number): Known<State> {
+    const { number = 0 } = this.#known.head ?? {};
+    if (head.number > number || (head.number === number && at > this.#known.at)) this.#known = { head, at };
+    return this.#known;
+  }
+
+  async #read(number: number): Promise<Head<State> | undefined> {
+    const text = await this.#records.read(number);
+    if (text === undefined) return undefined;
     try {
       const { state, applied } = JSON.parse(text) as { state?: unknown; applied?: unknown };
       if (typeof applied !== 'object' || applied === null) throw new TypeError('it has no list of writers');
-      return { state: this.#options.check(state), applied: applied as Record<string, number> };
+      return { number, state: this.#options.check(state), applied: applied as Record<string, number> };
     } catch (error) {
       const path = this.#records.path(number);
       throw new Error(`${path} is no record of runfence: restore it, or start with another folder.`, { cause: error });
@@ -188,12 +207,13 @@ export class Chain<State> {
 function applyAll<State>(
   batch: readonly Waiting<State>[],
   from: State,
+  writer: string,
 ): { readonly next: State; readonly answers: readonly (() => void)[]; readonly mustLast: boolean } {
   let state = from;
   let mustLast = false;
   const answers = batch.map(({ apply, resolve, reject }) => {
     try {
-      const { next, answer, mustLast: must } = apply(state);
+      const { next, answer, mustLast: must } = apply(state, writer);
       if (next !== undefined) {
         state = next;
         mustLast ||= must;

@@ -1,6 +1,5 @@
 import { unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifThere } from './disk-errors.js';
 import { type Identity, newBeatName } from './identity.js';
 
 /** The sign of life of this process: a file that says who it is, and a proper-lockfile of a name that nobody else ever has. */
@@ -8,14 +7,14 @@ export class Heartbeat {
   readonly name: string = newBeatName();
   readonly #path: string;
   readonly #staleMs: number;
-  readonly #onLost: (error: Error) => void;
+  readonly #onLost: () => void;
   #release: (() => Promise<void>) | undefined;
   #isOver = false;
 
   constructor(options: {
     readonly folder: string;
     readonly staleMs: number;
-    readonly onLost: (error: Error) => void;
+    readonly onLost: () => void;
   }) {
     this.#path = join(options.folder, this.name);
     this.#staleMs = options.staleMs;
@@ -25,29 +24,35 @@ export class Heartbeat {
   async start(identity: Identity): Promise<void> {
     // Loaded now, not with the module: it adds signal handlers to the process.
     const { default: lockfile } = await import('proper-lockfile');
-    await writeFile(`${this.#path}.json`, JSON.stringify(identity), { flag: 'wx' });
-    this.#release = await lockfile.lock(this.#path, {
-      lockfilePath: `${this.#path}.lock`,
-      realpath: false,
-      retries: 0,
-      stale: this.#staleMs,
-      update: this.#staleMs / 3,
-      onCompromised: (error) => this.#lost(error),
-    });
+    const record = `${this.#path}.json`;
+    try {
+      await writeFile(record, JSON.stringify(identity), { flag: 'wx' });
+      this.#release = await lockfile.lock(this.#path, {
+        lockfilePath: `${this.#path}.lock`,
+        realpath: false,
+        retries: 0,
+        stale: this.#staleMs,
+        update: this.#staleMs / 3,
+        onCompromised: () => this.#lost(),
+      });
+    } catch (error) {
+      await unlink(record).catch(() => {});
+      throw error;
+    }
   }
 
-  /** Others find it over at once. */
+  /** It is not to beat any more, and nobody is told. */
   async stop(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
-    await this.#release?.();
-    await ifThere(() => unlink(`${this.#path}.json`));
+    // Whoever lost it in the meantime has nothing to release.
+    await this.#release?.().catch(() => {});
   }
 
-  #lost(error: Error): void {
-    // A beat that was under way when it was released finds the folder gone (moxystudio/node-proper-lockfile has no guard).
+  #lost(): void {
+    // A beat that was under way when it was released finds the folder gone: proper-lockfile reports that as a loss.
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#onLost(error);
+    this.#onLost();
   }
 }

@@ -40,24 +40,22 @@ export async function ownIdentity(): Promise<Identity> {
  */
 export async function isProvenDead(other: Identity, own: Identity): Promise<boolean> {
   if (other.host !== own.host || other.bootId !== own.bootId || other.pidNamespace !== own.pidNamespace) return false;
-  if (process.platform === 'linux') {
-    if (other.startTime === undefined || own.bootId === undefined || own.pidNamespace === undefined) return false;
-    const state = await processState(other.pid);
-    return state === undefined || state.isZombie || state.startTime !== other.startTime;
-  }
-  return process.platform === 'darwin' && !hasProcess(other.pid);
+  if (process.platform !== 'linux') return process.platform === 'darwin' && !hasProcess(other.pid);
+  if (other.startTime === undefined || own.bootId === undefined || own.pidNamespace === undefined) return false;
+  const state = await processState(other.pid);
+  // /proc may hide the processes of other users (hidepid): only the kernel's own answer proves absence.
+  if (state === undefined) return !hasProcess(other.pid);
+  return state.isZombie || state.startTime !== other.startTime;
 }
 
-/** `undefined` if there is no such process. */
+/** `undefined` if nothing can be read of it. */
 async function processState(pid: number): Promise<ProcessState | undefined> {
-  let stat: string | undefined;
+  let stat: string;
   try {
-    stat = await ifThere(() => readFile(`/proc/${pid}/stat`, 'utf8'));
-  } catch (error) {
-    if (codeOf(error) === 'ESRCH') return undefined;
-    throw error;
+    stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return undefined;
   }
-  if (stat === undefined) return undefined;
   // The program's name may hold spaces and brackets: what follows the last bracket is in fields.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state = '', startTime = ''] = [fields[0], fields[19]];
@@ -72,6 +70,15 @@ function hasProcess(pid: number): boolean {
     return codeOf(error) !== 'ESRCH';
   }
 }
+
+/** Throws if it is no identity. */
+export function checkIdentity(value: unknown): Identity {
+  const { host, pid } = value as Partial<Identity>;
+  if (typeof host !== 'string' || !Number.isSafeInteger(pid) || (pid ?? 0) <= 0) throw new TypeError('it names nobody');
+  return value as Identity;
+}
+
+export const BEAT_NAME_LENGTH: number = 36;
 
 /** A name that no other process, and no later one, ever has. */
 export function newBeatName(): string {

@@ -1,3 +1,5 @@
+import type { Deaths } from './shard.js';
+
 /** Which session each run id belongs to: ids are unique over all sessions. */
 export interface RunIds {
   readonly entries: readonly RunIdEntry[];
@@ -33,19 +35,26 @@ export function beatsOf(ids: RunIds, runId: string): string[] {
   return ids.entries.find((entry) => entry.runId === runId)?.claimants.map(({ beat }) => beat) ?? [];
 }
 
+/** The heartbeats that stand for any id. */
+export function allBeatsOf({ entries }: RunIds): string[] {
+  return [...new Set(entries.flatMap(({ claimants }) => claimants.map(({ beat }) => beat)))];
+}
+
 /**
  * Claims an id for a session. An id of another session is claimed only from the dead.
  *
  * @returns `undefined` if another session has it
  */
-export function reserve(ids: RunIds, claim: IdClaim, isDead: (beat: string) => boolean): RunIds | undefined {
+export function reserve(ids: RunIds, claim: IdClaim, deaths: Deaths): RunIds | undefined {
   const { runId, sessionKey, nodeId, beat } = claim;
   const known = ids.entries.find((entry) => entry.runId === runId);
-  const living = known?.claimants.filter((claimant) => !isDead(claimant.beat)) ?? [];
+  const living = known?.claimants.filter((claimant) => !deaths.isDead(claimant.beat)) ?? [];
   if (known !== undefined && known.sessionKey !== sessionKey && living.length > 0) return undefined;
   const claimants = [...living.filter((claimant) => claimant.nodeId !== nodeId), { nodeId, beat }];
   const entry: RunIdEntry = { runId, sessionKey, claimants };
-  return { entries: [...ids.entries.filter((other) => other !== known), entry] };
+  // Nobody asks any more for what was claimed by who is buried.
+  const isWanted = (other: RunIdEntry): boolean => !other.claimants.every((claimant) => deaths.isBuried(claimant.beat));
+  return { entries: [...ids.entries.filter((other) => other !== known && isWanted(other)), entry] };
 }
 
 /** A node's run of this id is no more, or was never granted. */

@@ -63,6 +63,12 @@ export function open(shard: Shard, deaths: Deaths): Memory {
   return backend;
 }
 
+/** The shard without what the dead had in it; the same one, if they had nothing. */
+export function withoutDead(shard: Shard, deaths: Deaths): Shard {
+  const isConcerned = Object.values(shard.beats).some((beat) => deaths.isDead(beat));
+  return isConcerned ? close(shard, open(shard, deaths), {}) : shard;
+}
+
 /**
  * The shard after work on it.
  *

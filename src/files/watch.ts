@@ -2,17 +2,21 @@ import { type FSWatcher, watch } from 'node:fs';
 import type { Notices } from '../index.js';
 import type { Chain } from './chain.js';
 import { tellDifference } from './notices.js';
-import { beatsIn, close, EMPTY_SHARD, isBusy, open, type Shard } from './shard.js';
+import { numberOf } from './records.js';
+import { beatsIn, EMPTY_SHARD, isBusy, type Shard, withoutDead } from './shard.js';
 import type { Store } from './store.js';
 
 const POLL_MS = 25;
 const MAX_POLL_MS = 1_000;
 /** So many shards are looked at in one poll of `POLL_MS`; with more of them the polls are further apart. */
 const SHARDS_A_POLL = 8;
+/** How often it is asked whether those who have something in a shard are alive. */
+const JUDGE_MS = 100;
 
 interface Watched {
   readonly chain: Chain<Shard>;
-  /** The state that the nodes of this process were told of. */
+  /** The state that was read last, and what of it the nodes of this process were told: without what the dead had in it. */
+  state: Shard;
   told: Shard;
   watcher: FSWatcher | undefined;
 }
@@ -25,8 +29,11 @@ export class Watch {
   readonly #store: Store;
   readonly #nodes: Map<string, Notices> = new Map();
   readonly #watched: Map<string, Watched> = new Map();
+  readonly #untold: Set<string> = new Set();
+  readonly #unseen: Set<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #isLooking = false;
+  #judgedAt = Number.NEGATIVE_INFINITY;
 
   constructor(store: Store) {
     this.#store = store;
@@ -46,68 +53,60 @@ export class Watch {
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    for (const { watcher } of this.#watched.values()) watcher?.close();
-    this.#watched.clear();
+    for (const name of [...this.#watched.keys()]) this.#forget(name);
   }
 
-  /** A shard is about to be changed: its state before is what the nodes know. */
+  /** A shard is about to be read or changed: its state before is what the nodes know. */
   async first(name: string, chain: Chain<Shard>): Promise<void> {
-    if (!this.#watched.has(name)) await this.see(name, chain, (await chain.read()) ?? EMPTY_SHARD);
-  }
-
-  /** A shard was read. */
-  async see(name: string, chain: Chain<Shard>, shard: Shard): Promise<void> {
-    if (!this.#watched.has(name)) {
-      await this.#store.beats.bury(beatsIn(shard));
-      if (!this.#watched.has(name)) this.#watched.set(name, { chain, told: shard, watcher: undefined });
-    }
-    this.changed(name);
+    if (this.#watched.has(name)) return;
+    const shard = (await chain.read()) ?? EMPTY_SHARD;
+    await this.#store.beats.meet(beatsIn(shard));
+    if (!this.#watched.has(name)) this.#watched.set(name, { chain, state: shard, told: shard, watcher: undefined });
   }
 
   /** A shard may have changed: the nodes are told once the caller has its answer. */
   changed(name: string): void {
-    setImmediate(() => this.#tell(name));
+    if (this.#untold.size === 0) {
+      setImmediate(() => {
+        const names = [...this.#untold];
+        this.#untold.clear();
+        for (const one of names) this.#tell(one);
+      });
+    }
+    this.#untold.add(name);
   }
 
-  /** This process was declared dead: what it had is not its own any more. */
-  lost(beat: string): void {
-    for (const watched of this.#watched.values()) {
-      if (!beatsIn(watched.told).includes(beat)) continue;
-      const deaths = { isDead: (other: string) => other === beat, isBuried: () => false };
-      this.#tellAll(watched, close(watched.told, open(watched.told, deaths), {}));
-    }
+  /** Somebody was declared dead, perhaps this process itself. */
+  died(): void {
+    for (const watched of this.#watched.values()) this.#tellAll(watched, watched.state);
   }
 
   #tell(name: string): void {
     const watched = this.#watched.get(name);
-    const shard = watched?.chain.state;
-    if (watched === undefined || shard === undefined) return;
-    this.#tellAll(watched, shard);
-    if (isBusy(shard)) this.#listen(name, watched);
-    else this.#forget(name, watched);
-  }
-
-  #tellAll(watched: Watched, shard: Shard): void {
-    const { told } = watched;
-    if (told === shard) return;
-    watched.told = shard;
-    for (const [nodeId, notices] of [...this.#nodes]) tellDifference(told, shard, nodeId, notices);
-  }
-
-  #listen(name: string, watched: Watched): void {
-    if (this.isIdle) return;
-    watched.watcher ??= this.#watchFolder(name, watched.chain.folder);
+    const state = watched?.chain.state;
+    if (watched === undefined || state === undefined) return;
     this.#timer ??= this.#pollLater();
+    if (state !== watched.state) this.#tellAll(watched, state);
   }
 
-  #forget(name: string, watched: Watched): void {
-    watched.watcher?.close();
+  #tellAll(watched: Watched, state: Shard): void {
+    const { told } = watched;
+    watched.state = state;
+    watched.told = withoutDead(state, this.#store.beats);
+    for (const [nodeId, notices] of [...this.#nodes]) tellDifference(told, watched.told, nodeId, notices);
+  }
+
+  #forget(name: string): void {
+    this.#watched.get(name)?.watcher?.close();
     this.#watched.delete(name);
   }
 
-  #watchFolder(name: string, folder: string): FSWatcher | undefined {
+  #watchFolder(name: string, { chain }: Watched): FSWatcher | undefined {
     try {
-      const watcher = watch(folder, { persistent: false }, () => this.#look([name]));
+      const watcher = watch(chain.folder, { persistent: false }, (_event, file) => {
+        const number = file === null ? undefined : numberOf(file);
+        if (number === undefined || !chain.hasSeen(number)) void this.#look([name]);
+      });
       // The poll goes on without it.
       watcher.on('error', () => watcher.close());
       return watcher;
@@ -116,37 +115,49 @@ export class Watch {
     }
   }
 
-  #pollLater(): NodeJS.Timeout {
+  #pollLater(): NodeJS.Timeout | undefined {
+    if (this.isIdle || this.#watched.size === 0) return undefined;
     const spread = Math.max(1, this.#watched.size / SHARDS_A_POLL);
     const ms = Math.min(MAX_POLL_MS, POLL_MS * spread) * (1 + Math.random());
-    return setTimeout(() => {
-      this.#timer = undefined;
-      void this.#look([...this.#watched.keys()]);
-    }, ms).unref();
+    return setTimeout(() => void this.#poll(), ms).unref();
   }
 
-  async #look(names: readonly string[]): Promise<void> {
-    if (this.#isLooking) return;
-    this.#isLooking = true;
+  /** What was live for less than a poll was never watched: a watcher costs more than most locks are held for. */
+  async #poll(): Promise<void> {
+    const names = [...this.#watched.keys()];
+    await this.#look(names);
+    await this.#judge().catch(() => {});
     for (const name of names) {
       const watched = this.#watched.get(name);
-      // What is wrong with the disk is told to whoever asks something of it.
-      if (watched !== undefined) await this.#lookAt(name, watched).catch(() => {});
+      if (watched === undefined || this.#untold.has(name)) continue;
+      if (!isBusy(watched.told) && watched.state === (watched.chain.state ?? EMPTY_SHARD)) this.#forget(name);
+      else watched.watcher ??= this.#watchFolder(name, watched);
     }
-    this.#isLooking = false;
-    if (!this.isIdle && this.#watched.size > 0) this.#timer ??= this.#pollLater();
+    this.#timer = this.#pollLater();
   }
 
-  async #lookAt(name: string, { chain }: Watched): Promise<void> {
-    const shard = await chain.read();
-    if (shard === undefined) return;
-    const { beats } = this.#store;
-    if (await beats.judge(beatsIn(shard))) {
-      await chain.change((before) => {
-        const next = close(before, open(before, beats), {});
-        return { next: next === before ? undefined : next, answer: undefined, mustLast: false };
-      });
+  /** Those whom a wake-up names while it looks are looked at, too. */
+  async #look(names: readonly string[]): Promise<void> {
+    for (const name of names) this.#unseen.add(name);
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    for (const name of this.#unseen) {
+      this.#unseen.delete(name);
+      // What is wrong with the disk is told to whoever asks something of it.
+      await this.#watched
+        .get(name)
+        ?.chain.read()
+        .catch(() => {});
+      this.#tell(name);
     }
-    this.#tell(name);
+    this.#isLooking = false;
+  }
+
+  async #judge(): Promise<void> {
+    const at = performance.now();
+    if (at - this.#judgedAt < JUDGE_MS) return;
+    this.#judgedAt = at;
+    const beats = new Set([...this.#watched.values()].flatMap(({ told }) => beatsIn(told)));
+    if (await this.#store.judge([...beats])) this.died();
   }
 }
