@@ -1,8 +1,18 @@
 /**
  * Helpers for the tests of servers that use runfence: time without waiting, a backend that fails and
- * delays on demand, and a check that nothing was left behind.
+ * delays on demand, a check that nothing was left behind, and the tests that every backend must pass.
  *
  * @packageDocumentation
  */
 
+export { obeyConformance } from './conformance/obey.js';
+export type {
+  ConformanceOptions,
+  ConformanceProcesses,
+  ConformanceStore,
+  StagedScenario,
+} from './conformance/options.js';
+export { backendConformance } from './conformance/suite.js';
 export { FakeClock, flush } from './fake-clock.js';
+export { type BackendMethod, FaultyBackend, type FaultyBackendOptions } from './faulty-backend.js';
+export type { RandomFaults } from './random-faults.js';
