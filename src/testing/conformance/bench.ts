@@ -129,7 +129,7 @@ export class Bench {
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  withinMs = 5_000,
+  withinMs = 3_000,
 ): Promise<number> {
   const start = performance.now();
   while (!(await holds())) {
