@@ -3,7 +3,7 @@ import { type Bench, eventually } from './bench.js';
 import { item } from './node.js';
 import { lacksDurability, lacksOpenAt, lacksProcesses, type Scenario } from './scenario.js';
 
-const STRANGE_KEYS = [
+const STRANGE_KEYS: readonly string[] = [
   'a/b',
   '../up',
   '..',

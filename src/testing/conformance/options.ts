@@ -49,8 +49,8 @@ export interface ConformanceOptions {
   readonly countsFootprint?: boolean;
   /** Left out if the backend's state is in one process. */
   readonly processes?: ConformanceProcesses;
-  /** Scenarios that the backend's own tests stage. */
-  readonly staged?: Readonly<Partial<Record<StagedScenario, () => Promise<void>>>>;
+  /** Scenarios that the backend's own tests stage; a text says where else they are. */
+  readonly staged?: Readonly<Partial<Record<StagedScenario, string | (() => Promise<void>)>>>;
   /** How much of the long scenarios runs; 1, the whole of them, by default. */
   readonly share?: number;
   /** Where random keys and moments come from; random by default, and printed. */

@@ -28,8 +28,14 @@ export const staged: readonly Scenario[] = Object.entries(NAMES).map(([number, n
   const which = Number(number) as StagedScenario;
   return {
     name: `${number}. ${name}`,
-    lacks: ({ staged: given }) => (given?.[which] === undefined ? LACKS[which] : undefined),
+    lacks: ({ staged: given = {} }) => {
+      const stage = given[which] ?? LACKS[which];
+      return typeof stage === 'string' ? stage : undefined;
+    },
     timeoutMs: 60_000,
-    run: async ({ options }) => options.staged?.[which]?.(),
+    run: async ({ options }) => {
+      const stage = options.staged?.[which];
+      if (typeof stage === 'function') await stage();
+    },
   };
 });

@@ -4,7 +4,7 @@ import { eventually } from './bench.js';
 import type { Scenario } from './scenario.js';
 import { STOPS } from './ways-to-stop.js';
 
-const LONGEST_MS = [2 ** 31, Number.POSITIVE_INFINITY];
+const LONGEST_MS: readonly number[] = [2 ** 31, Number.POSITIVE_INFINITY];
 
 /** Waiting for a lock: in order, abortable, and never for a run that is over. */
 export const waiting: readonly Scenario[] = [
