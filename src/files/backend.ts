@@ -49,8 +49,12 @@ export class FilesBackend implements Backend {
   }
 
   async end(request: EndRequest): Promise<void> {
-    await this.#change(request, (backend) => backend.end(request));
-    if (!request.retain) await this.#releaseId(request);
+    const isNobodys = await this.#change(request, (backend) => {
+      const [run] = backend.read({ runId: request.runId }) as readonly StoredRun[];
+      backend.end(request);
+      return run === undefined || run.generation === request.generation;
+    });
+    if (isNobodys && !request.retain) await this.#releaseId(request);
   }
 
   async check({ sessionKey, runId, generation }: RunRef): Promise<boolean> {
@@ -89,7 +93,8 @@ export class FilesBackend implements Backend {
     const node = await this.#change(what, (backend) => {
       const [run] = 'runId' in what ? (backend.read({ runId: what.runId }) as readonly StoredRun[]) : [];
       backend.forget(what);
-      return run?.nodeId;
+      const isForgotten = run !== undefined && (backend.read({ runId: run.runId }) as readonly StoredRun[]).length === 0;
+      return isForgotten ? run.nodeId : undefined;
     });
     if ('runId' in what && node !== undefined) await this.#releaseId({ ...what, nodeId: node });
   }
@@ -129,19 +134,25 @@ export class FilesBackend implements Backend {
   /** @returns the run that has the id, if it is of another session */
   async #reserveId(request: ClaimRequest): Promise<StoredRun | undefined> {
     const { runId, sessionKey, nodeId } = request;
+    const { beats } = this.#store;
     const chain = await this.#ids(runId);
+    // Dead, and without a run of this id: they will not claim it any more.
+    const gone = new Set<string>();
     for (;;) {
       const taken = await chain.change((ids, beat) => {
-        const next = reserve(ids, { runId, sessionKey, nodeId, beat }, this.#store.beats);
-        return next === undefined
-          ? { next, answer: { by: sessionOf(ids, runId) as string, beats: beatsOf(ids, runId) }, mustLast: false }
-          : { next, answer: undefined, mustLast: false };
+        const claim = { runId, sessionKey, nodeId, beat };
+        const next = reserve(ids, claim, (one) => beats.isBuried(one) || gone.has(one));
+        const answer = next === undefined ? { by: sessionOf(ids, runId) ?? '', beats: beatsOf(ids, runId) } : undefined;
+        return { next, answer, mustLast: false };
       });
       if (taken === undefined) return undefined;
+      await this.#store.judge(taken.beats);
+      const isOver = taken.beats.every((beat) => beats.isDead(beat));
       const [run] = (await this.#open(taken.by)).read({ runId }) as readonly StoredRun[];
       if (run !== undefined) return run;
-      // Nobody alive wants it there any more; or it is being claimed there this very moment.
-      if (!(await this.#store.judge(taken.beats))) return claimedElsewhere(request, taken.by);
+      // It is being claimed there this very moment, or given back.
+      if (!isOver) return claimedElsewhere(request, taken.by);
+      for (const beat of taken.beats) gone.add(beat);
     }
   }
 

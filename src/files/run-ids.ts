@@ -1,5 +1,3 @@
-import type { Deaths } from './shard.js';
-
 /** Which session each run id belongs to: ids are unique over all sessions. */
 export interface RunIds {
   readonly entries: readonly RunIdEntry[];
@@ -41,20 +39,20 @@ export function allBeatsOf({ entries }: RunIds): string[] {
 }
 
 /**
- * Claims an id for a session. An id of another session is claimed only from the dead.
+ * Claims an id for a session.
  *
+ * @param isGone - says of a heartbeat that nothing is left of what was claimed under it
  * @returns `undefined` if another session has it
  */
-export function reserve(ids: RunIds, claim: IdClaim, deaths: Deaths): RunIds | undefined {
+export function reserve(ids: RunIds, claim: IdClaim, isGone: (beat: string) => boolean): RunIds | undefined {
   const { runId, sessionKey, nodeId, beat } = claim;
-  const known = ids.entries.find((entry) => entry.runId === runId);
-  const living = known?.claimants.filter((claimant) => !deaths.isDead(claimant.beat)) ?? [];
-  if (known !== undefined && known.sessionKey !== sessionKey && living.length > 0) return undefined;
-  const claimants = [...living.filter((claimant) => claimant.nodeId !== nodeId), { nodeId, beat }];
-  const entry: RunIdEntry = { runId, sessionKey, claimants };
-  // Nobody asks any more for what was claimed by who is buried.
-  const isWanted = (other: RunIdEntry): boolean => !other.claimants.every((claimant) => deaths.isBuried(claimant.beat));
-  return { entries: [...ids.entries.filter((other) => other !== known && isWanted(other)), entry] };
+  const isLeft = (claimant: Claimant): boolean => !isGone(claimant.beat);
+  const wanted = ids.entries.filter(({ claimants }) => claimants.some(isLeft));
+  const known = wanted.find((entry) => entry.runId === runId);
+  if (known !== undefined && known.sessionKey !== sessionKey) return undefined;
+  const others = known?.claimants.filter((claimant) => claimant.nodeId !== nodeId && isLeft(claimant)) ?? [];
+  const entry: RunIdEntry = { runId, sessionKey, claimants: [...others, { nodeId, beat }] };
+  return { entries: [...wanted.filter((other) => other !== known), entry] };
 }
 
 /** A node's run of this id is no more, or was never granted. */

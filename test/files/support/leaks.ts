@@ -1,6 +1,6 @@
-import { afterEach, expect } from 'vitest';
+import { afterAll, afterEach, expect } from 'vitest';
 import { removeFolders } from './folders.js';
-import { processesLeft } from './processes.js';
+import { processesLeft, removeBundles } from './processes.js';
 
 /** Handles that a store may have open: folders that are watched, timers. A timer that is not to keep the process is not named here. */
 const OURS = new Set(['FSEventWrap', 'Timeout', 'ProcessWrap', 'PipeWrap', 'Worker', 'MessagePort']);
@@ -13,6 +13,8 @@ afterEach(async () => {
   expect(left).toEqual([]);
   await expect.poll(opened, { timeout: 5_000, interval: 20 }).toEqual([]);
 });
+
+afterAll(removeBundles);
 
 function open(): string[] {
   return process.getActiveResourcesInfo().filter((name) => OURS.has(name));

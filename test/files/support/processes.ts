@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -66,10 +66,10 @@ export class Other {
   /** Tells it to do something, and waits until it says that it has. */
   async ask(order: string, args: object = {}): Promise<Said> {
     const id = `${order}-${this.#said.length}-${Math.random()}`;
-    const answer = this.says('answer', (said) => said['id'] === id);
+    const answer = this.says('answer', (said) => said.id === id);
     this.do(order, { ...args, id });
     const said = await answer;
-    if (said['error'] !== undefined) throw new Error(`${order}: ${String(said['error'])}`);
+    if (said.error !== undefined) throw new Error(`${order}: ${String(said.error)}`);
     return said;
   }
 
@@ -144,6 +144,11 @@ export function bundled(fixture: string): Promise<string> {
     built.set(fixture, file);
   }
   return file;
+}
+
+export function removeBundles(): void {
+  built.clear();
+  rmSync(outdir, { recursive: true, force: true });
 }
 
 async function bundle(fixture: string): Promise<string> {
