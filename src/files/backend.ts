@@ -68,7 +68,9 @@ export class FilesBackend implements Backend {
         (backend) => backend.lock(request) as LockAnswer,
         ({ kind }) => kind === 'granted',
       );
-      if (answer.kind !== 'busy' || !(await this.#judge(request.sessionKey))) return answer;
+      if (answer.kind !== 'busy') return answer;
+      if (await this.#judge(request.sessionKey)) continue;
+      return { ...answer, holder: await this.#described(request.sessionKey, answer.holder) };
     }
   }
 
@@ -77,7 +79,8 @@ export class FilesBackend implements Backend {
   }
 
   async holder(sessionKey: string): Promise<LockHolder | undefined> {
-    return (await this.#open(sessionKey)).holder(sessionKey) as LockHolder | undefined;
+    const holder = (await this.#open(sessionKey)).holder(sessionKey) as LockHolder | undefined;
+    return this.#described(sessionKey, holder);
   }
 
   async read(query: { readonly sessionKey: string } | { readonly runId: string }): Promise<readonly StoredRun[]> {
@@ -93,7 +96,8 @@ export class FilesBackend implements Backend {
     const node = await this.#change(what, (backend) => {
       const [run] = 'runId' in what ? (backend.read({ runId: what.runId }) as readonly StoredRun[]) : [];
       backend.forget(what);
-      const isForgotten = run !== undefined && (backend.read({ runId: run.runId }) as readonly StoredRun[]).length === 0;
+      const isForgotten =
+        run !== undefined && (backend.read({ runId: run.runId }) as readonly StoredRun[]).length === 0;
       return isForgotten ? run.nodeId : undefined;
     });
     if ('runId' in what && node !== undefined) await this.#releaseId({ ...what, nodeId: node });
@@ -200,6 +204,22 @@ export class FilesBackend implements Backend {
     });
     this.#watch.changed(name);
     return answer;
+  }
+
+  /** With what is known of the process that holds it. */
+  async #described(sessionKey: string, holder: LockHolder | undefined): Promise<LockHolder | undefined> {
+    const { state } = this.#store.shard(sessionKey).chain;
+    const beat = state?.beats[holder?.nodeId ?? ''];
+    if (holder === undefined || state === undefined || beat === undefined) return holder;
+    const { beats } = this.#store;
+    await beats.meet([beat]);
+    const { pid, host } = beats.identityOf(beat) ?? {};
+    const run = state.memory.runs.find(({ runId }) => runId === holder.runId);
+    return {
+      ...holder,
+      ...(pid !== undefined && host !== undefined && { pid, host }),
+      ...(run !== undefined && { why: run.kind }),
+    };
   }
 
   /** Whether somebody who stands in the way turns out to be dead. */

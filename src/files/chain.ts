@@ -1,6 +1,10 @@
 import { folderLost } from './disk-errors.js';
 import { type Durability, Records, TRUSTED_MS } from './records.js';
 
+/** For how long one process may add records without a break, and how long the break is, in ms. */
+const TURN_MS = 20;
+const BREAK_MS = 4;
+
 /** A state of a chain: what its record of the highest number says. */
 interface Head<State> extends ChainRecord<State> {
   readonly number: number;
@@ -61,6 +65,9 @@ export class Chain<State> {
   readonly #waiting: Waiting<State>[] = [];
   #known: Known<State> = { head: undefined, at: Number.NEGATIVE_INFINITY };
   #isWriting = false;
+  /** When this process added its last record, and since when it has without a break. */
+  #addedAt = Number.NEGATIVE_INFINITY;
+  #turnSince = Number.NEGATIVE_INFINITY;
 
   constructor(options: ChainOptions<State>) {
     this.#options = options;
@@ -118,6 +125,7 @@ export class Chain<State> {
 
   /** Writes what waited together as one record: with many sessions, one write instead of many. */
   async #write(batch: readonly Waiting<State>[]): Promise<void> {
+    await this.#giveWay();
     const askedAt = performance.now();
     for (;;) {
       const writer = await this.#options.writer();
@@ -129,6 +137,19 @@ export class Chain<State> {
       if (!isDone) continue;
       for (const answer of answers) answer();
       return;
+    }
+  }
+
+  /**
+   * Whoever changes the chain without a break is always first, because it knows the newest record: others have to read
+   * it, and come too late. So nobody goes on for longer than a turn.
+   */
+  async #giveWay(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#addedAt > BREAK_MS) this.#turnSince = now;
+    else if (now - this.#turnSince > TURN_MS) {
+      await new Promise((resolve) => setTimeout(resolve, BREAK_MS));
+      this.#turnSince = performance.now();
     }
   }
 
@@ -147,6 +168,7 @@ export class Chain<State> {
     const durability: Durability = { text: isDurable, entry: isDurable && mustLast };
     const startedAt = performance.now();
     const isAdded = await this.#records.add(number, JSON.stringify(record), writer, durability);
+    if (isAdded) this.#addedAt = performance.now();
     if (isAdded && performance.now() - at < TRUSTED_MS) {
       // Its number was never taken: what it was appended to had been the newest so short a time ago.
       this.#know({ number, ...record }, startedAt);

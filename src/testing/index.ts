@@ -8,8 +8,10 @@
 export { obeyConformance } from './conformance/obey.js';
 export type {
   ConformanceOptions,
+  ConformanceProcess,
   ConformanceProcesses,
   ConformanceStore,
+  ConformanceThread,
   StagedScenario,
 } from './conformance/options.js';
 export { backendConformance } from './conformance/suite.js';

@@ -43,10 +43,10 @@ function pauseAt(name: string, when: 'before' | 'after'): { hook: OnDisk; reache
     await goOn.promise;
   };
   const hook: OnDisk = async (call) => {
-    if (call.name !== name || !isFirst) return;
+    if (call.name !== name || !isFirst) return undefined;
     isFirst = false;
     if (when === 'after') return pause;
-    await pause();
+    return await pause();
   };
   return { hook, reached: reached.promise, goOn };
 }

@@ -12,7 +12,7 @@ import {
 import { Random } from '../random.js';
 import { TestNode } from './node.js';
 import type { ConformanceOptions, ConformanceStore } from './options.js';
-import { startProcess, startWorker, type TestProcess } from './processes.js';
+import { startProcess, startThread, type TestProcess } from './processes.js';
 
 /** What one scenario works with. Everything that was made on it is taken away after the scenario. */
 export class Bench {
@@ -91,7 +91,7 @@ export class Bench {
   /** A thread on the store. */
   async thread(): Promise<TestProcess> {
     const { address } = await this.store();
-    return this.#started(await startWorker(this.#support.worker(address), this.key('thread')));
+    return this.#started(await startThread(this.#support.worker(address), this.key('thread')));
   }
 
   get staleMs(): number {

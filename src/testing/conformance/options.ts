@@ -1,5 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
-import type { Worker } from 'node:worker_threads';
 import type { Awaitable, Backend } from '../../index.js';
 
 /** A store of its own for one scenario: nobody else has anything in it, or random keys keep apart what they have. */
@@ -14,12 +12,38 @@ export interface ConformanceStore {
   destroy(): Awaitable<void>;
 }
 
+/** A process with an IPC channel, as `fork` of `node:child_process` gives it. */
+export interface ConformanceProcess {
+  /** Sends it a message. */
+  send(message: object, sent: (error: Error | null) => void): boolean;
+  /** Sends it a signal. */
+  kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): boolean;
+  /** Hears what it sends. */
+  on(event: 'message', listener: (message: unknown) => void): unknown;
+  /** Hears how it ended. */
+  once(event: 'exit', listener: (code: number | null, signal: string | null) => void): unknown;
+}
+
+/** A thread, as `Worker` of `node:worker_threads` is one. */
+export interface ConformanceThread {
+  /** Sends it a message. */
+  postMessage(message: object): void;
+  /** Ends it without a word. */
+  terminate(): Promise<number>;
+  /** Hears what it sends. */
+  on(event: 'message', listener: (message: unknown) => void): unknown;
+  /** Hears how it ended. */
+  once(event: 'exit', listener: (code: number) => void): unknown;
+  /** Hears what it died of. */
+  once(event: 'error', listener: (error: Error) => void): unknown;
+}
+
 /** How other processes are started on a store. Each runs a script that calls `obeyConformance`. */
 export interface ConformanceProcesses {
   /** Starts a process with an IPC channel that opens the store of this address. */
-  spawn(address: string): ChildProcess;
+  spawn(address: string): ConformanceProcess;
   /** Starts a worker thread that opens it. */
-  worker(address: string): Worker;
+  worker(address: string): ConformanceThread;
   /** For how long in ms a process may stand still before others take over from it. */
   readonly staleMs: number;
 }

@@ -1,16 +1,16 @@
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import type { Worker } from 'node:worker_threads';
 import type { Backend, Notices } from '../../index.js';
 import type { Heard } from './node.js';
+import type { ConformanceProcess, ConformanceThread } from './options.js';
 import type { Answered, Asked, Method, Order, Owned, Report } from './orders.js';
+
+type Signal = Parameters<ConformanceProcess['kill']>[0];
 
 const START_MS = 25_000;
 
 /** The other end: a process or a thread. */
 interface Line {
   send(asked: Asked): void;
-  signal(name: NodeJS.Signals): void;
+  signal(name: Signal): void;
   end(): unknown;
   /** How it ended: its exit code, or the signal. */
   readonly ended: Promise<number | string>;
@@ -81,7 +81,7 @@ export class TestProcess {
     };
   }
 
-  signal(name: NodeJS.Signals): void {
+  signal(name: Signal): void {
     this.#line.signal(name);
   }
 
@@ -117,13 +117,13 @@ export class TestProcess {
   }
 }
 
-export function startProcess(child: ChildProcess, name: string): Promise<TestProcess> {
+export function startProcess(child: ConformanceProcess, name: string): Promise<TestProcess> {
   const started = new TestProcess(
     {
       send: (asked) => child.send(asked, () => {}),
       signal: (signal) => child.kill(signal),
       end: () => child.kill('SIGKILL'),
-      ended: once(child, 'exit').then(([code, signal]) => code ?? signal),
+      ended: new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? String(signal)))),
     },
     name,
   );
@@ -131,16 +131,16 @@ export function startProcess(child: ChildProcess, name: string): Promise<TestPro
   return ready(started);
 }
 
-export function startWorker(worker: Worker, name: string): Promise<TestProcess> {
+export function startThread(worker: ConformanceThread, name: string): Promise<TestProcess> {
   const started = new TestProcess(
     {
       send: (asked) => worker.postMessage(asked),
       signal: () => {},
       end: () => worker.terminate(),
-      ended: once(worker, 'exit').then(
-        ([code]) => code,
-        (error: Error) => error.message,
-      ),
+      ended: new Promise((resolve) => {
+        worker.once('error', (error) => resolve(error.message));
+        worker.once('exit', resolve);
+      }),
     },
     name,
   );
@@ -150,9 +150,8 @@ export function startWorker(worker: Worker, name: string): Promise<TestProcess> 
 
 async function ready(started: TestProcess): Promise<TestProcess> {
   const deadline = performance.now() + START_MS;
-  const ended = started.ended.then((how) => how);
   while (started.told('ready') === undefined) {
-    const how = await Promise.race([ended, new Promise<undefined>((resolve) => setTimeout(resolve, 5))]);
+    const how = await Promise.race([started.ended, new Promise<undefined>((resolve) => setTimeout(resolve, 5))]);
     if (how !== undefined) throw new Error(`${started.name} ended before it was ready: ${how}`);
     if (performance.now() > deadline) {
       await started.kill();

@@ -17,7 +17,7 @@ export interface StormResult extends Verdict {
   readonly kills: number;
   readonly stops: number;
   readonly errors: readonly string[];
-  /** The longest time in which no session granted anything, in ms. */
+  /** The longest time in which a session granted nothing, in ms: what stood still there was waited for. */
   readonly longestLullMs: number;
 }
 
@@ -91,18 +91,17 @@ function judged(journal: string, exits: readonly string[]): Omit<StormResult, 'k
   const sessions = readdirSync(journal).filter((name) => name !== 'all');
   const verdicts = sessions.map((name) => check(name, read(join(journal, name)), gaps));
   const sum = (of: (verdict: Verdict) => number): number => verdicts.reduce((total, one) => total + of(one), 0);
-  const grants = sessions
-    .flatMap((name) => read(join(journal, name)))
-    .filter(({ what }) => what === 'grant')
-    .map(({ at }) => at)
-    .sort((a, b) => a - b);
+  const lulls = sessions.flatMap((name) => {
+    const grants = read(join(journal, name)).filter(({ what }) => what === 'grant');
+    return grants.map(({ at }, i) => at - (grants[i - 1]?.at ?? at));
+  });
   return {
     grants: sum((verdict) => verdict.grants),
     writes: sum((verdict) => verdict.writes),
     late: sum((verdict) => verdict.late),
     violations: [...verdicts.flatMap(({ violations }) => violations), ...exits],
     errors: all.filter(({ what }) => what === 'error').map(({ text = '' }) => text),
-    longestLullMs: Math.max(0, ...grants.map((at, i) => at - (grants[i - 1] ?? at))),
+    longestLullMs: Math.round(Math.max(0, ...lulls)),
   };
 }
 
