@@ -132,6 +132,18 @@ test('a queued run starts when the run of the other process ends', async () => {
   await endAll(nodes);
 });
 
+test('a process that only waits for its turn does not end before it has had it', async () => {
+  const { dir, nodes } = await start(1);
+  const [a] = nodes as [Other];
+  await a.ask('begin', { sessionKey: 's', runId: 'a' });
+  const waiting = await Other.start('waits', { dir });
+  await new Promise((done) => setTimeout(done, 500));
+  await a.ask('complete', { runId: 'a' });
+  await waiting.says('started');
+  expect(await waiting.ended()).toBe(0);
+  await endAll(nodes);
+});
+
 describe('a process that is killed', () => {
   test('is replaced at once, its run and its lock', async () => {
     const { dir, nodes } = await start(1);
