@@ -22,8 +22,7 @@ export class Heartbeat {
   }
 
   async start(identity: Identity): Promise<void> {
-    // Loaded now, not with the module: it adds signal handlers to the process.
-    const { default: lockfile } = await import('proper-lockfile');
+    const lockfile = await loadLockfile();
     const record = `${this.#path}.json`;
     try {
       await writeFile(record, JSON.stringify(identity), { flag: 'wx' });
@@ -55,4 +54,17 @@ export class Heartbeat {
     this.#isOver = true;
     this.#onLost();
   }
+}
+
+/**
+ * Loaded now, not with the module: it adds signal handlers to the process, which kill a host that handles a signal by
+ * `once`. They are taken back: a heartbeat that is left behind is known by its process to be over.
+ */
+async function loadLockfile(): Promise<typeof import('proper-lockfile')> {
+  const before = process.listenerCount('SIGTERM');
+  const { default: lockfile } = await import('proper-lockfile');
+  const { default: signalExit } = await import('signal-exit');
+  // If it was loaded before, somebody else wants them.
+  if (process.listenerCount('SIGTERM') > before) signalExit.unload();
+  return lockfile;
 }

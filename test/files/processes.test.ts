@@ -327,15 +327,26 @@ test('a heartbeat that is deleted by hand is a loss, and no crash', async () => 
   await endAll(nodes);
 });
 
-test('no signal listener before a lock is needed', async () => {
-  const { nodes } = await start(1);
+test('no signal listener, neither before a lock is needed nor after', async () => {
+  const { dir, nodes } = await start(1);
   const [a] = nodes as [Other];
-  const signals = /^SIG/;
-  const before = (await a.ask('listeners')).names as string[];
-  expect(before.filter((name) => signals.test(name))).toEqual([]);
+  const signalsOf = async (node: Other): Promise<string[]> =>
+    ((await node.ask('listeners')).names as string[]).filter((name) => name.startsWith('SIG'));
+  expect(await signalsOf(a)).toEqual([]);
   await a.ask('begin', { sessionKey: 's', runId: 'a' });
-  // Proof that the question is the right one.
-  const after = (await a.ask('listeners')).names as string[];
-  expect(after.filter((name) => signals.test(name))).not.toEqual([]);
+  expect(await signalsOf(a)).toEqual([]);
+  // The question is the right one.
+  const plain = await Other.start('plain', { path: join(dir, 'plain'), staleMs: STALE_MS });
+  expect(await signalsOf(plain)).not.toEqual([]);
+  await plain.kill();
   await endAll(nodes);
+});
+
+test('a host that handles a signal by `once` drains, and is not killed by a listener of ours', async () => {
+  const { nodes } = await start(1, { drainsOnce: true });
+  const [a] = nodes as [Other];
+  await a.ask('begin', { sessionKey: 's', runId: 'a' });
+  a.signal('SIGTERM');
+  await a.says('drained');
+  expect(await a.ended()).toBe(7);
 });

@@ -21,6 +21,7 @@ const actors: Readonly<Record<string, Colour>> = {
   model: 'magenta',
   tool: 'yellow',
   store: 'blue',
+  cron: 'green',
 };
 
 export interface Check {

@@ -163,7 +163,7 @@ async function bundle(fixture: string): Promise<string> {
     platform: 'node',
     target: 'node20',
     alias: { runfence: './src/index.ts', 'runfence/files': './src/files/index.ts' },
-    external: ['proper-lockfile', 'graceful-fs'],
+    external: ['proper-lockfile', 'signal-exit', 'graceful-fs'],
     logLevel: 'silent',
   });
   return outfile;
