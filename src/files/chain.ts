@@ -65,6 +65,8 @@ export class Chain<State> {
   readonly #waiting: Waiting<State>[] = [];
   #known: Known<State> = { head: undefined, at: Number.NEGATIVE_INFINITY };
   #isWriting = false;
+  #lastRead: Promise<unknown> = Promise.resolve();
+  #nextRead: Promise<Known<State>> | undefined;
   /** When this process added its last record, and since when it has without a break. */
   #addedAt = Number.NEGATIVE_INFINITY;
   #turnSince = Number.NEGATIVE_INFINITY;
@@ -90,7 +92,14 @@ export class Chain<State> {
 
   /** Reads the state; `undefined` if there is none yet. */
   async read(): Promise<State | undefined> {
-    return (await this.#refresh()).head?.state;
+    // Those who ask while another one's read is under way share the next.
+    this.#nextRead ??= this.#lastRead.then(() => {
+      this.#nextRead = undefined;
+      const read = this.#refresh();
+      this.#lastRead = read.catch(() => {});
+      return read;
+    });
+    return (await this.#nextRead).head?.state;
   }
 
   /**
