@@ -143,11 +143,9 @@ export class Watch {
     this.#isLooking = true;
     for (const name of this.#unseen) {
       this.#unseen.delete(name);
+      const watched = this.#watched.get(name);
       // What is wrong with the disk is told to whoever asks something of it.
-      await this.#watched
-        .get(name)
-        ?.chain.read()
-        .catch(() => {});
+      await watched?.chain.read().catch(() => {});
       this.#tell(name);
     }
     this.#isLooking = false;

@@ -77,21 +77,23 @@ describe('the plain package', () => {
 
   test('F5: a beat of an owner that has released hits the next one', async () => {
     const path = join(folder(), 'session');
-    let delayed = 0;
+    const held: (() => void)[] = [];
+    let isSlow = false;
     const slow = {
       ...gracefulFs,
-      utimes: (name: string, a: Date, m: Date, done: (error: NodeJS.ErrnoException | null) => void) => {
-        delayed += 1;
-        setTimeout(() => gracefulFs.utimes(name, a, m, done), 400);
+      utimes: (...args: Parameters<typeof gracefulFs.utimes>) => {
+        if (isSlow) held.push(() => gracefulFs.utimes(...args));
+        else gracefulFs.utimes(...args);
       },
     };
     const release = await lockfile.lock(path, { ...options, fs: slow, update: 1_000, onCompromised: () => {} });
-    const before = delayed;
-    await expect.poll(() => delayed, { timeout: 5_000, interval: 5 }).toBeGreaterThan(before);
+    isSlow = true;
+    await expect.poll(() => held.length, { timeout: 10_000, interval: 5 }).toBe(1);
     await release();
     const compromised = vi.fn();
     await lockfile.lock(path, { ...options, update: 1_000, onCompromised: compromised });
-    await expect.poll(() => compromised.mock.calls.length, { timeout: 5_000, interval: 20 }).toBe(1);
+    held[0]?.();
+    await expect.poll(() => compromised.mock.calls.length, { timeout: 10_000, interval: 20 }).toBe(1);
   });
 
   test('F8: a contender whose clock is ahead steals a live lock', async () => {
