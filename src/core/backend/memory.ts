@@ -1,6 +1,7 @@
 import type { AbortReason } from '../abort/reason.js';
 import { RunfenceError } from '../internal/errors.js';
 import { MemoryLock } from './memory-lock.js';
+import type { MemoryState, RunState } from './memory-state.js';
 import type {
   Backend,
   ClaimAnswer,
@@ -20,22 +21,34 @@ import type {
   UnlockRequest,
 } from './port.js';
 
+/** What `memory()` may be given. */
+export interface MemoryOptions {
+  /** Where to go on from: what another one's `state()` answered. */
+  readonly state?: MemoryState | undefined;
+}
+
+/** A backend in memory whose state can be taken out. */
+export interface Memory extends Backend {
+  /**
+   * Everything it knows, as plain data of its own.
+   *
+   * A backend on a store that can replace one document if nobody else has (a file, an object, a row) needs no more:
+   * it makes a `memory({ state })` from the document, calls one method, and writes `state()` back.
+   */
+  state(): MemoryState;
+}
+
 /**
  * The backend that lives in this process and answers at once. Give one to two controls, and they
  * stand for two nodes: generations come from one counter.
  *
  * @returns the backend; everything in it is gone with the process
  */
-export function memory(): Backend {
-  return new MemoryBackend();
+export function memory(options: MemoryOptions = {}): Memory {
+  return new MemoryBackend(options.state);
 }
 
-type MemoryRun = { -readonly [K in keyof StoredRun]: StoredRun[K] } & {
-  /** How many grants the session had given when the run was stopped. */
-  grantsAtStop: number;
-  /** Whether a token was ever reserved for its epilogue. */
-  hasReserved: boolean;
-};
+type MemoryRun = { -readonly [K in keyof RunState]: RunState[K] };
 
 interface MemorySession {
   readonly live: Set<MemoryRun>;
@@ -43,7 +56,7 @@ interface MemorySession {
   readonly stops: RecordedStop[];
 }
 
-class MemoryBackend implements Backend {
+class MemoryBackend implements Memory {
   readonly scope = 'process';
   readonly synchronous = true;
   readonly #sessions = new Map<string, MemorySession>();
@@ -51,7 +64,33 @@ class MemoryBackend implements Backend {
   readonly #nodes = new Map<string, Notices>();
   /** What an operation has to tell: once it is done, or a listener would claim in the middle of it. */
   readonly #untold: (() => void)[] = [];
-  #counter = 0;
+  #counter: number;
+
+  constructor(state: MemoryState | undefined) {
+    this.#counter = state?.counter ?? 0;
+    for (const run of state?.runs ?? []) {
+      const copy = { ...run };
+      this.#runs.set(run.runId, copy);
+      if (isLive(copy)) this.#session(run.sessionKey).live.add(copy);
+    }
+    for (const { sessionKey, stops, lock } of state?.sessions ?? []) {
+      const session = this.#session(sessionKey);
+      session.stops.push(...stops);
+      session.lock.restore(lock);
+    }
+  }
+
+  state(): MemoryState {
+    return {
+      counter: this.#counter,
+      runs: [...this.#runs.values()].map((run) => ({ ...run })),
+      sessions: [...this.#sessions].map(([sessionKey, { stops, lock }]) => ({
+        sessionKey,
+        stops: [...stops],
+        lock: lock.state(),
+      })),
+    };
+  }
 
   claim(request: ClaimRequest): ClaimAnswer {
     const answer = this.#claim(request);
@@ -167,8 +206,7 @@ class MemoryBackend implements Backend {
   forget(what: { readonly sessionKey: string } & ({ readonly runId: string } | { readonly stop: number })): void {
     if ('runId' in what) {
       const run = this.#runs.get(what.runId);
-      const isLive = run?.status === 'running' || run?.status === 'stopping';
-      if (!isLive) this.#runs.delete(what.runId);
+      if (run !== undefined && !isLive(run)) this.#runs.delete(what.runId);
       return;
     }
     const session = this.#sessions.get(what.sessionKey);
@@ -190,9 +228,7 @@ class MemoryBackend implements Backend {
 
   /** What a drained node retained is there for retries on the others, and goes with the last of them. */
   #dropRetained(): void {
-    for (const [runId, { status }] of this.#runs) {
-      if (status !== 'running' && status !== 'stopping') this.#runs.delete(runId);
-    }
+    for (const [runId, run] of this.#runs) if (!isLive(run)) this.#runs.delete(runId);
   }
 
   #next(): number {
@@ -294,6 +330,10 @@ class MemoryBackend implements Backend {
   #changed(nodeId: string | undefined, sessionKey: string, ended: StoredRun | undefined): void {
     if (this.#nodes.size > 1) this.#tell(nodeId, (notices) => notices.changed({ sessionKey, ended }));
   }
+}
+
+function isLive({ status }: StoredRun): boolean {
+  return status === 'running' || status === 'stopping';
 }
 
 function concerns(stop: RecordedStop, request: ClaimRequest): boolean {
