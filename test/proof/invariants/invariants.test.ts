@@ -1,4 +1,4 @@
-import { memory, type RunView } from 'runfence';
+import { type Backend, memory, type RunView } from 'runfence';
 import { FakeClock, flush } from 'runfence/testing';
 import { describe, expect, it } from 'vitest';
 import { tracked, upstream } from '../../support/tracked.js';
@@ -214,7 +214,7 @@ describe('the checks of the invariants', () => {
 });
 
 /** A control that is watched, over a state that the test may spoil. */
-function watched(spoil: (state: ReturnType<typeof memory>) => object = () => ({})) {
+function watched(spoil: (state: Backend) => object = () => ({})) {
   const state = memory();
   const clock = new FakeClock();
   const watch = new Invariants(clock);
