@@ -1,6 +1,6 @@
 import { withDependants } from './abort/cut.js';
 import type { Entry } from './abort/entry.js';
-import { type QuietReport, whenQuiet } from './abort/receipt.js';
+import { type QuietReport, type RunReport, whenQuiet } from './abort/receipt.js';
 import { settle } from './internal/awaitable.js';
 import { RunfenceError } from './internal/errors.js';
 import type { Timer } from './internal/timers.js';
@@ -41,20 +41,21 @@ export class Drain {
     if (graceMs > 0) await this.#untilEnded(graceMs);
     const left = withDependants(aborts.entries.all().filter((entry) => !entry.isQuiet));
     const recorded = aborts.stop(left, aborts.newStop('shutdown'));
-    const report = await whenQuiet(runtime, left, [], since, { timeoutMs: this.#unwindingMs(left) });
+    const report = await this.#untilQuiet(left, since);
     await Promise.all([dropped, recorded]);
     this.#closing ??= this.#close();
     await this.#closing;
     return report;
   }
 
-  /** Their graces; and longer where something is still being saved, which the end of the process would lose. */
-  #unwindingMs(left: readonly Entry[]): number {
-    const saving = left
-      .map((entry) => entry.report())
-      .filter(({ epilogue, lock }) => epilogue === 'pending' || lock === 'pending');
-    const graces = left.map(({ graceMs }) => graceMs);
-    return Math.max(0, ...graces, saving.length === 0 ? 0 : this.#runs.savingMs * saving.length);
+  /** For their graces; and longer where something is still being saved, which the end of the process would lose. */
+  async #untilQuiet(left: readonly Entry[], since: number): Promise<QuietReport> {
+    const { aborts, savingMs } = this.#runs;
+    const report = await whenQuiet(aborts.runtime, left, [], since);
+    const saving = left.filter((entry) => isSaving(entry.report()));
+    if (saving.length === 0) return report;
+    await whenQuiet(aborts.runtime, saving, [], since, { timeoutMs: savingMs * saving.length });
+    return whenQuiet(aborts.runtime, left, [], since, { timeoutMs: 0 });
   }
 
   /** Until nothing is live, children included that began in the meantime, or the grace is over. */
@@ -123,6 +124,10 @@ export class Drain {
     }
     timers.unhold();
   }
+}
+
+function isSaving({ epilogue, lock }: RunReport): boolean {
+  return epilogue === 'pending' || lock === 'pending';
 }
 
 function notTaken(names: readonly string[]): RunfenceError {

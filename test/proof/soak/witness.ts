@@ -15,6 +15,7 @@ export interface Seen {
 export class Planned extends Error {}
 
 const EXPECTED: ReadonlySet<string> = new Set([
+  'NOT_SAVED',
   'RUN_ABORTED',
   'RUN_ENDED',
   'RUN_ID_CONFLICT',
