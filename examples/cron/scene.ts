@@ -18,7 +18,7 @@ const SOON_MS = 1_000;
 
 /** Two processes with one job that must not overlap. One is killed in the middle of it, the other goes on. */
 export async function cronScene(stage: Stage): Promise<void> {
-  stage.scene('6  Two processes, one cron job, and one of them is killed');
+  stage.scene('7  Two processes, one cron job, and one of them is killed');
   const folder = mkdtempSync(join(tmpdir(), 'runfence-cron-'));
   const log = join(folder, 'report.log');
   const main = fileURLToPath(new URL('./main.ts', import.meta.url));

@@ -190,6 +190,19 @@ test('a drain waits for the epilogue that comes after a write which hangs, longe
   await flush();
 });
 
+test('a stop that is answered after the drain leaves no record of it', async () => {
+  const { slow: backend, control, clock } = slow();
+  backend.hold('stop');
+  const aborted = control.abort({ sessionKey: 's' });
+  const drained = control.drain({ graceMs: 0 });
+  await clock.advance(10_000);
+  await drained;
+  expect((await aborted).recorded).toBe('unreachable');
+  backend.release('stop');
+  await flush();
+  expect(control.runs.sizes).toMatchObject({ stops: 0, timers: 0 });
+});
+
 describe('an abort after the drain', () => {
   test.each([
     { scope: 'process', recorded: 'local' },

@@ -142,7 +142,7 @@ export class Recording implements StopRecorder {
     const { nodeId } = this.#runtime;
     const runs = prepared.map(({ item }) => item);
     const keep = ({ number }: StopAnswer): void => {
-      if (number !== undefined && record !== undefined) {
+      if (number !== undefined && record !== undefined && !this.#isClosed) {
         this.stops.keep(sessionKey, number, record.requester, record.intent);
       }
     };
