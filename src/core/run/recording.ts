@@ -142,9 +142,10 @@ export class Recording implements StopRecorder {
     const { nodeId } = this.#runtime;
     const runs = prepared.map(({ item }) => item);
     const keep = ({ number }: StopAnswer): void => {
-      if (number !== undefined && record !== undefined && !this.#isClosed) {
-        this.stops.keep(sessionKey, number, record.requester, record.intent);
-      }
+      if (number === undefined || record === undefined) return;
+      // Answered after the drain: nobody would forget it later.
+      if (this.#isClosed) this.#quietly(() => backend.forget({ sessionKey, stop: number }));
+      else this.stops.keep(sessionKey, number, record.requester, record.intent);
     };
     return settle(
       () =>

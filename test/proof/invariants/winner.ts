@@ -25,8 +25,6 @@ export function oneOutcome(history: History): Violation[] {
  * @param isKnown - whether a node still shows the run: one that was over before it began has no events
  */
 export function oneTakeover(history: History, isKnown: (runId: string) => boolean = () => false): Violation[] {
-  // By their ids alone: the successor may be on another node.
-  const started = new Map(history.all('run:started').map(({ run }) => [run.runId, run]));
   const replaced = new Map(history.all('replaced').map((fact) => [`${fact.runId} ${fact.generation}`, fact]));
   const startedOn = new Map(history.all('run:started').map(({ run }) => [runKey(run), run]));
   const stopped = new Set(history.all('run:aborted').map(({ run }) => run.runId));
@@ -38,10 +36,10 @@ export function oneTakeover(history: History, isKnown: (runId: string) => boolea
     const read = cut.supersededBy === undefined ? replaced.get(`${run.runId} ${run.generation}`) : undefined;
     const supersededBy = cut.supersededBy ?? read?.by;
     if (supersededBy === undefined) return [{ invariant: 2, text: `${run.runId} was superseded by nobody` }];
-    const next =
-      read === undefined
-        ? started.get(supersededBy)
-        : startedOn.get(runKey({ nodeId: read.nodeId, runId: supersededBy }));
+    // By node and id: another node may have had a run of that id, which is over.
+    const fact = replaced.get(`${run.runId} ${run.generation}`);
+    const by = fact?.by === supersededBy ? fact.nodeId : run.nodeId;
+    const next = startedOn.get(runKey({ nodeId: by, runId: supersededBy }));
     if (next !== undefined && run.generation > 0 && next.generation <= run.generation) {
       return [{ invariant: 2, text: `${run.runId} was superseded by the older ${supersededBy}` }];
     }
