@@ -109,6 +109,9 @@ export class Returns {
     timers.cancel(this.#timer);
     this.#timer = undefined;
     this.known();
+    // The session does not wait for what is on its way: nobody is told if it fails from now on.
+    this.#sending.clear();
+    this.#reading = undefined;
   }
 
   #owe(token: number, takenLater: () => void): void {

@@ -174,6 +174,35 @@ test('a drain leaves no release behind that the backend does not take', async ()
   expect(control.runs.sizes).toMatchObject({ locks: 0, timers: 0 });
 });
 
+describe('a drain leaves no session behind whose lock waits for an answer that comes too late', () => {
+  test.each([
+    { what: 'to a release that is sent again', asked: 'unlock' },
+    { what: 'to the question who has it', asked: 'holder' },
+  ] as const)('$what', async ({ asked }) => {
+    const async = new FaultyBackend();
+    const { control, clock } = tracked({ backend: async });
+    const run = await begin(control);
+    async.failNext('lock', 'after');
+    async.failNext(asked);
+    await expect(control.locks.acquire('s')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    async.failNext('end');
+    run.complete();
+    await flush();
+    // The end goes first, and is answered late: the bound of what is sent after it is past the drain's.
+    async.hold('end');
+    async.hold(asked);
+    const drained = control.drain({ graceMs: 0 });
+    await clock.advance(50);
+    async.release('end');
+    await clock.advance(10_000);
+    await drained;
+    expect(control.runs.sizes).toMatchObject({ locks: 0, timers: 0 });
+    async.release(asked);
+    await flush();
+    expect(control.runs.sizes).toMatchObject({ locks: 0, timers: 0 });
+  });
+});
+
 test('a drain refuses who waits, and who comes later', async () => {
   const { control } = tracked();
   const grant = await control.locks.acquire('s');
