@@ -214,7 +214,8 @@ export class LockQueue {
       () => askForLock(this.context, this.key, run, reserved, (token) => this.giveBackLate(token)),
       (asked) => {
         answer();
-        this.#returns.known();
+        // Of a stale run the backend does not say who has the lock.
+        if (asked.answer.kind !== 'stale') this.#returns.known();
         if (asked.answer.kind === 'busy') {
           this.#waitForOther(asked.answer.holder);
         } else {

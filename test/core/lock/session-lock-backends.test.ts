@@ -238,3 +238,21 @@ test('a backend that says stale of a run that it calls current gives no lock, an
   run.complete();
   await flush();
 });
+
+test('a grant whose answer was lost is given back, also when the next one to ask is told that its run is stale', async () => {
+  const state = memory();
+  const deaf = new FaultyBackend({ over: state });
+  const { control, clock } = tracked({ backend: deaf });
+  const { control: other } = tracked({ backend: state }, clock);
+  const run = await begin(control);
+  deaf.isDeaf = true;
+  await other.abort({ runId: run.id });
+  deaf.failNext('lock', 'after');
+  deaf.failNext('holder');
+  await expect(control.locks.acquire('s')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+  await flush();
+  await expect(run.commit(() => expect.unreachable())).rejects.toMatchObject({ code: 'RUN_ABORTED' });
+  run.complete();
+  await clock.advance(2_000);
+  expect(state.holder('s')).toBeUndefined();
+});
