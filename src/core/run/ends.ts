@@ -1,4 +1,4 @@
-import type { EndRequest } from '../backend/port.js';
+import type { EndRequest, RunRef } from '../backend/port.js';
 import { settle } from '../internal/awaitable.js';
 import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
@@ -22,6 +22,15 @@ export class Ends {
 
   send(request: EndRequest): void {
     this.#end(request, this.#runtime.onError);
+  }
+
+  /** Whether this run has an end that the backend has not taken yet; it is sent at once if it was to be sent later. */
+  isTelling({ runId, generation }: RunRef): boolean {
+    const isOfRun = (request: EndRequest): boolean => request.runId === runId && request.generation === generation;
+    const isSending = [...this.#sending].some(isOfRun);
+    const isOwed = [...this.#owed].some(isOfRun);
+    if (isOwed) this.hurry();
+    return isSending || isOwed;
   }
 
   /** What the backend has not taken yet, by name. */

@@ -128,8 +128,9 @@ export class Strays {
     return entry instanceof ManagedRun && entry.generation === generation ? entry : undefined;
   }
 
+  /** One that has ended here keeps its own end: its id is a duplicate, and this end would forget it. */
   #endLater(other: StoredRun): void {
-    this.#ends.send(this.#endOf(other));
+    if (!this.#ends.isTelling(other)) this.#ends.send(this.#endOf(other));
   }
 
   #endOf({ sessionKey, runId, generation }: RunRef): EndRequest {

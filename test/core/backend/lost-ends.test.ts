@@ -1,6 +1,7 @@
 import { memory } from 'runfence';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
+import { begin } from '../../support/begin.js';
 import { tracked } from '../../support/tracked.js';
 
 test('an end that the backend did not take is sent again: the session is free for other nodes', async () => {
@@ -139,4 +140,19 @@ describe('a drain', () => {
     expect(flaky.calls.at(-1)).toBe('close');
     expect(await under.holder('s')).toBeUndefined();
   });
+});
+
+test('a run whose end the backend did not take stays a duplicate for other nodes when the next claim finds it', async () => {
+  const state = memory();
+  const backend = new FaultyBackend({ over: state });
+  const { control: here, clock } = tracked({ backend });
+  const { control: there } = tracked({ backend: state }, clock);
+  backend.failNext('end');
+  await here.run({ sessionKey: 's', runId: 'r' }, () => 1);
+  await flush();
+  const next = await begin(here);
+  next.complete();
+  await clock.advance(2_000);
+  const again = await there.runs.begin({ sessionKey: 's', runId: 'r' });
+  expect(again).toMatchObject({ status: 'duplicate', run: { status: 'completed' } });
 });
