@@ -59,6 +59,17 @@ export default defineConfig({
       {
         extends: true,
         resolve,
+        test: {
+          name: 'files',
+          include: ['test/files/**/*.test.ts'],
+          setupFiles: ['./test/files/support/leaks.ts'],
+          // Processes start, stand still and are killed; the machine may be busy.
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        resolve,
         test: { name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 30_000 },
       },
       {

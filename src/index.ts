@@ -28,7 +28,8 @@ export {
 export type { AbortOptions } from './core/abort/request.js';
 export type { Selector } from './core/abort/selector.js';
 export type { Action, AuthorityQuestion, AuthorityTarget, Authorize, Ownerless } from './core/authority.js';
-export { memory } from './core/backend/memory.js';
+export { type Memory, type MemoryOptions, memory } from './core/backend/memory.js';
+export type { MemoryState, RunState, SessionLockState, SessionState } from './core/backend/memory-state.js';
 export type {
   Backend,
   ClaimAnswer,

@@ -26,7 +26,10 @@ export function createApp(model: Model, control: RunControl = createRunControl({
   });
 
   // The user is part of the key: nobody can even name a chat of somebody else, or find out that it is active.
-  const keyOf = (req: Request, res: Response) => JSON.stringify([res.locals.user, req.body?.chat]);
+  const keyOf = (req: Request, res: Response) => {
+    if (typeof req.body?.chat !== 'string') throw Object.assign(new TypeError('chat is missing'), { status: 400 });
+    return JSON.stringify([res.locals.user, req.body.chat]);
+  };
 
   app.post('/chat', async (req, res) => {
     const gone = new AbortController();

@@ -104,7 +104,8 @@ export interface RunControl extends AsyncDisposable {
   /**
    * Shuts down: refuses new runs (children of live ones excepted), drops queued ones, waits for the
    * live ones, aborts the rest with `shutdown`, waits for quiet, closes the backend. Called again
-   * with a shorter grace, it shortens the first. A backend that fails to close goes to `onError`.
+   * with a shorter grace, it shortens the first. Ends and locks that the backend has refused are sent again before that,
+   * for at most `backendTimeoutMs`: what it then has not taken is named to `onError`, and so is a close that fails.
    *
    * @param options - `graceMs`: how long live runs may still end by themselves, in ms; 5 000 by default
    * @returns what became of the runs that were there

@@ -1,6 +1,9 @@
 import { withDependants } from './abort/cut.js';
-import { type QuietReport, whenQuiet } from './abort/receipt.js';
+import type { Entry } from './abort/entry.js';
+import { type QuietReport, type RunReport, whenQuiet } from './abort/receipt.js';
 import { settle } from './internal/awaitable.js';
+import { RunfenceError } from './internal/errors.js';
+import type { Timer } from './internal/timers.js';
 import { checkObject, waitMs } from './internal/validate.js';
 import type { ManagedRun } from './run/managed-run.js';
 import type { RunRegistry } from './run/registry.js';
@@ -13,6 +16,8 @@ export interface DrainOptions {
 
 const KNOWN: ReadonlySet<string> = new Set(['graceMs']);
 const DEFAULT_GRACE_MS = 5_000;
+/** What the backend has refused is sent again so soon: nobody sends it after the drain. */
+const RETRY_MS = 100;
 
 /** Ends a control: no new runs, queued ones dropped, live ones waited for, the rest aborted, the backend closed. */
 export class Drain {
@@ -36,11 +41,21 @@ export class Drain {
     if (graceMs > 0) await this.#untilEnded(graceMs);
     const left = withDependants(aborts.entries.all().filter((entry) => !entry.isQuiet));
     const recorded = aborts.stop(left, aborts.newStop('shutdown'));
-    const report = await whenQuiet(runtime, left, [], since, undefined);
+    const report = await this.#untilQuiet(left, since);
     await Promise.all([dropped, recorded]);
     this.#closing ??= this.#close();
     await this.#closing;
     return report;
+  }
+
+  /** For their graces; and longer where something is still being saved, which the end of the process would lose. */
+  async #untilQuiet(left: readonly Entry[], since: number): Promise<QuietReport> {
+    const { aborts, savingMs } = this.#runs;
+    const report = await whenQuiet(aborts.runtime, left, [], since);
+    const saving = left.filter((entry) => isSaving(entry.report()));
+    if (saving.length === 0) return report;
+    await whenQuiet(aborts.runtime, saving, [], since, { timeoutMs: savingMs * saving.length });
+    return whenQuiet(aborts.runtime, left, [], since, { timeoutMs: 0 });
   }
 
   /** Until nothing is live, children included that began in the meantime, or the grace is over. */
@@ -74,14 +89,50 @@ export class Drain {
   }
 
   async #close(): Promise<void> {
-    const { operations, aborts } = this.#runs;
-    // The ends of the last runs: unsent, they would stand in the way of other nodes.
+    const { operations, aborts, locks } = this.#runs;
+    const { onError } = aborts.runtime;
+    locks.refuseAll();
     await operations.sent();
+    await this.#untilTaken();
+    const { unsent } = this.#runs;
+    if (unsent.length > 0) onError(notTaken(unsent));
     this.#runs.close();
     await settle(
       () => operations.ask(() => operations.backend.close()),
       () => {},
-      aborts.runtime.onError,
+      onError,
     );
   }
+
+  /** Until the backend has taken the last ends and locks, which would stand in the way of other nodes, or the bound is over. */
+  async #untilTaken(): Promise<void> {
+    const runs = this.#runs;
+    const { operations } = runs;
+    const { clock, timers } = runs.aborts.runtime;
+    const end = clock.monotonic() + operations.timeoutMs;
+    const hasTaken = (): boolean => runs.unsent.length === 0;
+    if (hasTaken()) return;
+    timers.hold();
+    for (let leftMs = operations.timeoutMs; leftMs > 0 && !hasTaken(); leftMs = end - clock.monotonic()) {
+      let timer: Timer | undefined;
+      const pause = new Promise<void>((resolve) => {
+        timer = timers.after(Math.min(RETRY_MS, leftMs), resolve);
+      });
+      await Promise.race([runs.hurry(), pause]);
+      if (!hasTaken()) await pause;
+      timers.cancel(timer);
+    }
+    timers.unhold();
+  }
+}
+
+function isSaving({ epilogue, lock }: RunReport): boolean {
+  return epilogue === 'pending' || lock === 'pending';
+}
+
+function notTaken(names: readonly string[]): RunfenceError {
+  return new RunfenceError(
+    'BACKEND_UNAVAILABLE',
+    `The backend was closed before it took ${names.join(', ')}: other nodes wait until it gives this node up by itself.`,
+  );
 }

@@ -1,20 +1,45 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
-import type { ProcessEntry, ProcessTable } from './process-table.js';
+import { setImmediate } from 'node:timers';
+import type { Look, ProcessEntry, ProcessTable } from './process-table.js';
 
 const ENOUGH_FOR_STAT = 1_024;
-const MOST_LOOKS = 4;
 
-/** Processes as `/proc` tells them: synchronous, 10 µs a process, exact about who is who. */
+/**
+ * Processes as `/proc` tells them: synchronous, 10 µs a process, exact about who is who. A look is kept for the turn of
+ * the event loop, so that many trees that are stopped at once take one.
+ */
 export class LinuxTable implements ProcessTable {
   readonly #buffer: Buffer = Buffer.alloc(ENOUGH_FOR_STAT);
+  #look: Look | undefined;
+  /** Of the look, as far as somebody has asked for them. */
+  readonly #environments: Map<number, Buffer | undefined> = new Map();
+  /** Of the last look. */
+  #zombies: ReadonlySet<string> = new Set();
 
-  read(): readonly ProcessEntry[] {
-    for (let looks = 1; ; looks++) {
-      const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
-      const entries = pids.flatMap((pid) => this.entry(pid) ?? []);
-      // Who vanished after it was listed may have started somebody who was not listed yet: look again.
-      if (entries.length === pids.length || looks === MOST_LOOKS) return entries;
-    }
+  read(since: number): Look {
+    if (this.#look !== undefined && this.#look.at > since) return this.#look;
+    if (this.#look === undefined) setImmediate(() => this.#forget());
+    this.#environments.clear();
+    this.#look = this.#lookAround();
+    return this.#look;
+  }
+
+  #forget(): void {
+    this.#look = undefined;
+    this.#environments.clear();
+  }
+
+  #lookAround(): Look {
+    const at = performance.now();
+    const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
+    const entries = pids.flatMap((pid) => this.entry(pid) ?? []);
+    const identity = ({ pid, start }: ProcessEntry): string => `${pid} ${start}`;
+    // A zombie that was one in the look before has started nobody since.
+    const hasStayed = (entry: ProcessEntry): boolean => !entry.isDead || this.#zombies.has(identity(entry));
+    const stayed = new Set(entries.filter(hasStayed).map(({ pid }) => pid));
+    const ended = pids.filter((pid) => !stayed.has(pid));
+    this.#zombies = new Set(entries.filter(({ isDead }) => isDead).map(identity));
+    return { at, entries, ended };
   }
 
   isAlive({ pid, start }: ProcessEntry): boolean {
@@ -22,9 +47,11 @@ export class LinuxTable implements ProcessTable {
     return now !== undefined && now.start === start && !now.isDead;
   }
 
-  isMarked(pid: number, mark: string): boolean {
-    // Of another user, or protected: it is found by its parents, its group and its session, or not at all.
-    return unlessGone(() => readFileSync(`/proc/${pid}/environ`))?.includes(mark) === true;
+  /** As of the last look. */
+  isMarked(pid: number, mark: string): boolean | undefined {
+    if (!this.#environments.has(pid)) this.#environments.set(pid, environmentOf(pid));
+    const environment = this.#environments.get(pid);
+    return environment?.length === 0 ? undefined : environment?.includes(mark) === true;
   }
 
   nameOf(pid: number): string | undefined {
@@ -47,6 +74,11 @@ export class LinuxTable implements ProcessTable {
       closeSync(file);
     }
   }
+}
+
+function environmentOf(pid: number): Buffer | undefined {
+  // Of another user, or protected: it is found by its parents, its group and its session, or not at all.
+  return unlessGone(() => readFileSync(`/proc/${pid}/environ`));
 }
 
 /** A line of `/proc/<pid>/stat`, as of proc(5). */

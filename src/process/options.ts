@@ -7,7 +7,7 @@ export interface SpawnOptions {
   readonly cwd?: string | URL;
   /**
    * The whole environment, as for `child_process`; the host's by default. `RUNFENCE_PROCESS` is added to it: by this
-   * mark a process is found that has left its group and its parents.
+   * mark a process is found that has left its group and its parents. That of the tree we run in ourselves stays in it.
    */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** `ignore` by default: it reads an end of file. */
@@ -58,6 +58,7 @@ export function checkSpawn(command: unknown, args: unknown, options: unknown): v
     throw invalid('args must be an array of strings: the command line is not split, and no shell reads it.');
   }
   const given = checkObject('spawn options', options, KNOWN) as Record<keyof SpawnOptions, unknown>;
+  if (given.env === null || typeof (given.env ?? {}) !== 'object') throw invalid('env must be an object of strings.');
   checkOneOf('stdin', given.stdin, ['ignore', 'pipe']);
   checkOneOf('stdout', given.stdout, OUTPUTS);
   checkOneOf('stderr', given.stderr, OUTPUTS);

@@ -13,7 +13,9 @@ export class Output {
   readonly #heard: () => void;
   #stream: ReadableStream<Chunk>;
   #reader!: Reader;
+  #isAskedFor = false;
   #isDropping = false;
+  #isTreeGone = false;
 
   /** @param heard - called when there is output, and when it was read */
   constructor(source: Readable | null, run: Run, heard: () => void) {
@@ -22,7 +24,7 @@ export class Output {
     // Also if nobody ever asks for it: the end of the run is told through it.
     this.#stream = this.#open(run);
     source?.on('readable', () => this.#changed());
-    for (const end of ['end', 'error', 'close']) source?.on(end, () => this.#reader.wake());
+    for (const end of ['end', 'error', 'close']) source?.on(end, () => this.#ended());
   }
 
   get hasUnread(): boolean {
@@ -31,6 +33,7 @@ export class Output {
 
   /** The output from here on, behind the fence of the run that has it. */
   get stream(): ReadableStream<Chunk> {
+    this.#isAskedFor = true;
     return this.#stream;
   }
 
@@ -38,12 +41,20 @@ export class Output {
   handOver(run: Run): void {
     this.#reader.end();
     this.#isDropping = false;
+    this.#isAskedFor = false;
     this.#stream = this.#open(run);
+  }
+
+  /** What it left to read stays. What is dropped is closed: a stranger may hold the other end open for ever. */
+  treeIsGone(): void {
+    this.#isTreeGone = true;
+    if (this.#isDropping) this.destroy();
   }
 
   #drop(): void {
     this.#isDropping = true;
-    this.#changed();
+    if (this.#isTreeGone) this.destroy();
+    else this.#changed();
   }
 
   /** Does not keep the host process alive. */
@@ -57,6 +68,13 @@ export class Output {
 
   destroy(): void {
     this.#source?.destroy();
+  }
+
+  #ended(): void {
+    this.#reader.wake();
+    // A run that starts many processes is not to keep a stream for each output that nobody has looked at. If the run is
+    // over, the stream has rejected already.
+    if (!this.#isAskedFor) this.#stream.cancel().catch(() => {});
   }
 
   #changed(): void {

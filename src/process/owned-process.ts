@@ -48,7 +48,8 @@ export class OwnedProcess implements ProcessHandle {
     this.command = command;
     this.#child = child;
     this.#tree = tree;
-    this.#options = options;
+    // Theirs may change later, unchecked.
+    this.#options = { ...options };
     this.#run = run;
     const heard = (): void => this.#silence?.heard();
     this.#outputs = { stdout: new Output(child.stdout, run, heard), stderr: new Output(child.stderr, run, heard) };
@@ -215,6 +216,7 @@ export class OwnedProcess implements ProcessHandle {
 
   #finish(): void {
     this.#isGone = true;
+    for (const output of this.#all) output.treeIsGone();
     this.#survivors?.end();
     this.#resolveGone();
   }

@@ -11,20 +11,25 @@ const MARK_NAME = 'RUNFENCE_PROCESS';
 /** On Windows a detached process gets a window, and groups do not exist. */
 export const HAS_GROUPS: boolean = process.platform !== 'win32';
 
+/** One for all trees: it shares a look among those that are stopped at once, and remembers nothing beyond that. */
+const LINUX: LinuxTable = new LinuxTable();
+
 /** The tree of a process that was started in this tick, before Node could reap it. */
 export function treeOf(child: ChildProcess, mark: string): Tree {
   if (!HAS_GROUPS) return new WindowsTree(child);
   const pid = child.pid as number;
   const kill = (target: number, signal: NodeJS.Signals): void => void process.kill(target, signal);
-  const linux = new LinuxTable();
-  const leader = process.platform === 'linux' ? linux.entry(pid) : undefined;
-  if (leader !== undefined) return new UnixTree(linux, kill, leader, mark);
+  const leader = process.platform === 'linux' ? LINUX.entry(pid) : undefined;
+  if (leader !== undefined) return new UnixTree(LINUX, kill, leader, mark);
   const assumed = { pid, parent: process.pid, group: pid, session: undefined, start: undefined, isDead: false };
   return new UnixTree(new PsTable(), kill, assumed, mark);
 }
 
-/** The environment with a mark. One that is there already stays beside it: its tree is around this one. */
+/**
+ * The environment with a mark. One that is there already, or that we carry ourselves, stays beside it: its tree is
+ * around this one.
+ */
 export function marked(env: Readonly<Record<string, string | undefined>>, mark: string): NodeJS.ProcessEnv {
-  const outer = env[MARK_NAME];
+  const outer = env[MARK_NAME] ?? process.env[MARK_NAME];
   return { ...env, [MARK_NAME]: outer === undefined ? mark : `${outer}:${mark}` };
 }

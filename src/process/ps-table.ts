@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import type { ProcessEntry, ProcessTable } from './process-table.js';
+import type { Look, ProcessEntry, ProcessTable } from './process-table.js';
 
 const COLUMNS = 'pid=,ppid=,pgid=,stat=,lstart=,command=';
 const LINE = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\w+ \w+ +\d+ [\d:]+ \d+)\s(.*)$/;
@@ -13,11 +13,12 @@ const MOST_BYTES = 16 * 1_024 * 1_024;
 export class PsTable implements ProcessTable {
   #commands: ReadonlyMap<number, string> = new Map();
 
-  async read(): Promise<readonly ProcessEntry[]> {
+  async read(): Promise<Look> {
+    const at = performance.now();
     const lines = (await ps()).split('\n').flatMap((line) => parseLine(line, Date.now()) ?? []);
     if (lines.length === 0) throw new Error('ps told of no process.');
     this.#commands = new Map(lines.map(({ entry, command }) => [entry.pid, command]));
-    return lines.map(({ entry }) => entry);
+    return { at, entries: lines.map(({ entry }) => entry), ended: [] };
   }
 
   isAlive({ pid }: ProcessEntry): boolean {

@@ -1,7 +1,9 @@
 import type { Awaitable } from '../index.js';
 import { type Members, membersOf } from './members.js';
-import type { ProcessEntry, ProcessTable } from './process-table.js';
+import type { Look, ProcessEntry, ProcessTable } from './process-table.js';
 import type { Member, StopSignal, Tree } from './tree.js';
+
+const MOST_LOOKS = 4;
 
 /** How a signal is sent: `process.kill`. */
 export type Kill = (pid: number, signal: NodeJS.Signals) => void;
@@ -15,8 +17,15 @@ export class UnixTree implements Tree {
   readonly #remembered: Map<number, number> = new Map();
   /** Members that cannot be recognised later, with their groups. */
   readonly #doubtful: Map<number, number> = new Map();
+  /** Who got SIGTERM: each gets it once. */
   readonly #asked: Set<string> = new Set();
+  /** The pids that got SIGKILL. */
+  readonly #killed: Set<number> = new Set();
+  /** Who was met without an environment. */
+  readonly #bare: Set<string> = new Set();
   #isReaped = false;
+  /** When it was started or last signalled: only a later look says how it is. */
+  #changedAt: number = performance.now();
 
   /** @param leader - as it was seen in the tick of its start, before it could have been reaped */
   constructor(table: ProcessTable, kill: Kill, leader: ProcessEntry, mark: string) {
@@ -27,7 +36,11 @@ export class UnixTree implements Tree {
   }
 
   sweep(signal: StopSignal): Awaitable<readonly Member[]> {
-    return this.#look(!this.#isReaped, (members) => this.#signal(members, signal));
+    return this.#look(!this.#isReaped, (members) => {
+      this.#signal(members, signal);
+      if (signal === 'SIGKILL') for (const { pid } of members.entries) this.#killed.add(pid);
+      this.#changedAt = performance.now();
+    });
   }
 
   signalOnce(signal: NodeJS.Signals): boolean {
@@ -50,30 +63,63 @@ export class UnixTree implements Tree {
     }
   }
 
-  #look(isNumberOurs: boolean, act: (members: Members) => void): Awaitable<readonly Member[]> {
-    const found = (table: readonly ProcessEntry[]): readonly Member[] => {
-      const { pid: leader, start: since } = this.#leader;
-      const known = {
-        leader,
-        isNumberOurs,
-        since,
-        isRemembered: ({ pid, start }: ProcessEntry) => start !== undefined && this.#remembered.get(pid) === start,
-        isMarked: ({ pid }: ProcessEntry) => this.#table.isMarked(pid, this.#mark),
-      };
-      const members = membersOf(table, known, process.pid);
-      for (const { pid, start, group } of members.entries) {
-        if (start === undefined) this.#doubtful.set(pid, group);
-        else this.#remembered.set(pid, start);
-      }
+  #look(
+    isNumberOurs: boolean,
+    act: (members: Members) => void,
+    since: number = this.#changedAt,
+    looksLeft: number = MOST_LOOKS - 1,
+  ): Awaitable<readonly Member[]> {
+    const found = (look: Look): Awaitable<readonly Member[]> => {
+      // Who had got a SIGKILL before the look started nobody during it.
+      const nobodyEnded = look.ended.every((pid) => this.#killed.has(pid));
+      const { size: bare } = this.#bare;
+      const members = this.#members(look.entries, isNumberOurs);
+      // A process that goes from one program to the next has no environment for a moment.
+      const isWhole = nobodyEnded && this.#bare.size === bare;
       act(members);
-      // Not signalled, since it may be a stranger by now; but neither is it proven to be gone.
-      const isDoubtful = ({ pid, group }: ProcessEntry): boolean => this.#doubtful.get(pid) === group;
-      return table
-        .filter((entry) => !entry.isDead && (members.entries.has(entry) || isDoubtful(entry)))
-        .map((entry) => this.#member(entry));
+      const alive = this.#alive(look.entries, members);
+      // One that still saw the leader was before its end.
+      const isTooEarly = this.#isReaped && look.entries.some((entry) => this.#isLeader(entry));
+      const isProof = !isTooEarly && (alive.length > 0 || isWhole);
+      return isProof || looksLeft === 0 ? alive : this.#look(isNumberOurs, act, look.at, looksLeft - 1);
     };
-    const table = this.#table.read();
-    return 'then' in table ? table.then(found) : found(table);
+    const look = this.#table.read(since);
+    return 'then' in look ? look.then(found) : found(look);
+  }
+
+  #isMarked({ pid, start }: ProcessEntry): boolean {
+    const isMarked = this.#table.isMarked(pid, this.#mark);
+    if (isMarked === undefined) this.#bare.add(`${pid} ${start}`);
+    return isMarked === true;
+  }
+
+  #isLeader({ pid, start }: ProcessEntry): boolean {
+    return pid === this.#leader.pid && start === this.#leader.start;
+  }
+
+  /** Who belongs to it; from now on it is remembered. */
+  #members(table: readonly ProcessEntry[], isNumberOurs: boolean): Members {
+    const known = {
+      leader: this.#leader.pid,
+      since: this.#leader.start,
+      isNumberOurs,
+      isRemembered: ({ pid, start }: ProcessEntry) => start !== undefined && this.#remembered.get(pid) === start,
+      isMarked: (entry: ProcessEntry) => this.#isMarked(entry),
+    };
+    const members = membersOf(table, known, process.pid);
+    for (const { pid, start, group } of members.entries) {
+      if (start === undefined) this.#doubtful.set(pid, group);
+      else this.#remembered.set(pid, start);
+    }
+    return members;
+  }
+
+  #alive(table: readonly ProcessEntry[], { entries }: Members): readonly Member[] {
+    // Not signalled, since it may be a stranger by now; but neither is it proven to be gone.
+    const isDoubtful = ({ pid, group }: ProcessEntry): boolean => this.#doubtful.get(pid) === group;
+    return table
+      .filter((entry) => !entry.isDead && (entries.has(entry) || isDoubtful(entry)))
+      .map((entry) => this.#member(entry));
   }
 
   #signal({ entries, groups }: Members, signal: StopSignal): void {
@@ -81,6 +127,8 @@ export class UnixTree implements Tree {
     const signalled = new Set<number>();
     for (const group of groups) {
       if (group <= 1 || (isAsking && this.#asked.has(`group ${group}`))) continue;
+      // As long as a member is in it, its number is not given to anybody else.
+      if (![...entries].some((entry) => entry.group === group && this.#table.isAlive(entry))) continue;
       this.#asked.add(`group ${group}`);
       this.#send(-group, signal);
       signalled.add(group);
@@ -115,18 +163,23 @@ export class UnixTree implements Tree {
     return {
       pid: entry.pid,
       get name() {
-        return table.nameOf(entry.pid) ?? 'unknown';
+        return known(() => table.nameOf(entry.pid)) ?? 'unknown';
       },
       get command() {
-        return table.commandOf(entry.pid) ?? this.name;
+        return known(() => table.commandOf(entry.pid)) ?? this.name;
       },
       isAlive() {
-        try {
-          return table.isAlive(entry);
-        } catch {
-          return true;
-        }
+        return known(() => table.isAlive(entry)) ?? true;
       },
     };
+  }
+}
+
+/** `undefined`: the system could not say, for example for lack of file descriptors. */
+function known<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch {
+    return undefined;
   }
 }

@@ -1,10 +1,20 @@
 /**
  * Helpers for the tests of servers that use runfence: time without waiting, a backend that fails and
- * delays on demand, and a check that nothing was left behind.
+ * delays on demand, a check that nothing was left behind, and the tests that every backend must pass.
  *
  * @module runfence/testing
  */
 
+export { obeyConformance } from './conformance/obey.js';
+export type {
+  ConformanceOptions,
+  ConformanceProcess,
+  ConformanceProcesses,
+  ConformanceStore,
+  ConformanceThread,
+  StagedScenario,
+} from './conformance/options.js';
+export { backendConformance } from './conformance/suite.js';
 export { type ExpectQuietOptions, expectQuiet, NotQuietError } from './expect-quiet.js';
 export { FakeClock, flush } from './fake-clock.js';
 export { type BackendMethod, FaultyBackend, type FaultyBackendOptions } from './faulty-backend.js';

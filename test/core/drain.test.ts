@@ -165,6 +165,83 @@ describe('the backend', () => {
   });
 });
 
+test('a drain waits for the epilogue that comes after a write which hangs, longer than the grace of the run', async () => {
+  const { control, clock } = tracked({ defaults: { graceMs: 60, writeGraceMs: 60, epilogueMs: 50 } });
+  let hasSaved = false;
+  let endSection = (): void => {};
+  void control.run({ sessionKey: 's' }, async (run) => {
+    run.epilogue(async () => {
+      await new Promise<void>((resolve) => clock.setTimeout(resolve, 20));
+      hasSaved = true;
+    });
+    await run.commit(
+      () =>
+        new Promise<void>((resolve) => {
+          endSection = resolve;
+        }),
+    );
+  });
+  await flush();
+  const drained = control.drain({ graceMs: 1 });
+  await clock.advance(200);
+  expect((await drained).runs).toMatchObject([{ epilogue: 'done' }]);
+  expect(hasSaved).toBe(true);
+  endSection();
+  await flush();
+});
+
+test('a stop that is answered after the drain leaves no record of it', async () => {
+  const { slow: backend, control, clock } = slow();
+  backend.hold('stop');
+  const aborted = control.abort({ sessionKey: 's' });
+  const drained = control.drain({ graceMs: 0 });
+  await clock.advance(10_000);
+  await drained;
+  expect((await aborted).recorded).toBe('unreachable');
+  backend.release('stop');
+  await flush();
+  expect(control.runs.sizes).toMatchObject({ stops: 0, timers: 0 });
+});
+
+describe('an abort after the drain', () => {
+  test.each([
+    { scope: 'process', recorded: 'local' },
+    { scope: 'cluster', recorded: 'unreachable' },
+  ] as const)('does not ask the closed backend, and leaves nothing ($scope)', async ({ scope, recorded }) => {
+    const slow = new FaultyBackend({ scope });
+    const { control, clock } = tracked({ backend: slow });
+    await control.drain();
+    const { length } = slow.calls;
+    const selectors = [{ sessionKey: 's' }, { runId: 'r' }, { sessionKey: 's', runId: 'r' }, 'all'] as const;
+    for (const selector of selectors) {
+      const intent = typeof selector === 'object' && 'runId' in selector && 'sessionKey' in selector;
+      const receipt = await control.abort(selector, { intent });
+      expect(receipt).toMatchObject({ result: 'nothing-running', recorded });
+      expect(await receipt.whenQuiet()).toMatchObject({ quiet: true });
+    }
+    expect(slow.calls).toHaveLength(length);
+    expect(control.runs.sizes.stops).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('still finds what ignored its signal', async () => {
+    const slow = new FaultyBackend();
+    const { control, clock } = tracked({ backend: slow });
+    const stuck = gate();
+    void control.run({ sessionKey: 's', runId: 'r', graceMs: 200 }, () => stuck.promise);
+    await flush();
+    const drained = control.drain({ graceMs: 0 });
+    await clock.advance(200);
+    await drained;
+    const { length } = slow.calls;
+    const receipt = await control.abort({ runId: 'r' });
+    expect([receipt.result, receipt.runIds]).toEqual(['already-ended', ['r']]);
+    expect(slow.calls).toHaveLength(length);
+    stuck.open();
+    await flush();
+  });
+});
+
 test('await using drains with no grace', async () => {
   const { control } = tracked();
   const outcome = control.run({ sessionKey: 's' }, untilCut);

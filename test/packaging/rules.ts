@@ -20,7 +20,7 @@ interface Room {
 
 const rooms: Readonly<Record<string, Room>> = {
   core: { packages: ['eventemitter3'] },
-  files: { packages: ['proper-lockfile'], node: true },
+  files: { packages: ['proper-lockfile', 'signal-exit'], node: true },
   redis: {},
   postgres: {},
   process: { node: true },

@@ -1,5 +1,5 @@
 // A system of our own: processes that are there because a test says so.
-import type { ProcessEntry, ProcessTable } from '../../src/process/process-table.js';
+import type { Look, ProcessEntry, ProcessTable } from '../../src/process/process-table.js';
 import type { Member, StopSignal, Tree } from '../../src/process/tree.js';
 import { UnixTree } from '../../src/process/unix-tree.js';
 
@@ -13,9 +13,9 @@ export class FakeTable implements ProcessTable {
   marked: number[] = [];
   isBroken = false;
 
-  read(): readonly ProcessEntry[] {
+  read(): Look {
     if (this.isBroken) throw new Error('EMFILE');
-    return this.entries;
+    return { at: performance.now(), entries: this.entries, ended: [] };
   }
 
   isAlive({ pid, start }: ProcessEntry): boolean {
@@ -28,10 +28,12 @@ export class FakeTable implements ProcessTable {
   }
 
   nameOf(pid: number): string {
+    if (this.isBroken) throw new Error('EMFILE');
     return `name-${pid}`;
   }
 
   commandOf(pid: number): string {
+    if (this.isBroken) throw new Error('EMFILE');
     return `name-${pid} --secret`;
   }
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { spawn } from 'runfence/process';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { LinuxTable } from '../../src/process/linux-table.js';
 import { begin } from '../support/begin.js';
 import { controlled, grow, textOf, until } from './support.js';
 import { isRunning } from './witness.js';
@@ -128,6 +129,35 @@ describe('output', () => {
     expect(await textOf(child.stdout)).toBe('');
     expect(await textOf(child.stderr)).toBe('');
     run.complete();
+  });
+
+  test('that was empty and that nobody read leaves nothing on a run that goes on', async () => {
+    const descriptors = (): number => readdirSync('/proc/self/fd').length;
+    const before = descriptors();
+    const run = await begin(controlled());
+    const watch = vi.spyOn(run as never, 'watch');
+    const unwatch = vi.spyOn(run as never, 'unwatch');
+    const child = await spawn(run, 'true');
+    await child.exited;
+    await until(() => descriptors() <= before);
+    expect(watch).toHaveBeenCalledTimes(2);
+    expect(unwatch).toHaveBeenCalledTimes(2);
+    expect(await textOf(child.stdout)).toBe('');
+    run.complete();
+  });
+
+  test('that is held open by somebody who is not found is closed once the tree is gone and its run is over', async () => {
+    const descriptors = (): number => readdirSync('/proc/self/fd').length;
+    const before = descriptors();
+    const { run, handle, pids } = await grow('escaped.sh', 2);
+    const escaped = pids.find((pid) => isRunning(pid) && new LinuxTable().entry(pid)?.session !== handle.pid) as number;
+    onTestFinished(() => void process.kill(escaped, 'SIGKILL'));
+    // From here on nothing links it to the tree.
+    await until(() => new LinuxTable().entry(new LinuxTable().entry(escaped)?.parent ?? 0)?.session !== handle.pid);
+    expect(await handle.kill()).toMatchObject({ gone: true });
+    expect(isRunning(escaped)).toBe(true);
+    run.complete();
+    await until(() => descriptors() <= before);
   });
 
   test('that nobody read leaves no file descriptor once the run is over', async () => {

@@ -127,6 +127,7 @@ describe('options', () => {
       ['60'],
       { noOutputTimeoutMs: 1, stdout: 'ignore', stderr: 'inherit' },
     ],
+    ['an environment that is null', 'sleep', ['60'], { env: null }],
     ['another policy', 'sleep', ['60'], { atAbort: 'pause' }],
     ['another stdin', 'sleep', ['60'], { stdin: 'inherit' }],
     ['another stdout', 'sleep', ['60'], { stdout: 1 }],
@@ -152,6 +153,23 @@ describe('options', () => {
     const child = await spawn(run, 'sh', ['-c', 'echo $RUNFENCE_PROCESS'], { env });
     expect(await textOf(child.stdout)).toMatch(/^outer:[\w-]{36}\n$/);
     run.complete();
+  });
+
+  test('the mark of the tree that we run in is kept in an environment that was made anew, too', async () => {
+    const run = await begin(controlled());
+    const child = await spawn(run, 'sh', ['-c', 'echo $RUNFENCE_PROCESS'], { env: { PATH: process.env.PATH } });
+    expect(await textOf(child.stdout)).toMatch(new RegExp(`^${process.env.RUNFENCE_PROCESS}:[\\w-]{36}\n$`));
+    run.complete();
+  });
+
+  test('are read once: what is changed in them later changes nothing', async () => {
+    const run = await begin(controlled());
+    const options: { -readonly [Name in keyof SpawnOptions]: SpawnOptions[Name] } = { graceMs: 0 };
+    const child = await spawn(run, 'sleep', ['60'], options);
+    options.graceMs = Number.NaN;
+    options.atAbort = 'detach';
+    run.complete();
+    expect(await child.exited).toMatchObject({ cause: 'ended', signal: 'SIGKILL' });
   });
 
   test('stdin is a stream, and a write after the end rejects', async () => {

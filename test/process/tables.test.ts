@@ -42,7 +42,7 @@ describe('/proc', () => {
     const entry = table.entry(pid);
     expect(entry).toMatchObject({ pid, parent: process.pid, group: pid, session: pid, isDead: false });
     if (entry === undefined) throw new Error('gone');
-    expect(table.read()).toContainEqual(entry);
+    expect(table.read(performance.now()).entries).toContainEqual(entry);
     expect(table.isAlive(entry)).toBe(true);
     expect(table.isAlive({ ...entry, start: (entry.start ?? 0) + 1 })).toBe(false);
     await until(() => table.commandOf(pid) === 'sleep 60');
@@ -55,6 +55,32 @@ describe('/proc', () => {
     await once(child, 'exit');
     expect(table.entry(pid)).toBeUndefined();
     expect(table.isMarked(pid, 'mark')).toBe(false);
+  });
+});
+
+describe('a look at /proc', () => {
+  test('serves all who ask in one turn of the event loop, but nobody for whom it was too early', async () => {
+    const table = new LinuxTable();
+    const before = performance.now();
+    const first = table.read(before);
+    expect(table.read(before)).toBe(first);
+    const second = table.read(first.at);
+    expect(second.at).toBeGreaterThan(first.at);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(table.read(before)).not.toBe(second);
+  });
+
+  test('says who has become a zombie since the one before', async () => {
+    const table = new LinuxTable();
+    const { child, pid } = started('sleep', ['60']);
+    table.read(performance.now());
+    process.kill(pid, 'SIGKILL');
+    while (isRunning(pid));
+    // In this turn Node does not reap it.
+    const { entries, ended } = table.read(performance.now());
+    expect(entries.find((entry) => entry.pid === pid)?.isDead).toBe(true);
+    expect(ended).toContain(pid);
+    await once(child, 'exit');
   });
 });
 
@@ -89,7 +115,7 @@ describe('ps', () => {
   test('tells the same as /proc', async () => {
     const { pid } = started('sleep', ['60'], true);
     const table = new PsTable();
-    const entries = await table.read();
+    const { entries } = await table.read();
     const { parent, group, isDead } = new LinuxTable().entry(pid) ?? {};
     expect(entries.find((entry) => entry.pid === pid)).toMatchObject({ pid, parent, group, isDead });
     expect(table.commandOf(pid)).toBe('sleep 60');
@@ -101,7 +127,7 @@ describe('ps', () => {
     const exited = once(child, 'exit');
     const linux = new LinuxTable();
     const below = (): number[] => {
-      const entries = linux.read();
+      const { entries } = linux.read(performance.now());
       const found = [pid];
       for (const parent of found) found.push(...entries.filter((entry) => entry.parent === parent).map((e) => e.pid));
       return found;

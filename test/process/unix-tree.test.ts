@@ -65,6 +65,17 @@ describe('a recycled number', () => {
     expect(sent).toEqual([]);
   });
 
+  test('of a group that was freed between the look and the signal gets none', async () => {
+    const { tree, table, sent, leader } = fakeTree();
+    const before = [leader, entry(1_001, { parent: 1_000, group: 1_001, session: 1_001 })];
+    table.read = () => {
+      table.entries = [leader, entry(1_001, { group: 1_001, session: 1_001, start: 300 })];
+      return { at: performance.now(), entries: before, ended: [] };
+    };
+    await tree.sweep('SIGKILL');
+    expect(sent).toEqual([[-1_000, 'SIGKILL']]);
+  });
+
   test('of a member is nobody of ours', async () => {
     const { tree, table, sent, leader } = fakeTree();
     table.entries = [leader, entry(1_001, { parent: 1_000, group: 9, session: 9 })];
@@ -80,7 +91,7 @@ describe('a recycled number', () => {
     const before = [leader, entry(1_001, { parent: 1_000, group: 9, session: 9 })];
     table.read = () => {
       table.entries = [leader, entry(1_001, { group: 9, session: 9, start: 300 })];
-      return before;
+      return { at: performance.now(), entries: before, ended: [] };
     };
     await tree.sweep('SIGKILL');
     expect(sent).toEqual([[-1_000, 'SIGKILL']]);
@@ -112,6 +123,76 @@ describe('a recycled number', () => {
       entry(1_002, { parent: 1_001, start: 140, group: 8, session: 8 }),
     ];
     expect(await pids(tree.sweep('SIGTERM'))).toEqual([1_000, 1_001]);
+  });
+});
+
+describe('nobody', () => {
+  test('in a look during which somebody has ended is no proof: he may have started another', async () => {
+    const { tree, table, leader } = fakeTree();
+    const zombie = { ...leader, isDead: true };
+    const looks = [
+      { at: 1, entries: [zombie], ended: [zombie.pid] },
+      { at: 2, entries: [zombie, entry(1_002)], ended: [] },
+    ];
+    table.marked = [1_002];
+    const since: number[] = [];
+    Object.assign(table, {
+      read: (time: number) => {
+        since.push(time);
+        return looks.shift();
+      },
+    });
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([1_002]);
+    // The second look is a later one.
+    expect(since[1]).toBe(1);
+  });
+
+  test('in a look in which only those have ended who were killed before it is one', async () => {
+    const { tree, table, leader } = fakeTree();
+    await tree.sweep('SIGKILL');
+    let looks = 0;
+    table.read = () => ({ at: looks++, entries: [{ ...leader, isDead: true }], ended: [leader.pid] });
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    expect(looks).toBe(1);
+  });
+
+  test('in a look that met somebody between two programs, without an environment for a moment, is no proof', async () => {
+    const { tree, table, leader } = fakeTree();
+    table.entries = [{ ...leader, isDead: true }, entry(1_002), entry(1_003)];
+    const answers = new Map([
+      [1_002, [undefined, true]],
+      [1_003, [undefined, undefined]],
+    ]);
+    Object.assign(table, { isMarked: (pid: number) => answers.get(pid)?.shift() });
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([1_002]);
+    table.entries = [entry(1_003)];
+    let looks = 0;
+    const read = table.read.bind(table);
+    table.read = () => {
+      looks++;
+      return read();
+    };
+    // It never had one: it is met without one for the second time.
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    expect(looks).toBe(1);
+  });
+
+  test('is looked for no more than four times where somebody ends all the time', async () => {
+    const { tree, table } = fakeTree();
+    let looks = 0;
+    table.read = () => ({ at: looks++, entries: [], ended: [7] });
+    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    expect(looks).toBe(4);
+  });
+
+  test('who was there after the leader was reaped is found by a look that still saw the leader', async () => {
+    const { tree, table, leader } = fakeTree();
+    const looks = [
+      { at: 1, entries: [leader], ended: [] },
+      { at: 2, entries: [entry(1_001, OURS)], ended: [] },
+    ];
+    Object.assign(table, { read: () => looks.shift() });
+    expect(await pids((await tree.leaderReaped()) ?? [])).toEqual([1_001]);
   });
 });
 
@@ -197,6 +278,8 @@ describe('what the system cannot say', () => {
     sent.length = 0;
     expect(() => tree.sweep('SIGKILL')).toThrow('EMFILE');
     expect(found?.isAlive()).toBe(true);
+    // A survivor is named all the same: its receipt does not fail for lack of its name.
+    expect([found?.name, found?.command]).toEqual(['unknown', 'unknown']);
     expect(tree.hasLeaderEnded()).toBe(false);
     expect(await tree.leaderReaped()).toBeUndefined();
     expect(sent).toEqual([]);

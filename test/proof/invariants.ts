@@ -13,7 +13,7 @@ import type {
 import type { FakeClock } from 'runfence/testing';
 import { type Records, recordBackend } from './invariants/backend.js';
 import { noLateEffect } from './invariants/cut.js';
-import { type Activity, type Happening, History, type Violation } from './invariants/history.js';
+import { type Activity, type Happening, History, runKey, type Violation } from './invariants/history.js';
 import { freeAtCut, type LockBounds, noOverlap, oneHolder } from './invariants/lock.js';
 import { noReuse } from './invariants/numbers.js';
 import { checkAlone, checkProjections, checkSame } from './invariants/projections.js';
@@ -55,6 +55,7 @@ export class Invariants {
   readonly #pending: Promise<unknown>[] = [];
   readonly #strangers: Principal[] = [];
   readonly #known = new Set<string>();
+  readonly #nodeOf = new WeakMap<Run, string>();
 
   constructor(clock: FakeClock, bounds: Partial<LockBounds> = {}) {
     this.#clock = clock;
@@ -83,13 +84,13 @@ export class Invariants {
   }
 
   /** An effect of the run has started, just now. */
-  effect(runId: string, name: string): void {
-    this.history.add({ type: 'effect', runId, name });
+  effect(run: Run, name: string): void {
+    this.history.add({ type: 'effect', ...this.#named(run), name });
   }
 
   /** Calls something that the run does, and notes when it began and was over. */
   async during<T>(what: Activity, run: Run, token: number | undefined, act: () => T | PromiseLike<T>): Promise<T> {
-    const about = { what, runId: run.id, sessionKey: run.sessionKey, token };
+    const about = { what, ...this.#named(run), sessionKey: run.sessionKey, token };
     this.history.add({ type: 'begun', ...about });
     try {
       return await act();
@@ -100,8 +101,8 @@ export class Invariants {
 
   /** The run's signal is one more witness of its cut. */
   run(run: Run): void {
-    const runId = run.id;
-    run.signal.addEventListener('abort', () => this.history.add({ type: 'signal', runId }), { once: true });
+    const named = this.#named(run);
+    run.signal.addEventListener('abort', () => this.history.add({ type: 'signal', ...named }), { once: true });
   }
 
   /** Tried after every stop, as work does that ignores its signal. It tells `effect` if it got through. */
@@ -109,8 +110,8 @@ export class Invariants {
     this.#attempts.push(effect);
   }
 
-  outcome(runId: string, status: string, from: string): void {
-    this.history.add({ type: 'outcome', runId, status, from });
+  outcome({ aborts }: RunControl, runId: string, status: string, from: string): void {
+    this.history.add({ type: 'outcome', nodeId: aborts.runtime.nodeId, runId, status, from });
   }
 
   refused(runId: string): void {
@@ -119,16 +120,26 @@ export class Invariants {
 
   /** Stops runs, and tries at once whatever must not get through any more. */
   stop(control: RunControl, selector: Selector | 'all', options?: AbortOptions): Promise<Receipt> {
+    const isLive = new Set(
+      control.runs
+        .list()
+        .filter(({ status }) => status !== 'stopping')
+        .map(runKey),
+    );
+    const { nodeId } = control.aborts.runtime;
     return this.stopping(
+      control,
       () => control.abort(selector, options),
-      (receipt) => receipt.runIds.filter(isOf(control)),
+      // Those of other nodes are cut when their node hears of it.
+      (receipt) => receipt.runIds.filter((runId) => isLive.has(runKey({ nodeId, runId }))),
     );
   }
 
   /** As `stop`, for any call that stops. `cut` says of its answer which runs were cut inside the call on this node. */
-  stopping<T>(call: () => Promise<T>, cut: (answer: T) => readonly string[]): Promise<T> {
+  stopping<T>({ aborts }: RunControl, call: () => Promise<T>, cut: (answer: T) => readonly string[]): Promise<T> {
     const answer = call();
-    const stop = this.history.add({ type: 'stop', runIds: [] as readonly string[] });
+    const { nodeId } = aborts.runtime;
+    const stop = this.history.add({ type: 'stop', nodeId, runIds: [] as readonly string[] });
     this.tryAll();
     this.#pending.push(
       answer.then(
@@ -190,8 +201,8 @@ export class Invariants {
     for (const control of this.#controls) {
       for (const key of this.#sessionKeys()) checkSame(control, key, (text) => wrong.push({ invariant: 6, text }));
     }
-    const over = new Set(this.history.all('run:aborted', 'run:ended').map(({ run }) => run.runId));
-    const running = this.history.all('run:started').filter(({ run }) => !over.has(run.runId));
+    const over = new Set(this.history.all('run:aborted', 'run:ended').map(({ run }) => runKey(run)));
+    const running = this.history.all('run:started').filter(({ run }) => !over.has(runKey(run)));
     const shown = this.#controls.flatMap((control) => control.runs.list()).filter((run) => run.status === 'running');
     same(4, 'running runs, announced and shown', ids(running.map(({ run }) => run)), ids(shown), wrong);
     for (const { running: known, sessionKeys } of this.#records) {
@@ -230,9 +241,22 @@ export class Invariants {
   }
 
   #heard<K extends keyof RunEvents>(control: RunControl, name: K, event: RunEvents[K]): void {
-    this.history.add({ type: name, ...event } as unknown as Happening);
+    const { nodeId } = control.aborts.runtime;
+    this.history.add({ type: name, nodeId, ...event } as unknown as Happening);
     checkProjections(this.history, control, name, event);
     if (name === 'run:started') checkAlone(this.history, control, (event as RunEvents['run:started']).run);
+  }
+
+  /** The node of a run that has started is the one that claimed its generation. */
+  #named(run: Run): { readonly nodeId: string; readonly runId: string } {
+    let nodeId = this.#nodeOf.get(run);
+    if (nodeId === undefined) {
+      const claims = this.history.all('claimed');
+      nodeId = claims.find(({ runId, generation }) => runId === run.id && generation === run.generation)?.nodeId;
+      if (nodeId === undefined) throw new Error(`No node has claimed generation ${run.generation} for ${run.id}.`);
+      this.#nodeOf.set(run, nodeId);
+    }
+    return { nodeId, runId: run.id };
   }
 
   #byStrangers(): Violation[] {
@@ -260,11 +284,6 @@ export class Invariants {
     });
     return JSON.stringify([nodes, this.#records.map((records) => records.state())]);
   }
-}
-
-/** Runs of another node are cut when its notice arrives, not in the call. */
-function isOf(control: RunControl): (runId: string) => boolean {
-  return (runId) => control.runs.get(runId) !== undefined;
 }
 
 function same(invariant: 4, what: string, one: string, other: string, wrong: Violation[]): void {

@@ -102,7 +102,12 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'retention evicts the id of a live run',
     file: 'src/core/backend/memory.ts',
-    edits: [['if (!isLive) this.#runs.delete(what.runId);', 'void isLive;\n      this.#runs.delete(what.runId);']],
+    edits: [
+      [
+        'if (run !== undefined && !isLive(run)) this.#runs.delete(what.runId);',
+        'if (run !== undefined) this.#runs.delete(what.runId);',
+      ],
+    ],
   },
   // Invariant 3, no reuse.
   {

@@ -22,6 +22,7 @@ const actors: Readonly<Record<string, Colour>> = {
   tool: 'yellow',
   store: 'blue',
   system: 'green',
+  cron: 'green',
 };
 
 export interface Check {

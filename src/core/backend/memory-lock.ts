@@ -1,3 +1,4 @@
+import type { SessionLockState } from './memory-state.js';
 import type { LockHolder, LockRequest, ReservedEpilogue } from './port.js';
 
 /** One session's lock: who holds it, and whose epilogues come before the next holder. */
@@ -7,6 +8,16 @@ export class MemoryLock {
   grants = 0;
   /** In the order of the cuts. */
   readonly #reserved: ReservedEpilogue[] = [];
+
+  state(): SessionLockState {
+    return { holder: this.holder, grants: this.grants, reserved: [...this.#reserved] };
+  }
+
+  restore({ holder, grants, reserved }: SessionLockState): void {
+    this.holder = holder;
+    this.grants = grants;
+    this.#reserved.push(...reserved);
+  }
 
   get isFree(): boolean {
     return this.holder === undefined && this.#reserved.length === 0;

@@ -1,5 +1,9 @@
 import { MemoryLock } from './memory-lock.js';
+import type { RunState, SessionState } from './memory-state.js';
 import type { ClaimRequest, RecordedStop, StoredRun } from './port.js';
+
+/** What a claim says of the run that it asks for. */
+type Claimed = Pick<ClaimRequest, 'sessionKey' | 'runId' | 'nodeId' | 'kind' | 'owner' | 'tags' | 'fingerprint'>;
 
 const NONE: readonly never[] = Object.freeze([]);
 
@@ -22,7 +26,7 @@ export class MemoryRun {
   next: MemoryRun | undefined = undefined;
   previous: MemoryRun | undefined = undefined;
 
-  constructor({ sessionKey, runId, nodeId, kind, owner, tags, fingerprint }: ClaimRequest, generation: number) {
+  constructor({ sessionKey, runId, nodeId, kind, owner, tags, fingerprint }: Claimed, generation: number) {
     this.sessionKey = sessionKey;
     this.runId = runId;
     this.generation = generation;
@@ -31,6 +35,23 @@ export class MemoryRun {
     this.owner = owner;
     this.tags = tags;
     this.fingerprint = fingerprint;
+  }
+
+  static restored({ generation, status, reason, grantsAtStop, hasReserved, ...rest }: RunState): MemoryRun {
+    const run = new MemoryRun(rest, generation);
+    run.status = status;
+    run.reason = reason;
+    run.grantsAtStop = grantsAtStop;
+    run.hasReserved = hasReserved;
+    return run;
+  }
+
+  get isLive(): boolean {
+    return this.status === 'running' || this.status === 'stopping';
+  }
+
+  state(): RunState {
+    return { ...this.stored(), grantsAtStop: this.grantsAtStop, hasReserved: this.hasReserved };
   }
 
   /** A copy for callers: it stays what it was when they asked. */
@@ -46,6 +67,15 @@ export class MemorySession {
   #first: MemoryRun | undefined = undefined;
   #last: MemoryRun | undefined = undefined;
   #stops: RecordedStop[] | undefined = undefined;
+
+  restore({ stops, lock }: Pick<SessionState, 'stops' | 'lock'>): void {
+    if (stops.length > 0) this.#stops = [...stops];
+    this.useLock().restore(lock);
+  }
+
+  state(): Pick<SessionState, 'stops' | 'lock'> {
+    return { stops: [...(this.#stops ?? NONE)], lock: (this.lock ?? new MemoryLock()).state() };
+  }
 
   get isEmpty(): boolean {
     return this.#first === undefined && this.lock?.isFree !== false && (this.#stops ?? NONE).length === 0;

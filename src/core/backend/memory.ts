@@ -1,6 +1,7 @@
 import type { AbortReason } from '../abort/reason.js';
 import { RunfenceError } from '../internal/errors.js';
 import { MemoryRun, MemorySession } from './memory-session.js';
+import type { MemoryState } from './memory-state.js';
 import type {
   Backend,
   ClaimAnswer,
@@ -20,17 +21,34 @@ import type {
   UnlockRequest,
 } from './port.js';
 
+/** What `memory()` may be given. */
+export interface MemoryOptions {
+  /** Where to go on from: what another one's `state()` answered. */
+  readonly state?: MemoryState | undefined;
+}
+
+/** A backend in memory whose state can be taken out. */
+export interface Memory extends Backend {
+  /**
+   * Everything it knows, as plain data of its own.
+   *
+   * A backend on a store that can replace one document if nobody else has (a file, an object, a row) needs no more:
+   * it makes a `memory({ state })` from the document, calls one method, and writes `state()` back.
+   */
+  state(): MemoryState;
+}
+
 /**
  * The backend that lives in this process and answers at once. Give one to two controls, and they
  * stand for two nodes: generations come from one counter.
  *
  * @returns the backend; everything in it is gone with the process
  */
-export function memory(): Backend {
-  return new MemoryBackend();
+export function memory(options: MemoryOptions = {}): Memory {
+  return new MemoryBackend(options.state);
 }
 
-class MemoryBackend implements Backend {
+class MemoryBackend implements Memory {
   readonly scope = 'process';
   readonly synchronous = true;
   readonly #sessions = new Map<string, MemorySession>();
@@ -38,7 +56,25 @@ class MemoryBackend implements Backend {
   readonly #nodes = new Map<string, Notices>();
   /** What an operation has to tell: once it is done, or a listener would claim in the middle of it. */
   readonly #untold: (() => void)[] = [];
-  #counter = 0;
+  #counter: number;
+
+  constructor(state: MemoryState | undefined) {
+    this.#counter = state?.counter ?? 0;
+    for (const stored of state?.runs ?? []) {
+      const run = MemoryRun.restored(stored);
+      this.#runs.set(run.runId, run);
+      if (run.isLive) this.#useSession(run.sessionKey).add(run);
+    }
+    for (const { sessionKey, ...rest } of state?.sessions ?? []) this.#useSession(sessionKey).restore(rest);
+  }
+
+  state(): MemoryState {
+    return {
+      counter: this.#counter,
+      runs: [...this.#runs.values()].map((run) => run.state()),
+      sessions: [...this.#sessions].map(([sessionKey, session]) => ({ sessionKey, ...session.state() })),
+    };
+  }
 
   claim(request: ClaimRequest): ClaimAnswer {
     const answer = this.#claim(request);
@@ -97,7 +133,7 @@ class MemoryBackend implements Backend {
       session.lock?.dropReservationOf(run.runId);
       this.#tidy(run.sessionKey, session);
     }
-    this.#changed(request.nodeId, request.sessionKey, run);
+    if (this.#nodes.size > 1) this.#changed(request.nodeId, request.sessionKey, run.stored());
   }
 
   check({ runId, generation }: RunRef): boolean {
@@ -112,7 +148,7 @@ class MemoryBackend implements Backend {
         ? run === undefined || this.check({ sessionKey, ...run })
         : this.#sessions.get(sessionKey)?.lock?.isReserved(reserved) === true;
     if (!isMeant) return { kind: 'stale' };
-    const lock = (this.#sessions.get(sessionKey) ?? this.#newSession(sessionKey)).useLock();
+    const lock = this.#useSession(sessionKey).useLock();
     if (!lock.isFreeFor(request)) return { kind: 'busy', holder: lock.holder };
     const token = reserved ?? this.#next();
     lock.grant(request, token);
@@ -142,8 +178,7 @@ class MemoryBackend implements Backend {
   forget(what: { readonly sessionKey: string } & ({ readonly runId: string } | { readonly stop: number })): void {
     if ('runId' in what) {
       const run = this.#runs.get(what.runId);
-      const isLive = run?.status === 'running' || run?.status === 'stopping';
-      if (!isLive) this.#runs.delete(what.runId);
+      if (run !== undefined && !run.isLive) this.#runs.delete(what.runId);
       return;
     }
     const session = this.#sessions.get(what.sessionKey);
@@ -164,9 +199,7 @@ class MemoryBackend implements Backend {
 
   /** What a drained node retained is there for retries on the others, and goes with the last of them. */
   #dropRetained(): void {
-    for (const [runId, { status }] of this.#runs) {
-      if (status !== 'running' && status !== 'stopping') this.#runs.delete(runId);
-    }
+    for (const [runId, run] of this.#runs) if (!run.isLive) this.#runs.delete(runId);
   }
 
   #next(): number {
@@ -175,6 +208,10 @@ class MemoryBackend implements Backend {
     }
     this.#counter += 1;
     return this.#counter;
+  }
+
+  #useSession(sessionKey: string): MemorySession {
+    return this.#sessions.get(sessionKey) ?? this.#newSession(sessionKey);
   }
 
   #newSession(sessionKey: string): MemorySession {

@@ -272,6 +272,12 @@ export interface LockHolder {
   readonly token: number;
   /** Since when, in ms since the epoch, by the holder's wall clock. */
   readonly since: number;
+  /** The process that the node lives in, by a backend that several processes use. */
+  readonly pid?: number;
+  /** The host of that process. */
+  readonly host?: string;
+  /** What the lock is held for: the kind of the run. */
+  readonly why?: string;
 }
 
 /** What a backend tells a node. Notices are hints: a lost one costs time, never correctness. */

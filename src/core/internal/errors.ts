@@ -28,6 +28,8 @@ export type ErrorCode =
   | 'OWNER_MISSING'
   /** Told to `onError`: a run has ended, and something of it is still there after its grace. */
   | 'NOT_STOPPED'
+  /** Told to `onError`: an aborted run's epilogue was skipped, or ran out of time. What it saves may be missing. */
+  | 'NOT_SAVED'
   /** Thrown by `expectQuiet` of `runfence/testing`: something is left; `left` names it. */
   | 'NOT_QUIET'
   /** A process could not be started; `cause` is the system's error. */

@@ -10,13 +10,14 @@ import type { Runtime } from './runtime.js';
 export class Operations {
   readonly backend: Backend;
   readonly #runtime: Runtime;
-  readonly #timeoutMs: number;
+  /** How long an answer may take, in ms. */
+  readonly timeoutMs: number;
   readonly #lines = new Map<string, Line>();
 
   constructor(backend: Backend, runtime: Runtime, timeoutMs: number) {
     this.backend = backend;
     this.#runtime = runtime;
-    this.#timeoutMs = timeoutMs;
+    this.timeoutMs = timeoutMs;
   }
 
   /**
@@ -105,10 +106,10 @@ export class Operations {
     return new Promise<T>((resolve, reject) => {
       const { timers } = this.#runtime;
       let isOver = false;
-      const timer = timers.after(this.#timeoutMs, () => {
+      const timer = timers.after(this.timeoutMs, () => {
         isOver = true;
         timers.unhold();
-        reject(unavailable(new Error(`no answer within ${this.#timeoutMs} ms`)));
+        reject(unavailable(new Error(`no answer within ${this.timeoutMs} ms`)));
       });
       timers.hold();
       const finish = (): boolean => {

@@ -1,6 +1,7 @@
 import type { AbortReason } from '../abort/reason.js';
 import { abortError, saysAborted } from '../abort/reason.js';
 import { settle } from '../internal/awaitable.js';
+import { RunfenceError } from '../internal/errors.js';
 import type { Runtime } from '../internal/runtime.js';
 import type { LockingRun } from './locking-run.js';
 
@@ -40,18 +41,31 @@ export class Epilogue {
     this.#timeoutMs = timeoutMs;
   }
 
+  /** Whether anything is left to save. */
+  get isNeeded(): boolean {
+    return this.steps.some(({ isReleased }) => !isReleased);
+  }
+
+  /** For `onError`: a timeout or a takeover leaves nobody a receipt. */
+  notSaved(why: string): RunfenceError {
+    const names = this.steps.map(({ name }) => name).join(', ');
+    return new RunfenceError('NOT_SAVED', `Run "${this.run.id}" was aborted, and its epilogue (${names}) ${why}.`);
+  }
+
   /** Runs the steps in order, each whatever became of the one before. `done` is called once, at the end or at the bound. */
   start(
     runtime: Runtime,
     token: number,
-    done: (state: 'done' | 'failed' | 'timed-out', error?: unknown) => void,
+    done: (state: 'done' | 'none' | 'failed' | 'timed-out', error?: unknown) => void,
   ): void {
     const controller = new AbortController();
     let isOver = false;
+    let hasCalled = false;
     let failure: { error: unknown } | undefined;
     const timer = runtime.timers.after(this.#timeoutMs, () => {
       isOver = true;
       controller.abort(abortError('timeout'));
+      runtime.onError(this.notSaved(`did not end within ${this.#timeoutMs} ms`));
       done('timed-out');
     });
     const { signal } = controller;
@@ -59,6 +73,7 @@ export class Epilogue {
       const current = this.steps[index];
       if (current === undefined) return undefined;
       if (isOver || current.isReleased) return step(index + 1);
+      hasCalled = true;
       const leftover = this.run.beginWork(current.name, true);
       const next = (): unknown => {
         const rest = step(index + 1);
@@ -82,7 +97,8 @@ export class Epilogue {
         if (!isOver) {
           isOver = true;
           runtime.timers.cancel(timer);
-          done(failure === undefined ? 'done' : 'failed', failure?.error);
+          if (failure !== undefined) done('failed', failure.error);
+          else done(hasCalled ? 'done' : 'none');
         }
       },
       runtime.onError,

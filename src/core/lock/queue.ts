@@ -42,6 +42,10 @@ export class LockQueue {
     return this.#held;
   }
 
+  get returns(): Returns {
+    return this.#returns;
+  }
+
   join(waiter: Waiter): void {
     this.#waiters.add(waiter);
     if (waiter.timeoutMs === 0) this.#hasImpatient = true;
@@ -55,10 +59,14 @@ export class LockQueue {
     this.#settleDown();
   }
 
-  /** Refuses who still waits. */
-  close(error: unknown): void {
-    this.#returns.close();
+  refuseAll(error: unknown): void {
     for (const waiter of [...this.#waiters]) waiter.refuse(error);
+    this.#settleDown();
+  }
+
+  /** The backend takes nothing any more. */
+  close(): void {
+    this.#returns.close();
     this.#settleDown();
   }
 
@@ -161,20 +169,24 @@ export class LockQueue {
 
   #serveEpilogue(epilogue: Epilogue): void {
     const { run, token } = epilogue;
-    const end = (state: 'skipped' | 'failed'): void => {
+    const end = (state: 'skipped' | 'none' | 'failed'): void => {
       this.#epilogues.remove(epilogue);
       run.epilogueEnded(state);
       this.pump();
     };
+    const skip = (): void => {
+      if (epilogue.isNeeded) this.context.runtime.onError(epilogue.notSaved('came too late for the lock'));
+      end(epilogue.isNeeded ? 'skipped' : 'none');
+    };
     if (token === null || token === undefined) {
-      end('skipped');
+      skip();
       return;
     }
     this.#ask(
       run,
       token,
       (answer, since) => {
-        if (answer.kind === 'stale') end('skipped');
+        if (answer.kind === 'stale') skip();
         else this.#runEpilogue(epilogue, answer.token, since);
       },
       (error) => {
@@ -202,7 +214,8 @@ export class LockQueue {
       () => askForLock(this.context, this.key, run, reserved, (token) => this.giveBackLate(token)),
       (asked) => {
         answer();
-        this.#returns.known();
+        // Of a stale run the backend does not say who has the lock.
+        if (asked.answer.kind !== 'stale') this.#returns.known();
         if (asked.answer.kind === 'busy') {
           this.#waitForOther(asked.answer.holder);
         } else {

@@ -15,8 +15,8 @@ export class Returns {
   /** Sent and not answered: one at most where the backend answers at once. */
   readonly #sending: number[] = [];
   #timer: Timer | undefined;
-  /** The answer to a grant was lost, and who has the lock is not known yet. */
-  #isReading = false;
+  /** The answer to a grant was lost, and who has the lock is not known yet: whom to tell. */
+  #reading: (() => void) | undefined;
   #readTimer: Timer | undefined;
 
   constructor(key: string, context: LockContext) {
@@ -25,7 +25,23 @@ export class Returns {
   }
 
   get isEmpty(): boolean {
-    return this.#sending.length === 0 && !this.#isReading && (this.#owed === undefined || this.#owed.size === 0);
+    return (
+      this.#sending.length === 0 && this.#reading === undefined && (this.#owed === undefined || this.#owed.size === 0)
+    );
+  }
+
+  /** What the backend has not taken yet, by name. */
+  get unsent(): string[] {
+    const tokens = [...this.#sending, ...(this.#owed?.keys() ?? [])].map(
+      (token) => `the lock of "${this.#key}", token ${token}`,
+    );
+    return this.#reading === undefined ? tokens : [...tokens, `a grant of "${this.#key}" whose answer was lost`];
+  }
+
+  /** Sends at once what would be sent again later. */
+  hurry(): void {
+    this.#giveOwed();
+    if (this.#readTimer !== undefined && this.#reading !== undefined) this.readBack(this.#reading);
   }
 
   /**
@@ -58,18 +74,18 @@ export class Returns {
   readBack(done: () => void): void {
     const { operations, runtime } = this.#context;
     this.known();
-    this.#isReading = true;
+    this.#reading = done;
     settle(
       () => operations.send(this.#key, () => operations.backend.holder(this.#key)),
       (holder) => {
-        this.#isReading = false;
+        this.#reading = undefined;
         this.giveStray(holder, done);
         done();
       },
       (error) => {
         runtime.onError(error);
-        this.#isReading = !this.#context.isClosed;
-        if (this.#isReading) this.#readTimer = runtime.timers.after(RETRY_MS, () => this.readBack(done));
+        if (this.#context.isClosed) this.#reading = undefined;
+        else this.#readTimer = runtime.timers.after(RETRY_MS, () => this.readBack(done));
       },
     );
   }
@@ -79,7 +95,7 @@ export class Returns {
     if (this.#readTimer === undefined) return;
     this.#context.runtime.timers.cancel(this.#readTimer);
     this.#readTimer = undefined;
-    this.#isReading = false;
+    this.#reading = undefined;
   }
 
   /** Gives back what the backend holds for this node, and nobody here has: the answer to the grant was lost. */
@@ -96,17 +112,23 @@ export class Returns {
     timers.cancel(this.#timer);
     this.#timer = undefined;
     this.known();
+    // The session does not wait for what is on its way: nobody is told if it fails from now on.
+    this.#sending.length = 0;
+    this.#reading = undefined;
   }
 
   #owe(token: number, takenLater: () => void): void {
     this.#owed ??= new Map();
     this.#owed.set(token, takenLater);
-    this.#timer ??= this.#context.runtime.timers.after(RETRY_MS, () => {
-      this.#timer = undefined;
-      const owed = this.#owed ?? [];
-      this.#owed = undefined;
-      for (const [again, later] of owed) this.#giveAgain(again, later);
-    });
+    this.#timer ??= this.#context.runtime.timers.after(RETRY_MS, () => this.#giveOwed());
+  }
+
+  #giveOwed(): void {
+    this.#context.runtime.timers.cancel(this.#timer);
+    this.#timer = undefined;
+    const owed = this.#owed ?? [];
+    this.#owed = undefined;
+    for (const [again, later] of owed) this.#giveAgain(again, later);
   }
 
   #giveAgain(token: number, takenLater: () => void): void {

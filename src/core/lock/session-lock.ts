@@ -76,6 +76,7 @@ export class SessionLock {
   readonly #lockTimeoutMs: number;
   readonly #waiting: SignalLinks<Waiter>;
   readonly #holding: SignalLinks<HeldGrant>;
+  #isRefusing = false;
   #isClosed = false;
 
   /**
@@ -229,15 +230,31 @@ export class SessionLock {
     if (held?.token === token) held.loseInBackend();
   }
 
-  /** @internal */
+  /** Refuses who waits, and who comes. What is held is still given back. @internal */
+  refuseAll(): void {
+    this.#isRefusing = true;
+    for (const queue of [...this.#queues.values()]) queue.refuseAll(closed());
+  }
+
+  /** The backend takes nothing any more. @internal */
   close(): void {
     this.#isClosed = true;
-    for (const queue of [...this.#queues.values()]) queue.close(closed());
+    for (const queue of [...this.#queues.values()]) queue.close();
   }
 
   /** @internal */
   get size(): number {
     return this.#queues.size;
+  }
+
+  /** Tokens that the backend has not taken back yet, by name. @internal */
+  get unsent(): string[] {
+    return [...this.#queues.values()].flatMap(({ returns }) => returns.unsent);
+  }
+
+  /** Gives back at once what would be given back again later. @internal */
+  hurry(): void {
+    for (const { returns } of [...this.#queues.values()]) returns.hurry();
   }
 
   /** The sessions whose lock is held, waited for, or on its way. @internal */
@@ -252,7 +269,7 @@ export class SessionLock {
     onGranted: (grant: HeldGrant) => void,
     onRefused: (error: unknown) => void,
   ): Waiter {
-    if (this.#isClosed) throw closed();
+    if (this.#isRefusing) throw closed();
     if (run?.isCurrent() === false) throw run.closedError();
     return new Waiter(this.queue(sessionKey), run, timeoutMs, onGranted, onRefused);
   }

@@ -92,9 +92,12 @@ function describe(sessionKey: string, timeoutMs: number, holder: LockHolder | un
 }
 
 function nameOf(holder: LockHolder, isSelf: boolean): string {
-  if (isSelf)
-    return `run "${holder.runId}", which is this run itself: write inside the section that has it, a commit is not reentrant`;
-  return holder.runId === undefined
-    ? `a holder that is no run, on node ${holder.nodeId}`
-    : `run "${holder.runId}" on node ${holder.nodeId}`;
+  const { runId, nodeId, pid, host, why, since } = holder;
+  if (isSelf) {
+    return `run "${runId}", which is this run itself: write inside the section that has it, a commit is not reentrant`;
+  }
+  const who =
+    runId === undefined ? 'a holder that is no run,' : `run "${runId}"${why === undefined ? '' : ` (${why})`}`;
+  const where = pid === undefined ? '' : `, process ${pid} of ${host}, since ${new Date(since).toISOString()}`;
+  return `${who} on node ${nodeId}${where}`;
 }

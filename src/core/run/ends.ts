@@ -1,5 +1,5 @@
-import type { EndRequest } from '../backend/port.js';
-import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
+import type { EndRequest, RunRef } from '../backend/port.js';
+import { isThenable } from '../internal/awaitable.js';
 import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
@@ -10,6 +10,7 @@ const RETRY_MS = 1_000;
 export class Ends {
   readonly #runtime: Runtime;
   readonly #operations: Operations;
+  readonly #sending: Set<EndRequest> = new Set();
   readonly #owed: Set<EndRequest> = new Set();
   #timer: Timer | undefined;
   #isClosed = false;
@@ -20,12 +21,30 @@ export class Ends {
   }
 
   send(request: EndRequest): void {
-    try {
-      const ended = this.#end(request);
-      if (isThenable(ended)) ended.then(undefined, (error) => this.#failed(request, error));
-    } catch (error) {
-      this.#failed(request, error);
-    }
+    this.#end(request, this.#runtime.onError);
+  }
+
+  /** Whether this run has an end that the backend has not taken yet; it is sent at once if it was to be sent later. */
+  isTelling({ runId, generation }: RunRef): boolean {
+    const isOfRun = (request: EndRequest): boolean => request.runId === runId && request.generation === generation;
+    const isSending = [...this.#sending].some(isOfRun);
+    const isOwed = [...this.#owed].some(isOfRun);
+    if (isOwed) this.hurry();
+    return isSending || isOwed;
+  }
+
+  /** What the backend has not taken yet, by name. */
+  get unsent(): string[] {
+    return [...this.#sending, ...this.#owed].map(({ runId }) => `the end of run "${runId}"`);
+  }
+
+  /** Sends at once what would be sent again later. */
+  hurry(): void {
+    this.#runtime.timers.cancel(this.#timer);
+    this.#timer = undefined;
+    const owed = [...this.#owed];
+    this.#owed.clear();
+    for (const again of owed) this.#end(again, () => {});
   }
 
   /** The backend takes nothing any more. */
@@ -35,29 +54,25 @@ export class Ends {
     this.#runtime.timers.cancel(this.#timer);
   }
 
-  #end(request: EndRequest): Awaitable<void> {
-    return this.#operations.send(request.sessionKey, () => this.#operations.backend.end(request));
-  }
-
-  #failed(request: EndRequest, error: unknown): void {
-    this.#runtime.onError(error);
-    this.#owe(request);
+  #end(request: EndRequest, failed: (error: unknown) => void): void {
+    const isRefused = (error: unknown): void => {
+      this.#sending.delete(request);
+      failed(error);
+      this.#owe(request);
+    };
+    try {
+      const ended = this.#operations.send(request.sessionKey, () => this.#operations.backend.end(request));
+      if (!isThenable(ended)) return;
+      this.#sending.add(request);
+      ended.then(() => this.#sending.delete(request), isRefused);
+    } catch (error) {
+      isRefused(error);
+    }
   }
 
   #owe(request: EndRequest): void {
     if (this.#isClosed) return;
     this.#owed.add(request);
-    this.#timer ??= this.#runtime.timers.after(RETRY_MS, () => {
-      this.#timer = undefined;
-      const owed = [...this.#owed];
-      this.#owed.clear();
-      for (const again of owed) {
-        settle(
-          () => this.#end(again),
-          () => {},
-          () => this.#owe(again),
-        );
-      }
-    });
+    this.#timer ??= this.#runtime.timers.after(RETRY_MS, () => this.hurry());
   }
 }

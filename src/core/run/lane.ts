@@ -21,6 +21,8 @@ export class Candidate {
   strays: readonly string[] = NONE;
   /** Asked, and not answered yet. */
   isAsking = false;
+  /** It was to ask while it was asking. */
+  mustAskAgain = false;
   /** The runs it takes over from are cut: what begins later stays. */
   hasTakenOver = false;
   quietTimer: Timer | undefined = undefined;

@@ -96,6 +96,8 @@ export class Queue {
     if (lane === undefined) return;
     for (const candidate of [...lane.waiting]) {
       const { run } = candidate;
+      // Its answer may be older than what woke it up.
+      if (candidate.isAsking) candidate.mustAskAgain = true;
       // One that nobody was told of has its turn when it is announced.
       if (candidate.isAsking || !run.isAnnounced || run.status !== 'queued') continue;
       if (this.#isBlocked(candidate)) {
@@ -137,7 +139,8 @@ export class Queue {
   }
 
   #attempt(lane: Lane, candidate: Candidate): void {
-    this.#runtime.timers.cancel(candidate.retryTimer);
+    this.#cancelRetry(candidate);
+    candidate.mustAskAgain = false;
     const { run } = candidate;
     settle(
       () => this.#claim(candidate),
@@ -177,7 +180,22 @@ export class Queue {
     const { run } = candidate;
     if (!run.isLive) return;
     if (run.spec.startWhen === 'quiet') this.#limitQuietWait(candidate);
-    candidate.retryTimer = this.#runtime.timers.after(RETRY_MS, () => this.pump(run.sessionKey));
+    const { timers } = this.#runtime;
+    const pump = (): void => {
+      this.#cancelRetry(candidate);
+      this.pump(run.sessionKey);
+    };
+    candidate.retryTimer = timers.after(candidate.mustAskAgain ? 0 : RETRY_MS, pump);
+    // What it waits for may be in another process.
+    timers.hold();
+  }
+
+  #cancelRetry(candidate: Candidate): void {
+    if (candidate.retryTimer === undefined) return;
+    const { timers } = this.#runtime;
+    timers.cancel(candidate.retryTimer);
+    timers.unhold();
+    candidate.retryTimer = undefined;
   }
 
   #limitQuietWait(candidate: Candidate): void {
@@ -226,7 +244,7 @@ export class Queue {
     lane.remove(candidate);
     timers.cancel(candidate.queueTimer);
     timers.cancel(candidate.quietTimer);
-    timers.cancel(candidate.retryTimer);
+    this.#cancelRetry(candidate);
     if (lane.waiting.length === 0 && this.#lanes.get(lane.sessionKey) === lane) {
       this.#lanes.delete(lane.sessionKey);
     }

@@ -42,6 +42,7 @@ export class Recording implements StopRecorder {
   readonly #locks: SessionLock;
   readonly #entries: EntryIndex;
   readonly #epilogueMs: number;
+  #isClosed = false;
   readonly stops: RecordedStops;
 
   constructor(options: {
@@ -61,7 +62,14 @@ export class Recording implements StopRecorder {
     );
   }
 
+  /** The backend takes nothing any more, and is asked nothing: what is stopped from now on is stopped here alone. */
+  close(): void {
+    this.#isClosed = true;
+    this.stops.clear();
+  }
+
   record(cut: Cut, request: AbortRequest | undefined, stopping: readonly Entry[]): Awaitable<Recorded> {
+    if (this.#isClosed) return this.#operations.backend.scope === 'process' ? 'local' : 'unreachable';
     const stops = this.prepare(cut);
     const { reason } = cut.stop;
     const record = request === undefined ? undefined : this.#recordOf(request);
@@ -130,9 +138,10 @@ export class Recording implements StopRecorder {
     const { nodeId } = this.#runtime;
     const runs = prepared.map(({ item }) => item);
     const keep = ({ number }: StopAnswer): void => {
-      if (number !== undefined && record !== undefined) {
-        this.stops.keep(sessionKey, number, record.requester, record.intent);
-      }
+      if (number === undefined || record === undefined) return;
+      // Answered after the drain: nobody would forget it later.
+      if (this.#isClosed) this.#quietly(() => backend.forget({ sessionKey, stop: number }));
+      else this.stops.keep(sessionKey, number, record.requester, record.intent);
     };
     return settle(
       () =>
@@ -175,6 +184,7 @@ export class Recording implements StopRecorder {
   }
 
   lookElsewhere(request: AbortRequest): Awaitable<readonly StoredRun[] | undefined> {
+    if (this.#isClosed) return NOBODY;
     const { runId, sessionKey } = request.selector;
     if (runId === undefined && sessionKey === undefined) return NOBODY;
     if (runId !== undefined && this.#entries.get(runId) !== undefined) return NOBODY;

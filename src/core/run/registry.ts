@@ -71,12 +71,15 @@ export class RunRegistry {
   isDraining = false;
   readonly #runtime: Runtime;
   readonly #defaults: RunDefaults;
+  readonly #ends: Ends;
   readonly #lifecycle: Lifecycle;
   readonly #recording: Recording;
   readonly #duplicates: Duplicates;
   readonly #strays: Strays;
   readonly #admission: Admission;
   readonly #unsubscribe: () => void;
+  /** How long a write that hangs, and an epilogue after it, may hold a session's lock after the cut, in ms. @internal */
+  readonly savingMs: number;
   /** Made once: an id that is glued together from three parts is kept as three parts. */
   readonly #idPrefix: string;
   #lastId = 0;
@@ -90,6 +93,7 @@ export class RunRegistry {
     const runtime = given.aborts?.runtime ?? new Runtime(given);
     const aborts = given.aborts ?? new AbortRegistry({}, runtime);
     const { lockTimeoutMs = 30_000, writeGraceMs = 5_000, backendTimeoutMs = 2_000, epilogueMs = 1_000 } = bounds;
+    this.savingMs = writeGraceMs + epilogueMs;
     const operations = new Operations(backend, runtime, backendTimeoutMs);
     const locks = new SessionLock({ lockTimeoutMs, writeGraceMs }, { runtime, operations });
     const duplicates = new Duplicates(runtime, operations);
@@ -121,6 +125,7 @@ export class RunRegistry {
     this.#runtime = runtime;
     this.#idPrefix = `${runtime.nodeId}-`;
     this.#defaults = defaults;
+    this.#ends = ends;
     this.#lifecycle = lifecycle;
     this.#recording = recording;
     this.#duplicates = duplicates;
@@ -285,11 +290,26 @@ export class RunRegistry {
     };
   }
 
+  /** What other nodes wait for until the backend has taken it, by name. @internal */
+  get unsent(): string[] {
+    return [...this.#ends.unsent, ...this.#strays.unread, ...this.locks.unsent];
+  }
+
+  /** Sends at once what would be sent again later. Until all that is answered. @internal */
+  async hurry(): Promise<void> {
+    const read = this.#strays.hurry();
+    this.#ends.hurry();
+    this.locks.hurry();
+    // What is read may have to be ended.
+    await read;
+    await this.operations.sent();
+  }
+
   /** Forgets what is retained, and lets go of the backend. @internal */
   close(): void {
     this.#lifecycle.close();
     this.#strays.close();
-    this.#recording.stops.clear();
+    this.#recording.close();
     this.#duplicates.close();
     this.locks.close();
     this.#unsubscribe();

@@ -20,6 +20,7 @@ export class Strays {
   readonly #ends: Ends;
   /** Claims that were not answered, and could not be read back yet. */
   readonly #unread: Set<ManagedRun> = new Set();
+  readonly #reading: Set<ManagedRun> = new Set();
   #timer: Timer | undefined;
   #isClosed = false;
 
@@ -33,7 +34,8 @@ export class Strays {
   end({ sessionKey, id: runId }: ManagedRun, generation: number): Awaitable<void> {
     const request = this.#endOf({ sessionKey, runId, generation });
     return settle(
-      () => this.#operations.backend.end(request),
+      // Bounded by itself: nobody may wait any more for the claim that it answers.
+      () => this.#operations.ask(() => this.#operations.backend.end(request)),
       () => {},
       (error) => {
         this.#aborts.runtime.onError(error);
@@ -43,17 +45,20 @@ export class Strays {
   }
 
   /** A claim was not answered: it may have taken effect, and then stands in everybody's way. Read until there is an answer. */
-  readBack(run: ManagedRun): void {
+  readBack(run: ManagedRun): Awaitable<void> {
     const { backend } = this.#operations;
     const { onError } = this.#aborts.runtime;
-    settle(
+    this.#reading.add(run);
+    return settle(
       () => this.#operations.ask(() => backend.read({ runId: run.id })),
       (stored) => {
+        this.#reading.delete(run);
         for (const other of stored) {
           if (this.#isLiveInBackend(other) && !this.#isHere(other, run)) this.#endLater(other);
         }
       },
       (error) => {
+        this.#reading.delete(run);
         onError(error);
         this.#readLater(run);
       },
@@ -80,6 +85,20 @@ export class Strays {
     return candidate.strays.length > known;
   }
 
+  /** What is not read back yet, by name. */
+  get unread(): string[] {
+    return [...this.#reading, ...this.#unread].map(({ id }) => `the claim of run "${id}"`);
+  }
+
+  /** Reads at once what would be read again later. Until that is answered. */
+  async hurry(): Promise<void> {
+    this.#aborts.runtime.timers.cancel(this.#timer);
+    this.#timer = undefined;
+    const unread = [...this.#unread];
+    this.#unread.clear();
+    await Promise.all(unread.map((again) => this.readBack(again)));
+  }
+
   /** The backend takes nothing any more. */
   close(): void {
     this.#isClosed = true;
@@ -90,12 +109,7 @@ export class Strays {
   #readLater(run: ManagedRun): void {
     if (this.#isClosed) return;
     this.#unread.add(run);
-    this.#timer ??= this.#aborts.runtime.timers.after(RETRY_MS, () => {
-      this.#timer = undefined;
-      const unread = [...this.#unread];
-      this.#unread.clear();
-      for (const again of unread) this.readBack(again);
-    });
+    this.#timer ??= this.#aborts.runtime.timers.after(RETRY_MS, () => void this.hurry());
   }
 
   #isLiveInBackend({ nodeId, status }: StoredRun): boolean {
@@ -113,8 +127,9 @@ export class Strays {
     return entry instanceof ManagedRun && entry.generation === generation ? entry : undefined;
   }
 
+  /** One that has ended here keeps its own end: its id is a duplicate, and this end would forget it. */
   #endLater(other: StoredRun): void {
-    this.#ends.send(this.#endOf(other));
+    if (!this.#ends.isTelling(other)) this.#ends.send(this.#endOf(other));
   }
 
   #endOf({ sessionKey, runId, generation }: RunRef): EndRequest {

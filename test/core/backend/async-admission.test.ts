@@ -253,3 +253,21 @@ test('a run that has its generation is not told as queued any more, while its st
   second.run.complete();
   expect(differences).toEqual([]);
 });
+
+test('queue:changed shows what session() shows, also a run whose start is being asked for', async () => {
+  const { control, slow: backend } = slow();
+  const live = await begin(control);
+  const waiting = await queued(control);
+  backend.hold('claim');
+  const asking = control.runs.begin({ sessionKey: 's', runId: 'asking', whenBusy: 'concurrent' });
+  const told: unknown[] = [];
+  control.on('queue:changed', ({ queuedRunIds }) => told.push([queuedRunIds, control.runs.session('s').queuedRunIds]));
+  const receipt = control.abort({ runId: waiting.run.id });
+  expect(told).toEqual([[['asking'], ['asking']]]);
+  backend.release('claim');
+  const begun = await asking;
+  if (begun.status !== 'started') throw new Error(begun.status);
+  begun.run.complete();
+  live.complete();
+  await receipt;
+});

@@ -279,3 +279,22 @@ function bound(backend: ReturnType<typeof memory>): ReturnType<typeof memory> {
   const entries = methods.map((name) => [name, (...args: unknown[]) => under[name]?.apply(backend, args)]);
   return { scope: backend.scope, synchronous: backend.synchronous, ...Object.fromEntries(entries) };
 }
+
+test('a queued run that hears of an end while it asks does not believe the older answer', async () => {
+  const backend = memory();
+  const { control: there, clock } = tracked({ backend });
+  const late = new FaultyBackend({ over: backend, scope: 'cluster' });
+  const { control: here } = tracked({ backend: late }, clock);
+  const old = await begin(there, { sessionKey: 's' });
+  const next = await queued(here, { sessionKey: 's', whenBusy: 'enqueue' });
+  await flush();
+  late.hold('claim', 'after');
+  await clock.advance(100);
+  old.complete();
+  late.release('claim');
+  await flush();
+  await clock.advance(0);
+  await flush();
+  expect(next.run.status).toBe('running');
+  next.run.complete();
+});

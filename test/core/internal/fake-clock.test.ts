@@ -11,3 +11,16 @@ test('an advance inside another does not turn the clock back', async () => {
   await Promise.all(inner);
   expect([clock.monotonic() - start, clock.now() - wall]).toEqual([110, 110]);
 });
+
+test('an answer that is ready is not late: promises settle before the first timer that is due fires', async () => {
+  const clock = new FakeClock();
+  const heard: string[] = [];
+  const answer = (async () => {
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+    heard.push('answer');
+  })();
+  clock.setTimeout(() => heard.push('bound'), 10);
+  await clock.advance(10);
+  await answer;
+  expect(heard).toEqual(['answer', 'bound']);
+});

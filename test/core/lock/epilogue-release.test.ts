@@ -32,7 +32,7 @@ test('an epilogue that the last commit releases, in flight at the cut, is not ca
   written.open();
   expect(await commit).toBe('whole');
   run.complete();
-  expect((await receipt.whenQuiet()).runs).toMatchObject([{ state: 'quiet', epilogue: 'done', lock: 'released' }]);
+  expect((await receipt.whenQuiet()).runs).toMatchObject([{ state: 'quiet', epilogue: 'none', lock: 'released' }]);
 });
 
 test('the others are still called, in their order', async () => {

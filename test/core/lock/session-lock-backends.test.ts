@@ -93,6 +93,20 @@ describe('a backend that answers late', () => {
     await flush();
   });
 
+  test('a grant whose answer was lost is given back while another release is not answered yet', async () => {
+    const { async, locks, clock } = asynchronous();
+    const grant = await locks.acquire('s');
+    // It takes effect, and is repeated after a while, because nobody here knows.
+    async.failNext('unlock', 'after');
+    grant.release();
+    await flush();
+    async.failNext('lock', 'after');
+    await expect(locks.acquire('s')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    await flush();
+    expect(await locks.holder('s')).toBeUndefined();
+    await clock.advance(1_000);
+  });
+
   test('0 asks the backend once', async () => {
     const { async, locks, clock } = asynchronous();
     const elsewhere = trackedLock({ backend: async, clock });
@@ -145,16 +159,48 @@ describe('two nodes on one backend', () => {
 
 test('a drain leaves no release behind that the backend does not take', async () => {
   const async = new FaultyBackend();
-  const { control, errors } = tracked({ backend: async });
+  const { control, clock, errors } = tracked({ backend: async });
   const [early, late] = [await control.locks.acquire('s'), await control.locks.acquire('t')];
-  for (let call = 0; call < 10; call++) async.failNext('unlock');
+  for (let call = 0; call < 100; call++) async.failNext('unlock');
   early.release();
   await flush();
-  await control.drain({ graceMs: 0 });
+  const drained = control.drain({ graceMs: 0 });
+  await clock.advance(2_000);
+  await drained;
   late.release();
   await flush();
-  expect(errors).toHaveLength(2);
+  expect(errors).toHaveLength(3);
+  expect(errors[1]).toMatchObject({ code: 'BACKEND_UNAVAILABLE', message: expect.stringContaining('the lock of "s"') });
   expect(control.runs.sizes).toMatchObject({ locks: 0, timers: 0 });
+});
+
+describe('a drain leaves no session behind whose lock waits for an answer that comes too late', () => {
+  test.each([
+    { what: 'to a release that is sent again', asked: 'unlock' },
+    { what: 'to the question who has it', asked: 'holder' },
+  ] as const)('$what', async ({ asked }) => {
+    const async = new FaultyBackend();
+    const { control, clock } = tracked({ backend: async });
+    const run = await begin(control);
+    async.failNext('lock', 'after');
+    async.failNext(asked);
+    await expect(control.locks.acquire('s')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    async.failNext('end');
+    run.complete();
+    await flush();
+    // The end goes first, and is answered late: the bound of what is sent after it is past the drain's.
+    async.hold('end');
+    async.hold(asked);
+    const drained = control.drain({ graceMs: 0 });
+    await clock.advance(50);
+    async.release('end');
+    await clock.advance(10_000);
+    await drained;
+    expect(control.runs.sizes).toMatchObject({ locks: 0, timers: 0 });
+    async.release(asked);
+    await flush();
+    expect(control.runs.sizes).toMatchObject({ locks: 0, timers: 0 });
+  });
 });
 
 test('a drain refuses who waits, and who comes later', async () => {
@@ -191,4 +237,22 @@ test('a backend that says stale of a run that it calls current gives no lock, an
   expect(run.isCurrent()).toBe(true);
   run.complete();
   await flush();
+});
+
+test('a grant whose answer was lost is given back, also when the next one to ask is told that its run is stale', async () => {
+  const state = memory();
+  const deaf = new FaultyBackend({ over: state });
+  const { control, clock } = tracked({ backend: deaf });
+  const { control: other } = tracked({ backend: state }, clock);
+  const run = await begin(control);
+  deaf.isDeaf = true;
+  await other.abort({ runId: run.id });
+  deaf.failNext('lock', 'after');
+  deaf.failNext('holder');
+  await expect(control.locks.acquire('s')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+  await flush();
+  await expect(run.commit(() => expect.unreachable())).rejects.toMatchObject({ code: 'RUN_ABORTED' });
+  run.complete();
+  await clock.advance(2_000);
+  expect(state.holder('s')).toBeUndefined();
 });

@@ -1,9 +1,9 @@
 import { createRunControl, type Run } from 'runfence';
-import { spawn as start } from 'runfence/process';
+import { type SpawnOptions, spawn as start } from 'runfence/process';
 
 const control = createRunControl();
 // What the tests of a project would be.
-const spawn = (run: Run, _command: string, _args: readonly string[], options: { readonly timeoutMs: number }) =>
+const spawn = (run: Run, _command: string, _args: readonly string[], options: SpawnOptions) =>
   start(run, 'sh', ['-c', 'echo 1 failed; exit 1'], options);
 const outcome = await control.run({ sessionKey: 'chat-1' }, async (run) => {
 // ---

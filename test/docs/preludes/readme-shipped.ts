@@ -81,4 +81,4 @@ console.assert(produced === before && before < 20);
 await control.drain({ graceMs: 0 });
 const late = call('/chat', 'ada', 'late');
 await late.done;
-console.assert(late.res.code === 409 && late.res.text === 'draining');
+console.assert(late.res.code === 503 && late.res.text === 'draining');

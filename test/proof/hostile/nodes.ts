@@ -1,11 +1,43 @@
-import { type Backend, createRunControl, memory, type RunControl } from 'runfence';
-import { FakeClock, FaultyBackend, type RandomFaults } from 'runfence/testing';
+import { type Backend, createRunControl, memory, type RunControl, type StopAnswer, type StopRequest } from 'runfence';
+import { FakeClock, FaultyBackend, type FaultyBackendOptions, type RandomFaults } from 'runfence/testing';
 import { Invariants } from '../invariants.js';
 
 /** One control, and the way to its backend. */
 export interface Node {
   readonly control: RunControl;
-  readonly backend: FaultyBackend;
+  readonly backend: AskedBackend;
+  /** What its `onError` was told. */
+  readonly errors: unknown[];
+}
+
+/** Remembers what its node has asked it to forget, whether it heard or not, and what it has told its node. */
+export class AskedBackend extends FaultyBackend {
+  readonly forgotten: Set<string> = new Set();
+  readonly toldStops: Set<number> = new Set();
+  /** When its node was through with it, in ms. */
+  closedAt: number | undefined;
+  readonly #now: () => number;
+
+  constructor(options: FaultyBackendOptions, now: () => number) {
+    super(options);
+    this.#now = now;
+  }
+
+  override close(): Promise<void> {
+    this.closedAt = this.#now();
+    return super.close();
+  }
+
+  override forget(what: Parameters<Backend['forget']>[0]): Promise<void> {
+    this.forgotten.add('runId' in what ? `run ${what.runId}` : `stop ${what.stop}`);
+    return super.forget(what);
+  }
+
+  override async stop(request: StopRequest): Promise<StopAnswer> {
+    const answer = await super.stop(request);
+    if (answer.number !== undefined) this.toldStops.add(answer.number);
+    return answer;
+  }
 }
 
 export interface Nodes {
@@ -14,7 +46,6 @@ export interface Nodes {
   readonly state: Backend;
   readonly clock: FakeClock;
   readonly watch: Invariants;
-  readonly errors: unknown[];
 }
 
 /** A release may have to be repeated until the backend takes it. */
@@ -25,42 +56,19 @@ export function faultyNodes(count: number, seed: number, faults: Omit<RandomFaul
   const clock = new FakeClock();
   const watch = new Invariants(clock, { backendMs: BACKEND_MS });
   const state = watch.record(memory());
-  const errors: unknown[] = [];
   const nodes = Array.from({ length: count }, (_, at): Node => {
-    const backend = new FaultyBackend({
-      over: state,
-      scope: 'cluster',
-      faults: { ...faults, seed: seed * 31 + at, clock },
-    });
+    const errors: unknown[] = [];
+    const backend = new AskedBackend(
+      {
+        over: state,
+        scope: 'cluster',
+        faults: { ...faults, seed: seed * 31 + at, clock },
+      },
+      () => clock.monotonic(),
+    );
     const control = createRunControl({ backend, clock, onError: (error) => errors.push(error) });
     watch.node(control);
-    return { control, backend };
+    return { control, backend, errors };
   });
-  return { nodes, state, clock, watch, errors };
-}
-
-/** Who is asked for an answer, until it comes. */
-export class Pending {
-  readonly #waiting = new Set<string>();
-  #count = 0;
-
-  /** Notes a promise by name. What it rejects with is an answer, too. */
-  note<T>(name: string, promise: PromiseLike<T>): Promise<T | undefined> {
-    const label = `${name} #${++this.#count}`;
-    this.#waiting.add(label);
-    return Promise.resolve(promise).then(
-      (value) => {
-        this.#waiting.delete(label);
-        return value;
-      },
-      () => {
-        this.#waiting.delete(label);
-        return undefined;
-      },
-    );
-  }
-
-  get names(): string[] {
-    return [...this.#waiting];
-  }
+  return { nodes, state, clock, watch };
 }

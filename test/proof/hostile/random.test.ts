@@ -1,5 +1,5 @@
 import { test } from 'vitest';
-import { Scenario } from './scenario.js';
+import { play } from './scenario.js';
 import { everySeed } from './settings.js';
 
 const LATE = { latencyMs: 40, refused: 0.05, broken: 0.05, stalled: 0.05, lostNotices: 0.1 };
@@ -11,6 +11,4 @@ test.each([
   { what: 'two nodes, late answers', nodes: 2, faults: { latencyMs: 40 } },
   { what: 'two nodes, refusals, time-outs and lost notices', nodes: 2, faults: LATE },
   { what: 'two nodes, answers that never come', nodes: 2, faults: { ...LATE, lost: 0.05 } },
-])('random runs: $what', ({ what, nodes, faults }) =>
-  everySeed(what, 100, (seed) => new Scenario(seed, nodes, faults).play()),
-);
+])('random runs: $what', ({ what, nodes, faults }) => everySeed(what, 100, (seed) => play(seed, nodes, faults)));

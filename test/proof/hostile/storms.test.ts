@@ -1,8 +1,10 @@
 import type { Run, RunControl } from 'runfence';
 import { flush } from 'runfence/testing';
 import { test } from 'vitest';
+import { begin as beginRun } from '../../support/begin.js';
 import { untilCut } from '../../support/work.js';
-import { faultyNodes, Pending } from './nodes.js';
+import { faultyNodes, type Node, type Nodes } from './nodes.js';
+import { Pending } from './pending.js';
 import { everySeed } from './settings.js';
 
 const BEGINS = 1_000;
@@ -13,6 +15,7 @@ const ALL_MS = 60_000;
 /** One of a thousand takeovers: how its start was answered, and its run, once it has one. */
 interface Start {
   readonly order: number;
+  readonly node: Node;
   run: Run | undefined;
   code: unknown;
 }
@@ -26,14 +29,21 @@ function begin(control: RunControl, form: (typeof FORMS)[number], start: Start):
   switch (form) {
     case 'begin':
       return control.runs.begin(options).then((begun) => {
-        if (begun.status === 'started') work(begun.run).then(() => begun.run.complete());
+        if (begun.status === 'started') void work(begun.run).then(() => begun.run.complete());
+        if (begun.status === 'queued') {
+          return begun.started.then((result) => {
+            if (result.status === 'started') void work(result.run).then(() => result.run.complete());
+          });
+        }
+        return undefined;
       });
     case 'run':
       return control.run(options, work);
     case 'start':
       return control.start(options, work).then((answer): unknown => 'outcome' in answer && answer.outcome);
     case 'stream':
-      return control.stream(options, (run) => {
+      // Nobody reads, and nobody is to give up on that.
+      return control.stream({ ...options, readTimeoutMs: Number.POSITIVE_INFINITY }, (run) => {
         void work(run);
         // It says nothing, and is fenced off at the cut.
         return new ReadableStream();
@@ -41,27 +51,85 @@ function begin(control: RunControl, form: (typeof FORMS)[number], start: Start):
   }
 }
 
-/** A thousand takeovers in one tick: one current run at most at any time, and at the end the last that was let in. */
-async function storm(seed: number): Promise<readonly string[]> {
-  const wrong: string[] = [];
-  const { nodes, clock, watch } = faultyNodes(1, seed, FAULTS);
-  const [{ control, backend }] = nodes as unknown as [(typeof nodes)[0]];
-  const pending = new Pending();
-  const starts: Start[] = Array.from({ length: BEGINS }, (_, order) => ({ order, run: undefined, code: undefined }));
-  for (const start of starts) {
-    const form = FORMS[(seed + start.order) % FORMS.length] ?? 'begin';
-    const answer = begin(control, form, start).catch((error: unknown) => {
-      start.code = (error as { code?: unknown }).code;
+/** A run that is current, and then a thousand takeovers in one tick, dealt out to the nodes and the forms. */
+class Storm {
+  readonly world: Nodes;
+  readonly wrong: string[] = [];
+  readonly pending: Pending = new Pending();
+  readonly starts: readonly Start[];
+  readonly old: Run;
+
+  private constructor(world: Nodes, old: Run, seed: number) {
+    this.world = world;
+    this.old = old;
+    this.starts = Array.from({ length: BEGINS }, (_, order) => {
+      const node = world.nodes[order % world.nodes.length] as Node;
+      const start: Start = { order, node, run: undefined, code: undefined };
+      const form = FORMS[(seed + Math.floor(order / world.nodes.length)) % FORMS.length] ?? 'begin';
+      const answer = begin(node.control, form, start).catch((error: unknown) => {
+        start.code = (error as { code?: unknown }).code;
+      });
+      void this.pending.note(`${form} ${order}`, answer);
+      return start;
     });
-    void pending.note(`${form} ${start.order}`, answer);
   }
-  const current = (): Start[] => starts.filter(({ run }) => run?.isCurrent() === true);
+
+  /** @param faults - from the storm on */
+  static async of(nodes: number, seed: number, faults: typeof FAULTS | { readonly latencyMs: number }): Promise<Storm> {
+    // The run before the storm needs a backend that lets it in.
+    const world = faultyNodes(nodes, seed, faults);
+    const [{ control }] = world.nodes as readonly [Node];
+    let old: Run | undefined;
+    while (old === undefined) {
+      const begun = beginRun(control).catch(() => undefined);
+      await world.clock.advance(10_000);
+      old = await begun;
+    }
+    return new Storm(world, old, seed);
+  }
+
+  get current(): Start[] {
+    return this.starts.filter(({ run }) => run?.isCurrent() === true);
+  }
+
+  /** The old run is cut in the tick of the storm, and stays so, whatever is answered. */
+  expectOldStopped(when: string): void {
+    if (this.old.isCurrent()) this.wrong.push(`the old run is current ${when}`);
+  }
+
+  /** Heals all, and ends it. */
+  async end(): Promise<readonly string[]> {
+    const { world, wrong, pending } = this;
+    for (const { backend } of world.nodes) backend.heal();
+    await flush();
+    const stopped = Promise.all(world.nodes.map(({ control }) => control.abort({ sessionKey: 's' })));
+    this.old.complete();
+    await world.clock.advance(ALL_MS);
+    await stopped;
+    for (const name of pending.names.slice(0, 3)) wrong.push(`still waits: ${name}`);
+    const drained = Promise.all(world.nodes.map(({ control }) => control.drain({ graceMs: 0 })));
+    await world.clock.advance(ALL_MS);
+    await drained;
+    for (const { control } of world.nodes) if (control.runs.unquiet().length > 0) wrong.push('runs are left');
+    await world.watch.close();
+    return wrong;
+  }
+}
+
+/** One current run at most at any time; at the end the last start, or nobody if the backend failed the last one. */
+async function onOneNode(seed: number): Promise<readonly string[]> {
+  const storm = await Storm.of(1, seed, FAULTS);
+  const { world, wrong, starts, pending } = storm;
+  const { clock } = world;
+  const [{ control, backend }] = world.nodes as readonly [Node];
+  storm.expectOldStopped('in the tick of the storm');
   for (let ms = 0; ms < 10_000; ms += 250) {
     await clock.advance(250);
-    if (current().length > 1) wrong.push(`${current().length} current runs after ${ms} ms`);
+    if (storm.current.length > 1) wrong.push(`${storm.current.length} current runs after ${ms} ms`);
     if (control.runs.session('s').activeRunIds.length > 1) wrong.push('the session has two active runs');
+    storm.expectOldStopped(`after ${ms} ms`);
   }
-  const [winner] = current();
+  const [winner] = storm.current;
   const last = starts[BEGINS - 1] as Start;
   for (const { order, code } of starts) {
     if (code !== undefined && code !== 'BACKEND_UNAVAILABLE') wrong.push(`start ${order} failed with ${String(code)}`);
@@ -76,7 +144,7 @@ async function storm(seed: number): Promise<readonly string[]> {
   const hung = control.runs.begin({ sessionKey: 's', whenBusy: 'concurrent' });
   void pending.note('hung', hung);
   const stopped = control.abort({ sessionKey: 's' });
-  if (current().length > 0) wrong.push('current after the stop has returned');
+  if (storm.current.length > 0) wrong.push('current after the stop has returned');
   let recorded: string | undefined;
   void stopped.then((receipt) => {
     recorded = receipt.recorded;
@@ -86,16 +154,32 @@ async function storm(seed: number): Promise<readonly string[]> {
   if (recorded !== 'unreachable') wrong.push(`the stop was not recorded, and the receipt says ${recorded}`);
   backend.release('claim');
   backend.release('stop');
-  backend.heal();
-  await flush();
-  await clock.advance(ALL_MS);
-  for (const name of pending.names.slice(0, 3)) wrong.push(`still waits: ${name}`);
-  await control.drain({ graceMs: 0 });
-  await clock.advance(ALL_MS);
-  if (control.runs.unquiet().length > 0) wrong.push('runs are left');
-  await watch.close();
-  return wrong;
+  return storm.end();
 }
 
-test('takeover storms: a thousand starts in one tick have one winner', () =>
-  everySeed('takeover storms of 1000 starts', 12, storm));
+test('takeover storms: of a thousand starts in one tick the last is current, or none if the backend failed it; the old run stays stopped', () =>
+  everySeed('takeover storms of 1000 starts', 12, onOneNode));
+
+/** Late answers and notices, which all come in the end: exactly one run is current, on whichever node. */
+async function onTwoNodes(seed: number): Promise<readonly string[]> {
+  const storm = await Storm.of(2, seed, { latencyMs: 30 });
+  const { world, wrong, starts } = storm;
+  storm.expectOldStopped('in the tick of the storm');
+  await world.clock.advance(ALL_MS);
+  storm.expectOldStopped('after the storm');
+  const active = world.nodes.flatMap(({ control }) => control.runs.session('s').activeRunIds);
+  if (active.length !== 1) wrong.push(`${active.length} active runs over both nodes`);
+  if (storm.current.length !== 1) wrong.push(`${storm.current.length} current runs over both nodes`);
+  const [winner] = storm.current;
+  // No order across nodes: it is the last of its own.
+  const last = starts.findLast(({ node }) => node === winner?.node);
+  if (winner !== undefined && winner !== last) wrong.push(`start ${winner.order} won, and not the last of its node`);
+  for (const { order, code } of starts) if (code !== undefined) wrong.push(`start ${order} failed: ${String(code)}`);
+  const known = world.state.read({ sessionKey: 's' }) as readonly { readonly runId: string; readonly status: string }[];
+  const running = known.filter(({ status }) => status === 'running').map(({ runId }) => runId);
+  if (running.join() !== active.join()) wrong.push(`the backend has ${running.length} running runs`);
+  return storm.end();
+}
+
+test('takeover storms on two nodes: of 500 + 500 starts in one tick exactly one is current at the end; the old run stays stopped', () =>
+  everySeed('takeover storms of 500 + 500 starts on two nodes', 6, onTwoNodes));

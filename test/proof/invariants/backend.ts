@@ -1,5 +1,14 @@
-import type { Backend, ClaimAnswer, ClaimRequest, LockAnswer, ReservedEpilogue, StopAnswer, StoredRun } from 'runfence';
-import type { History } from './history.js';
+import type {
+  Backend,
+  ClaimAnswer,
+  ClaimRequest,
+  LockAnswer,
+  LockHolder,
+  ReservedEpilogue,
+  StopAnswer,
+  StoredRun,
+} from 'runfence';
+import { type History, runKey } from './history.js';
 
 /** What a backend holds of the sessions and runs that went through it. */
 export interface Records {
@@ -37,6 +46,17 @@ export function recordBackend(under: Backend, history: History): Records {
       draw(sessionKey, token, runId);
     }
   };
+  const noteFreed = (sessionKey: string, before: string): void => {
+    if (before === 'null' || holderOf(sessionKey) === before) return;
+    history.add({ type: 'freed', sessionKey, token: (JSON.parse(before) as LockHolder).token });
+  };
+  const noteReplaced = ({ sessionKey, nodeId, runId: by }: ClaimRequest, before: readonly StoredRun[]): void => {
+    const running = new Set(runsOf(sessionKey).filter(isRunning).map(runKey));
+    for (const run of before) {
+      if (!isRunning(run) || run.nodeId === nodeId || running.has(runKey(run))) continue;
+      history.add({ type: 'replaced', runId: run.runId, generation: run.generation, nodeId, by });
+    }
+  };
   /** 4: whoever ends one thing leaves every other as it is. */
   const leavesOthers = <T>(sessionKey: string, runId: string | undefined, what: string, act: () => T): T => {
     const others = (): string => JSON.stringify(runsOf(sessionKey).filter((run) => run.runId !== runId));
@@ -49,17 +69,22 @@ export function recordBackend(under: Backend, history: History): Records {
   const claim = (request: ClaimRequest): ClaimAnswer => {
     const { sessionKey, runId, mode, beside } = request;
     sessions.add(sessionKey);
+    const live = runsOf(sessionKey);
+    const holder = holderOf(sessionKey);
     const answer = under.claim(request) as ClaimAnswer;
+    noteFreed(sessionKey, holder);
+    noteReplaced(request, live);
     if ('epilogues' in answer) drawReserved(sessionKey, answer.epilogues);
     if (answer.kind !== 'granted') return answer;
     const { generation } = answer;
     runIds.set(runId, sessionKey);
-    history.add({ type: 'claimed', sessionKey, runId, generation, exclusive: mode === 'exclusive', beside });
+    const exclusive = mode === 'exclusive';
+    history.add({ type: 'claimed', nodeId: request.nodeId, sessionKey, runId, generation, exclusive, beside });
     draw(sessionKey, generation, runId);
     const rivals = runsOf(sessionKey).filter(
       (run) => run.status === 'running' && run.generation < generation && !beside.includes(run.runId),
     );
-    if (mode === 'exclusive' && rivals.length > 0) {
+    if (exclusive && rivals.length > 0) {
       history.wrong(2, `${runId} was let in beside ${rivals.map((run) => run.runId)}`);
     }
     return answer;
@@ -70,7 +95,9 @@ export function recordBackend(under: Backend, history: History): Records {
     claim,
     stop: (request) => {
       sessions.add(request.sessionKey);
+      const holder = holderOf(request.sessionKey);
       const answer = under.stop(request) as StopAnswer;
+      noteFreed(request.sessionKey, holder);
       drawReserved(request.sessionKey, answer.epilogues);
       if (answer.number !== undefined) {
         stops.set(answer.number, request.sessionKey);
@@ -95,8 +122,9 @@ export function recordBackend(under: Backend, history: History): Records {
     unlock: (request) => {
       const { sessionKey, token } = request;
       const before = holderOf(sessionKey);
-      const isHolders = before !== 'null' && (JSON.parse(before) as { token: number }).token === token;
+      const isHolders = before !== 'null' && (JSON.parse(before) as LockHolder).token === token;
       const answer = leavesOthers(sessionKey, undefined, `unlock ${token}`, () => under.unlock(request));
+      noteFreed(sessionKey, before);
       if (!isHolders && holderOf(sessionKey) !== before) history.wrong(4, `unlock ${token} took the lock of ${before}`);
       return answer;
     },
@@ -112,7 +140,7 @@ export function recordBackend(under: Backend, history: History): Records {
   return {
     backend,
     sessionKeys: () => [...sessions],
-    running: (sessionKey) => runsOf(sessionKey).filter((run) => run.status === 'running'),
+    running: (sessionKey) => runsOf(sessionKey).filter(isRunning),
     state: () => {
       const runs = [...runIds.keys()].map((runId) => under.read({ runId }));
       return JSON.stringify([
@@ -133,4 +161,8 @@ export function recordBackend(under: Backend, history: History): Records {
       return left;
     },
   };
+}
+
+function isRunning({ status }: StoredRun): boolean {
+  return status === 'running';
 }

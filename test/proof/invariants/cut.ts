@@ -1,10 +1,10 @@
-import type { Activity, Fact, History, Violation } from './history.js';
+import { type Activity, type Fact, type History, runKey, type Violation } from './history.js';
 
-/** Where in the history each run was seen to be over for the first time, by any witness. */
+/** Where in the history each run (by its `runKey`) was seen to be over for the first time, by any witness. */
 export function cuts(history: History): Map<string, number> {
   const first = new Map<string, number>();
   history.facts.forEach((fact, at) => {
-    for (const runId of overIn(fact)) if (!first.has(runId)) first.set(runId, at);
+    for (const key of overIn(fact)) if (!first.has(key)) first.set(key, at);
   });
   return first;
 }
@@ -14,11 +14,11 @@ function overIn(fact: Fact): readonly string[] {
     case 'run:aborted':
     case 'run:ended':
     case 'run:quiet':
-      return [fact.run.runId];
+      return [runKey(fact.run)];
     case 'signal':
-      return [fact.runId];
+      return [runKey(fact)];
     case 'stop':
-      return fact.runIds;
+      return fact.runIds.map((runId) => runKey({ nodeId: fact.nodeId, runId }));
     default:
       return [];
   }
@@ -29,7 +29,7 @@ export function noLateEffect(history: History): Violation[] {
   const over = cuts(history);
   return history.facts.flatMap((fact, at): Violation[] => {
     const starts = fact.type === 'effect' || (fact.type === 'begun' && isGuarded(fact.what));
-    if (!starts || at < (over.get(fact.runId) ?? Number.POSITIVE_INFINITY)) return [];
+    if (!starts || at < (over.get(runKey(fact)) ?? Number.POSITIVE_INFINITY)) return [];
     const what = fact.type === 'effect' ? fact.name : fact.what;
     return [{ invariant: 1, text: `${what} of ${fact.runId} started after the cut` }];
   });

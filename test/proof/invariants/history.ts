@@ -24,36 +24,56 @@ export type Happening =
     }
   | {
       readonly type: 'lock:granted' | 'lock:released' | 'lock:lost';
+      readonly nodeId: string;
       readonly sessionKey: string;
       readonly token: number;
       readonly runId: string | undefined;
     }
+  /** The backend has freed a grant: the next one may be given. */
+  | { readonly type: 'freed'; readonly sessionKey: string; readonly token: number }
   /** The run's signal was aborted. */
-  | { readonly type: 'signal'; readonly runId: string }
+  | { readonly type: 'signal'; readonly nodeId: string; readonly runId: string }
   /** A call that stops has returned; which runs it cut on this node its receipt says later. */
-  | { readonly type: 'stop'; runIds: readonly string[] }
+  | { readonly type: 'stop'; readonly nodeId: string; runIds: readonly string[] }
   /** A fenced function or a gated one was called, or an item of a fenced source was delivered. */
-  | { readonly type: 'effect'; readonly runId: string; readonly name: string }
+  | { readonly type: 'effect'; readonly nodeId: string; readonly runId: string; readonly name: string }
   /** Something of the run that takes time: its work, a tool, a critical section, an epilogue. */
   | {
       readonly type: 'begun' | 'over';
       readonly what: Activity;
+      readonly nodeId: string;
       readonly runId: string;
       readonly sessionKey: string;
       readonly token: number | undefined;
     }
   /** Somebody was told how the run ended. */
-  | { readonly type: 'outcome'; readonly runId: string; readonly status: string; readonly from: string }
+  | {
+      readonly type: 'outcome';
+      readonly nodeId: string;
+      readonly runId: string;
+      readonly status: string;
+      readonly from: string;
+    }
   /** The backend has given a number for the first time. */
   | { readonly type: 'drawn'; readonly sessionKey: string; readonly number: number; readonly runId: string | undefined }
   /** The backend has let a run in. `beside`: who does not stand in its way. */
   | {
       readonly type: 'claimed';
+      readonly nodeId: string;
       readonly sessionKey: string;
       readonly runId: string;
       readonly generation: number;
       readonly exclusive: boolean;
       readonly beside: readonly string[];
+    }
+  /** The backend has stopped a run because another node's claim replaces it. */
+  | {
+      readonly type: 'replaced';
+      readonly runId: string;
+      readonly generation: number;
+      /** The other node, and its run. */
+      readonly nodeId: string;
+      readonly by: string;
     }
   /** The start was refused, or the backend failed it. */
   | { readonly type: 'refused'; readonly runId: string };
@@ -94,6 +114,11 @@ export class History {
   at(fact: Fact): number {
     return this.facts.indexOf(fact);
   }
+}
+
+/** A retry of a run may be reserved on another node under the same id, and is another run: a run is its node and its id. */
+export function runKey({ nodeId, runId }: { readonly nodeId: string; readonly runId: string | undefined }): string {
+  return `${nodeId} ${runId}`;
 }
 
 export function groups<K, V>(items: readonly V[], keyOf: (item: V) => K): Map<K, V[]> {

@@ -1,4 +1,4 @@
-import { memory, type RunView } from 'runfence';
+import { type Backend, memory, type RunView } from 'runfence';
 import { FakeClock, flush } from 'runfence/testing';
 import { describe, expect, it } from 'vitest';
 import { tracked, upstream } from '../../support/tracked.js';
@@ -34,9 +34,18 @@ const aborted = (runId: string, supersededBy?: string, generation = 1): Happenin
   requester: undefined,
   supersededBy,
 });
-const effect = (runId: string): Happening => ({ type: 'effect', runId, name: 'send' });
+const superseded = (runId: string): Happening => ({
+  type: 'run:aborted',
+  run: view(runId, 'stopping'),
+  reason: 'superseded',
+  requester: undefined,
+  supersededBy: undefined,
+});
+const freedInBackend = (token: number): Happening => ({ type: 'freed', sessionKey: 's', token });
+const effect = (runId: string): Happening => ({ type: 'effect', nodeId: 'n', runId, name: 'send' });
 const lock = (type: 'lock:granted' | 'lock:released' | 'lock:lost', token: number, runId = 'a'): Happening => ({
   type,
+  nodeId: 'n',
   sessionKey: 's',
   token,
   runId,
@@ -44,6 +53,7 @@ const lock = (type: 'lock:granted' | 'lock:released' | 'lock:lost', token: numbe
 const doing = (type: 'begun' | 'over', what: Activity, token?: number, runId = 'a'): Happening => ({
   type,
   what,
+  nodeId: 'n',
   runId,
   sessionKey: 's',
   token,
@@ -74,8 +84,18 @@ function told(steps: readonly Told[]): History {
 
 const WRONG: readonly [string, number, Check, readonly Told[]][] = [
   ['an effect after the event of the cut', 1, noLateEffect, [started('a'), aborted('a'), effect('a')]],
-  ['an effect after the signal', 1, noLateEffect, [started('a'), { type: 'signal', runId: 'a' }, effect('a')]],
-  ['an effect after the call', 1, noLateEffect, [started('a'), { type: 'stop', runIds: ['a'] }, effect('a')]],
+  [
+    'an effect after the signal',
+    1,
+    noLateEffect,
+    [started('a'), { type: 'signal', nodeId: 'n', runId: 'a' }, effect('a')],
+  ],
+  [
+    'an effect after the call',
+    1,
+    noLateEffect,
+    [started('a'), { type: 'stop', nodeId: 'n', runIds: ['a'] }, effect('a')],
+  ],
   ['a tool after a normal end', 1, noLateEffect, [started('a'), ended('a'), doing('begun', 'tool')]],
   ['a section after the cut', 1, noLateEffect, [started('a'), aborted('a'), doing('begun', 'section', 3)]],
   ['work that is called after the cut', 1, noLateEffect, [aborted('a'), doing('begun', 'work')]],
@@ -85,9 +105,10 @@ const WRONG: readonly [string, number, Check, readonly Told[]][] = [
     'two outcomes',
     2,
     oneOutcome,
-    [started('a'), ended('a'), { type: 'outcome', runId: 'a', status: 'aborted', from: 'wait' }],
+    [started('a'), ended('a'), { type: 'outcome', nodeId: 'n', runId: 'a', status: 'aborted', from: 'wait' }],
   ],
   ['a successor that never starts', 2, takeover, [started('a'), aborted('a', 'b')]],
+  ['a run that was superseded by nobody', 2, takeover, [started('a'), superseded('a')]],
   ['a successor that is older', 2, takeover, [started('a', 2), started('b', 1), aborted('a', 'b', 2)]],
   ['a number twice', 3, noReuse, [drawn(1), drawn(1)]],
   ['a number that goes back', 3, noReuse, [drawn(2), drawn(1)]],
@@ -98,6 +119,7 @@ const WRONG: readonly [string, number, Check, readonly Told[]][] = [
   ['a release twice', 4, oneHolder, [lock('lock:granted', 1), lock('lock:released', 1), lock('lock:released', 1)]],
   ['a release of what is not held', 4, oneHolder, [lock('lock:granted', 1), lock('lock:released', 2)]],
   ['two holders', 7, oneHolder, [lock('lock:granted', 1), lock('lock:granted', 2)]],
+  ['a grant that is free already', 7, oneHolder, [freedInBackend(1), lock('lock:granted', 1)]],
   ['a lock that stays', 7, freed, [lock('lock:granted', 1), aborted('a')]],
   ['a lock that lags', 7, freed, [lock('lock:granted', 1), aborted('a'), 1, lock('lock:released', 1)]],
   [
@@ -131,10 +153,30 @@ const WRONG: readonly [string, number, Check, readonly Told[]][] = [
 
 const RIGHT: readonly [string, Check, readonly Told[]][] = [
   ['an effect before the cut', noLateEffect, [started('a'), effect('a'), aborted('a')]],
+  [
+    'an effect of the same id on another node',
+    noLateEffect,
+    [started('a'), { type: 'signal', nodeId: 'other', runId: 'a' }, effect('a')],
+  ],
   ['an epilogue after the cut', noLateEffect, [started('a'), aborted('a'), doing('begun', 'epilogue', 2)]],
   ['one end', oneOutcome, [started('a'), aborted('a'), ended('a', 'stopping')]],
   ['a takeover', takeover, [started('a', 1), aborted('a', 'b'), started('b', 2)]],
   ['a takeover that was refused', takeover, [started('a'), aborted('a', 'b'), { type: 'refused', runId: 'b' }]],
+  [
+    'a takeover by another node, read back',
+    takeover,
+    [
+      started('a'),
+      { type: 'replaced', runId: 'a', generation: 1, nodeId: 'n', by: 'b' },
+      superseded('a'),
+      started('b', 2),
+    ],
+  ],
+  [
+    'a grant before the answer to the release of the one before',
+    oneHolder,
+    [lock('lock:granted', 1), freedInBackend(1), lock('lock:granted', 2), lock('lock:released', 1)],
+  ],
   ['numbers of two sessions', noReuse, [drawn(2), drawn(1, 'other')]],
   ['a lock that is free at the cut', freed, [lock('lock:granted', 1), aborted('a'), lock('lock:released', 1)]],
   [
@@ -172,7 +214,7 @@ describe('the checks of the invariants', () => {
 });
 
 /** A control that is watched, over a state that the test may spoil. */
-function watched(spoil: (state: ReturnType<typeof memory>) => object = () => ({})) {
+function watched(spoil: (state: Backend) => object = () => ({})) {
   const state = memory();
   const clock = new FakeClock();
   const watch = new Invariants(clock);
@@ -190,13 +232,13 @@ describe('the watcher', () => {
     const release = gate();
     const outcome = control.run({ sessionKey: 's', runId: 'a' }, async (run) => {
       watch.run(run);
-      watch.attempt(run.fence(() => watch.effect('a', 'send')));
+      watch.attempt(run.fence(() => watch.effect(run, 'send')));
       await watch.during('work', run, undefined, () => release.promise);
     });
     const receipt = await watch.stop(control, { runId: 'a' });
     watch.checkReport(await receipt.whenQuiet({ timeoutMs: 0 }));
     release.open();
-    watch.outcome('a', (await outcome).status, 'run');
+    watch.outcome(control, 'a', (await outcome).status, 'run');
     await flush();
     watch.checkReport(await receipt.whenQuiet());
     expect([...watch.check(), ...watch.checkSettled()]).toEqual([]);
@@ -207,7 +249,7 @@ describe('the watcher', () => {
 
   it('finds an effect that is not fenced (1)', async () => {
     const { watch, control } = watched();
-    void control.start({ sessionKey: 's', runId: 'a' }, () => watch.attempt(() => watch.effect('a', 'unfenced')));
+    void control.start({ sessionKey: 's', runId: 'a' }, (run) => watch.attempt(() => watch.effect(run, 'unfenced')));
     void control.start({ sessionKey: 's', runId: 'b' }, () => {});
     await watch.stop(control, 'all');
     expect(numbers(watch.check())).toContain(1);
@@ -280,7 +322,8 @@ describe('the watcher', () => {
     void control.start({ sessionKey: 's', runId: 'a', signal }, (run) =>
       watch.during('work', run, undefined, () => release.promise),
     );
-    const hidden = { runId: 'a', nodeId: 'n', state: 'quiet', leftovers: [], fencedEffects: 0, elapsedMs: 0 } as const;
+    const { nodeId } = control.runs.get('a') as RunView;
+    const hidden = { runId: 'a', nodeId, state: 'quiet', leftovers: [], fencedEffects: 0, elapsedMs: 0 } as const;
     watch.checkReport({ quiet: true, elapsedMs: 0, runs: [{ ...hidden, lock: 'none', epilogue: 'done' }] });
     expect(numbers(watch.check())).toEqual([8, 8]);
     const left = watch.checkNothingLeft().map(({ text }) => text);

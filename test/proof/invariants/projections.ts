@@ -67,7 +67,9 @@ export function checkAlone(history: History, control: RunControl, run: RunView):
   if (claim?.exclusive !== true) return;
   for (const runId of control.runs.session(run.sessionKey).activeRunIds) {
     const older = (control.runs.get(runId)?.generation ?? 0) < run.generation;
-    if (older && !claim.beside.includes(runId)) history.wrong(2, `${run.runId} started beside ${runId}`);
+    // Stopped in the backend by another node, whose notice is on its way.
+    const isStopped = history.all('replaced').some((fact) => fact.runId === runId);
+    if (older && !isStopped && !claim.beside.includes(runId)) history.wrong(2, `${run.runId} started beside ${runId}`);
   }
 }
 

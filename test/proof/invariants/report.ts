@@ -1,6 +1,6 @@
 import type { QuietReport, RunReport } from 'runfence';
 import { cuts } from './cut.js';
-import type { History } from './history.js';
+import { type History, runKey } from './history.js';
 
 /** 8: what a receipt says of its runs is what is there. Asked when it has just been made. */
 export function checkReport(history: History, { runs, quiet }: QuietReport): void {
@@ -8,22 +8,24 @@ export function checkReport(history: History, { runs, quiet }: QuietReport): voi
   for (const report of runs) checkRun(history, report);
 }
 
-function checkRun(history: History, { runId, state, leftovers, lock, epilogue }: RunReport): void {
+function checkRun(history: History, report: RunReport): void {
+  const { runId, state, leftovers, lock, epilogue } = report;
+  const key = runKey(report);
   const wrong = (text: string): void => history.wrong(8, `the receipt says of ${runId}: ${text}`);
-  const there = inFlight(history, runId);
+  const there = inFlight(history, key);
   if (state === 'quiet' && leftovers.length > 0) wrong(`quiet, with leftovers ${leftovers}`);
   if (state === 'quiet' && there.length > 0) wrong(`quiet, while ${there} is there`);
   if (state === 'leftovers' && leftovers.length === 0) wrong('leftovers, and names none');
-  const saved = history.all('begun').some((fact) => fact.runId === runId && fact.what === 'epilogue');
+  const saved = history.all('begun').some((fact) => runKey(fact) === key && fact.what === 'epilogue');
   if (epilogue === 'done' && !saved) wrong('its epilogue is done, which never began');
   if ((epilogue === 'none' || epilogue === 'skipped') && saved) wrong(`its epilogue is ${epilogue}, which began`);
-  if (lock === 'released' && holds(history, runId)) wrong('its lock is released, which it holds');
+  if (lock === 'released' && holds(history, key)) wrong('its lock is released, which it holds');
 }
 
-function inFlight(history: History, runId: string): string[] {
+function inFlight(history: History, key: string): string[] {
   const all: string[] = [];
   for (const fact of history.all('begun', 'over')) {
-    if (fact.runId !== runId) continue;
+    if (runKey(fact) !== key) continue;
     if (fact.type === 'begun') all.push(fact.what);
     else all.splice(all.indexOf(fact.what), 1);
   }
@@ -31,9 +33,9 @@ function inFlight(history: History, runId: string): string[] {
 }
 
 /** A grant of its own, and not its epilogue's. */
-function holds(history: History, runId: string): boolean {
-  const over = cuts(history).get(runId) ?? Number.POSITIVE_INFINITY;
-  const granted = history.all('lock:granted').filter((fact) => fact.runId === runId && history.at(fact) < over);
+function holds(history: History, key: string): boolean {
+  const over = cuts(history).get(key) ?? Number.POSITIVE_INFINITY;
+  const granted = history.all('lock:granted').filter((fact) => runKey(fact) === key && history.at(fact) < over);
   const freed = history.all('lock:released', 'lock:lost');
   return granted.some(
     (grant) => !freed.some((fact) => fact.token === grant.token && fact.sessionKey === grant.sessionKey),

@@ -1,22 +1,20 @@
-import { groups, type History, type Violation } from './history.js';
+import { groups, type History, runKey, type Violation } from './history.js';
 
 /** 2: one terminal outcome a run, and whoever asks hears the first one. */
 export function oneOutcome(history: History): Violation[] {
   const wrong: Violation[] = [];
-  const ends = groups(history.all('run:ended'), (fact) => fact.run.runId);
-  for (const [runId, facts] of ends) {
-    if (facts.length > 1) wrong.push({ invariant: 2, text: `${runId} ended ${facts.length} times` });
+  const ends = groups(history.all('run:ended'), (fact) => runKey(fact.run));
+  for (const [key, facts] of ends) {
+    if (facts.length > 1) wrong.push({ invariant: 2, text: `${key} ended ${facts.length} times` });
   }
   for (const { run } of history.all('run:started')) {
-    const isOver = history.all('run:aborted', 'run:quiet').some((fact) => fact.run.runId === run.runId);
-    if (isOver && !ends.has(run.runId)) wrong.push({ invariant: 2, text: `${run.runId} was cut and never ended` });
+    const isOver = history.all('run:aborted', 'run:quiet').some((fact) => runKey(fact.run) === runKey(run));
+    if (isOver && !ends.has(runKey(run))) wrong.push({ invariant: 2, text: `${run.runId} was cut and never ended` });
   }
-  const said = groups(history.all('outcome', 'run:ended'), (fact) =>
-    fact.type === 'outcome' ? fact.runId : fact.run.runId,
-  );
-  for (const [runId, facts] of said) {
+  const said = groups(history.all('outcome', 'run:ended'), (fact) => runKey(fact.type === 'outcome' ? fact : fact.run));
+  for (const [key, facts] of said) {
     const statuses = new Set(facts.map((fact) => terminal(fact.type === 'outcome' ? fact.status : fact.run.status)));
-    if (statuses.size > 1) wrong.push({ invariant: 2, text: `${runId} has the outcomes ${[...statuses].join(', ')}` });
+    if (statuses.size > 1) wrong.push({ invariant: 2, text: `${key} has the outcomes ${[...statuses].join(', ')}` });
   }
   return wrong;
 }
@@ -27,14 +25,21 @@ export function oneOutcome(history: History): Violation[] {
  * @param isKnown - whether a node still shows the run: one that was over before it began has no events
  */
 export function oneTakeover(history: History, isKnown: (runId: string) => boolean = () => false): Violation[] {
-  const started = new Map(history.all('run:started').map(({ run }) => [run.runId, run]));
+  const replaced = new Map(history.all('replaced').map((fact) => [`${fact.runId} ${fact.generation}`, fact]));
+  const startedOn = new Map(history.all('run:started').map(({ run }) => [runKey(run), run]));
   const stopped = new Set(history.all('run:aborted').map(({ run }) => run.runId));
   for (const { runIds } of history.all('stop')) for (const runId of runIds) stopped.add(runId);
   const told = new Set(history.all('refused', 'outcome').map(({ runId }) => runId));
-  return history.all('run:aborted').flatMap(({ run, reason, supersededBy }): Violation[] => {
+  return history.all('run:aborted').flatMap(({ run, reason, ...cut }): Violation[] => {
     if (reason !== 'superseded') return [];
+    // One that was replaced by another node, and whose node missed the notice, has read the reason back, and not by whom.
+    const read = cut.supersededBy === undefined ? replaced.get(`${run.runId} ${run.generation}`) : undefined;
+    const supersededBy = cut.supersededBy ?? read?.by;
     if (supersededBy === undefined) return [{ invariant: 2, text: `${run.runId} was superseded by nobody` }];
-    const next = started.get(supersededBy);
+    // By node and id: another node may have had a run of that id, which is over.
+    const fact = replaced.get(`${run.runId} ${run.generation}`);
+    const by = fact?.by === supersededBy ? fact.nodeId : run.nodeId;
+    const next = startedOn.get(runKey({ nodeId: by, runId: supersededBy }));
     if (next !== undefined && run.generation > 0 && next.generation <= run.generation) {
       return [{ invariant: 2, text: `${run.runId} was superseded by the older ${supersededBy}` }];
     }

@@ -4,8 +4,9 @@ import { BUSY, type Busy, FORMS, type Form, scenario } from './scenario.js';
 import { type BackendKind, Stage } from './stage.js';
 import { MOVED_MS, STOPS } from './stops.js';
 
-/** `LANDINGS=all` lands every stop at every point; otherwise one stop at every so-manieth, another one each time. */
-const EVERY = process.env.LANDINGS === 'all' ? 1 : 6;
+/** `LANDINGS=all` lands every stop at every point, `LANDINGS=points` one at each; otherwise one at every so-manieth. */
+const LANDINGS = process.env.LANDINGS;
+const EVERY = LANDINGS === 'all' || LANDINGS === 'points' ? 1 : 6;
 /** One landing, as a failure names it: `LANDING='run | interrupt | memory | the host | 57'`. */
 const ONLY = process.env.LANDING;
 /** So many failures of one table row are told in full. */
@@ -35,8 +36,7 @@ function landAll(): void {
     let failed = 0;
     for (const [at, name] of dry.points.names.entries()) {
       for (const [number, stop] of names.entries()) {
-        if (EVERY > 1 && ((at + row) % EVERY !== 0 || (Math.floor(at / EVERY) + row) % names.length !== number))
-          continue;
+        if (LANDINGS !== 'all' && !isTurnOf(number, at, row)) continue;
         const wrong = await land(form, busy, kind, stop, { at, name });
         for (const counted of ['all', form, stop]) count(counted);
         if (wrong.length === 0) continue;
@@ -70,6 +70,11 @@ describe('a stop at every point', () => {
   if (ONLY === undefined) landAll();
   else landOnce(ONLY);
 });
+
+/** One stop at a point, another one at each. */
+function isTurnOf(stop: number, at: number, row: number): boolean {
+  return (at + row) % EVERY === 0 && (Math.floor(at / EVERY) + row) % names.length === stop;
+}
 
 async function land(form: Form, busy: Busy, kind: BackendKind, stop: string, target: Target): Promise<string[]> {
   const stage = new Stage(kind, target, stop === 'timeout' ? MOVED_MS : 0);

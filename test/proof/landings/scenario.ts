@@ -97,7 +97,7 @@ async function middle(stage: Stage, form: Form, busy: Busy): Promise<void> {
           return consumed(run);
         }),
       )();
-      if (id !== undefined) watch.outcome(id, outcome.status, 'run');
+      if (id !== undefined) watch.outcome(control, id, outcome.status, 'run');
       break;
     }
     case 'child': {
@@ -119,7 +119,7 @@ async function middle(stage: Stage, form: Form, busy: Busy): Promise<void> {
         const waited = stage.settles('wait', points.around('control.wait', () => control.wait(answer.runId))());
         await told(stage, answer.runId, outcome);
         const { status } = await waited;
-        if (status !== 'unknown') watch.outcome(answer.runId, status, 'wait');
+        if (status !== 'unknown') watch.outcome(control, answer.runId, status, 'wait');
       }
       break;
     }
@@ -149,7 +149,7 @@ async function middle(stage: Stage, form: Form, busy: Busy): Promise<void> {
 async function consume(stage: Stage, run: Run): Promise<void> {
   const source = pointedSource(stage.points, 'body', everything(stage, run));
   try {
-    for await (const item of run.fence(source)) stage.watch.effect(run.id, `body ${item}`);
+    for await (const item of run.fence(source)) stage.watch.effect(run, `body ${item}`);
   } catch {
     // Cut: the body is told, and goes on by itself until it has tried everything.
   }
@@ -169,7 +169,7 @@ async function read(stage: Stage, answer: StreamResult<string>): Promise<void> {
 }
 
 async function hold(stage: Stage, begun: BeginResult): Promise<void> {
-  const { points, watch } = stage;
+  const { points, watch, control } = stage;
   const result = begun.status === 'queued' ? await stage.settles('started', begun.started) : begun;
   if (result.status !== 'started') return;
   const { run } = result;
@@ -180,7 +180,7 @@ async function hold(stage: Stage, begun: BeginResult): Promise<void> {
   });
   const wins = run.complete('value');
   points.step('handle: after complete');
-  watch.outcome(run.id, wins ? 'completed' : run.status, 'handle');
+  watch.outcome(control, run.id, wins ? 'completed' : run.status, 'handle');
 }
 
 /** A run that ignores its signal is stopped by its owner while it writes, and while a tool of it runs. */
@@ -248,7 +248,7 @@ function options(kind: string): RunOptions {
 async function told(stage: Stage, runId: string, outcome: Promise<{ readonly status: string }>): Promise<void> {
   const { status } = await stage.settles('an outcome', outcome);
   if (status === 'rejected') stage.watch.refused(runId);
-  else stage.watch.outcome(runId, status, 'outcome');
+  else stage.watch.outcome(stage.control, runId, status, 'outcome');
 }
 
 function cut(run: Run): Promise<void> {

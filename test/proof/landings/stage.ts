@@ -88,7 +88,7 @@ export class Stage {
     const effect =
       (name: string): (() => void) =>
       () =>
-        watch.effect(run.id, name);
+        watch.effect(run, name);
     const send = run.fence(effect('a late effect'));
     const tool = run.gate(effect('a late tool'), { name: 'late' });
     watch.attempt(() => {

@@ -66,6 +66,7 @@ function takeover(stage: Stage): void {
   const isMeant = (run: RunView): boolean => run.sessionKey === KEY;
   const live = liveOf(stage, isMeant);
   const answer = watch.stopping(
+    control,
     () =>
       control.start({ sessionKey: KEY, kind: 'taker', owner: OWNER }, (run) =>
         watch.during('work', run, undefined, async () => {
@@ -84,7 +85,7 @@ function takeover(stage: Stage): void {
         watch.history.wrong(2, `taker: ${started.cause}`);
       if (!('runId' in started)) return;
       if (!('outcome' in started)) watch.refused(started.runId);
-      else watch.outcome(started.runId, (await started.outcome).status, 'takeover');
+      else watch.outcome(control, started.runId, (await started.outcome).status, 'takeover');
     }),
   );
 }
@@ -94,6 +95,7 @@ function timeout(stage: Stage): void {
   const { clock, watch } = stage;
   const live = stage.control.runs.list().filter((run) => run.status === 'running' && run.kind !== 'taker');
   const over = watch.stopping(
+    stage.control,
     () => clock.advance(TIMEOUT_MS),
     () => [],
   );
@@ -115,6 +117,7 @@ function drain(stage: Stage): void {
     () => true,
     () =>
       watch.stopping(
+        control,
         () => control.drain({ graceMs: 0 }),
         () => live,
       ),

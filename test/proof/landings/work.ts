@@ -23,8 +23,7 @@ export async function* everything(stage: Stage, run: Run): AsyncGenerator<string
   yield 'first';
   await attempt('tool', tool);
   await attempt('iterable', async () => {
-    for await (const item of run.fence(pointedSource(points, 'iterable', items())))
-      watch.effect(run.id, `item ${item}`);
+    for await (const item of run.fence(pointedSource(points, 'iterable', items()))) watch.effect(run, `item ${item}`);
   });
   await attempt('stream', async () => {
     for await (const chunk of run.fence(pointedStream(points, 'readable', items()))) void chunk;
@@ -83,7 +82,7 @@ export function announce(stage: Stage, run: Run): void {
 export function sinkOf({ points, watch }: Stage, run: Run, name: string): () => void {
   const sink = points.around(name, () => {});
   return run.fence(() => {
-    watch.effect(run.id, name);
+    watch.effect(run, name);
     sink();
   });
 }

@@ -9,7 +9,7 @@ import {
   type RunOptions,
   type Selector,
 } from 'runfence';
-import type { Choices } from './choices.js';
+import type { Choices } from '../choices.js';
 import type { Store } from './store.js';
 import { Wishes } from './wishes.js';
 import { Planned, type Seen, type Witness } from './witness.js';

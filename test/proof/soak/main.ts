@@ -10,7 +10,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { type Clock, memory } from 'runfence';
 import { FaultyBackend } from 'runfence/testing';
-import { Choices } from './choices.js';
+import { Choices } from '../choices.js';
 import { type HeapSample, trendOf } from './heap.js';
 import { Load } from './load.js';
 import { Store } from './store.js';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { Choices } from './choices.js';
+import { Choices } from '../choices.js';
 import { type HeapSample, trendOf } from './heap.js';
 import { Store } from './store.js';
 import { type Figures, HEAP_MARGIN_BYTES, verdictOf } from './verdict.js';

@@ -1,5 +1,5 @@
 import type { RunOptions, Selector } from 'runfence';
-import type { Choices } from './choices.js';
+import type { Choices } from '../choices.js';
 import type { Seen } from './witness.js';
 
 const SESSIONS = 12;

@@ -1,5 +1,5 @@
 import { isRunfenceError, type Run, type RunControl, type Selector } from 'runfence';
-import type { Choices } from './choices.js';
+import type { Choices } from '../choices.js';
 
 /** A run as its work sees it, and what is known of it from outside. */
 export interface Seen {
@@ -15,6 +15,7 @@ export interface Seen {
 export class Planned extends Error {}
 
 const EXPECTED: ReadonlySet<string> = new Set([
+  'NOT_SAVED',
   'RUN_ABORTED',
   'RUN_ENDED',
   'RUN_ID_CONFLICT',

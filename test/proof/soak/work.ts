@@ -1,5 +1,5 @@
 import { isRunAbortedError, type Run } from 'runfence';
-import type { Choices } from './choices.js';
+import type { Choices } from '../choices.js';
 import type { Section, Store } from './store.js';
 import { Planned, type Seen, type Witness } from './witness.js';
 

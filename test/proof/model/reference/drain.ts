@@ -1,4 +1,5 @@
 import type { Reference } from '../reference.js';
+import { EPILOGUE_MS, WRITE_GRACE_MS } from './lock.js';
 import { longestGrace, type Run, withDescendants } from './run.js';
 import type { Time } from './time.js';
 
@@ -12,14 +13,20 @@ export function drain(model: Reference, label: string, graceMs: number): void {
   const abortRest = (): void => {
     const left = withDescendants(model.unquiet);
     model.ending.cut(left, { reason: 'shutdown' });
-    whenQuiet(time, left, longestGrace(left), (isQuiet) =>
+    const close = (): void =>
       time.later(() => {
+        const isQuiet = left.every((run) => run.isQuiet);
         model.phase = 'closed';
         for (const run of [...model.ending.retained]) model.ending.forget(run);
         for (const lock of model.locks.values()) lock.close();
         journal.settle(label, `quiet ${isQuiet} ${left.map(({ id }) => id).join()}`);
-      }),
-    );
+      });
+    // What is still being saved then would be lost with the process: it has its own bounds.
+    whenQuiet(time, left, longestGrace(left), () => {
+      const saving = left.filter(({ epilogue, lock }) => epilogue === 'pending' || lock === 'pending');
+      if (saving.length === 0) close();
+      else whenQuiet(time, saving, (WRITE_GRACE_MS + EPILOGUE_MS) * saving.length, close);
+    });
   };
   if (graceMs === 0 || live().length === 0) {
     abortRest();

@@ -204,9 +204,12 @@ export class Lock {
     epilogue.isOver = true;
     if (state !== 'timed-out') this.#epilogues.splice(this.#epilogues.indexOf(epilogue), 1);
     run.epilogue = state;
+    // A timeout or a takeover leaves nobody a receipt.
+    if (state === 'timed-out') journal.errors.push('NOT_SAVED');
     if (state === 'failed') run.lateError ??= epilogue.error;
-    this.#model.ending.unwound(run);
+    // Quiet only once it holds the lock no more.
     this.saving = undefined;
+    this.#model.ending.unwound(run);
     journal.events.push(`lock:released ${this.session} ${run.id}`);
     this.#serve();
   }

@@ -1,6 +1,6 @@
-import { Random } from '../../../src/testing/random.js';
+import { Random } from '../../src/testing/random.js';
 
-/** Seeded choices: the same seed makes the same load, though real time may still order it otherwise. */
+/** Seeded choices: the same seed makes the same ones, though real time may still order what they lead to otherwise. */
 export class Choices extends Random {
   /** A whole number, both ends included. */
   between(least: number, most: number): number {
@@ -9,6 +9,11 @@ export class Choices extends Random {
 
   pick<T>(items: readonly [T, ...T[]]): T {
     return items[this.below(items.length)] as T;
+  }
+
+  /** One of them, if there is any. */
+  oneOf<T>(items: readonly T[]): T | undefined {
+    return items[this.below(items.length)];
   }
 
   /** A key, as often as its number says. */

@@ -1,0 +1,155 @@
+import { strict as assert } from 'node:assert';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Awaitable,
+  type Backend,
+  createRunControl,
+  type Run,
+  type RunControl,
+  type RunControlOptions,
+  type RunOptions,
+} from '../../index.js';
+import { Random } from '../random.js';
+import { TestNode } from './node.js';
+import type { ConformanceOptions, ConformanceStore } from './options.js';
+import { startProcess, startThread, type TestProcess } from './processes.js';
+
+/** What one scenario works with. Everything that was made on it is taken away after the scenario. */
+export class Bench {
+  readonly options: ConformanceOptions;
+  readonly random: Random;
+  readonly #seed: number;
+  readonly #backends: Set<Backend> = new Set();
+  readonly #nodes: TestNode[] = [];
+  readonly #controls: RunControl[] = [];
+  readonly #runs: Run[] = [];
+  readonly #processes: TestProcess[] = [];
+  #store: Promise<ConformanceStore> | undefined;
+  #names = 0;
+
+  constructor(options: ConformanceOptions, seed: number) {
+    this.options = options;
+    this.#seed = seed;
+    this.random = new Random(seed);
+  }
+
+  /** A name that no other scenario and no other run of the suite has: the store may be shared. */
+  key(text = 'session'): string {
+    this.#names += 1;
+    return `conformance-${this.#seed.toString(36)}-${this.#names}-${text}`;
+  }
+
+  /** How many rounds to make, of so many in a whole run. */
+  rounds(whole: number): number {
+    return Math.max(3, Math.ceil(whole * (this.options.share ?? 1)));
+  }
+
+  /**
+   * The scenario's store, made when it is first asked for.
+   *
+   * @param open - how, if not as usual
+   */
+  store(open: () => Awaitable<ConformanceStore> = this.options.open): Promise<ConformanceStore> {
+    this.#store ??= Promise.resolve(open());
+    return this.#store;
+  }
+
+  async connect(): Promise<Backend> {
+    const backend = await (await this.store()).connect();
+    this.#backends.add(backend);
+    return backend;
+  }
+
+  /** Another node, on a backend of its own if the store can have several. */
+  async node(backend?: Backend): Promise<TestNode> {
+    const node = new TestNode(this.key('node'), backend ?? (await this.connect()));
+    this.#nodes.push(node);
+    return node;
+  }
+
+  /** A control, which is a node too. */
+  async control(options: RunControlOptions = {}): Promise<RunControl> {
+    const control = createRunControl({ ...options, backend: options.backend ?? (await this.connect()) });
+    this.#controls.push(control);
+    return control;
+  }
+
+  /** A run that has to start, and that ends with the scenario at the latest. */
+  async begin(control: RunControl, options: RunOptions): Promise<Run> {
+    const begun = await control.runs.begin(options);
+    if (begun.status !== 'started') assert.fail(`the run was not started: ${begun.status}`);
+    this.#runs.push(begun.run);
+    return begun.run;
+  }
+
+  /** Another process on the store. */
+  async process(): Promise<TestProcess> {
+    const { address } = await this.store();
+    return this.#started(await startProcess(this.#support.spawn(address), this.key('process')));
+  }
+
+  /** A thread on the store. */
+  async thread(): Promise<TestProcess> {
+    const { address } = await this.store();
+    return this.#started(await startThread(this.#support.worker(address), this.key('thread')));
+  }
+
+  get staleMs(): number {
+    return this.#support.staleMs;
+  }
+
+  /** Closes what was made so far, as the last process on the store would, and keeps the store. */
+  async closeAll(): Promise<void> {
+    for (const process of this.#processes.splice(0)) await process.kill();
+    for (const run of this.#runs.splice(0)) run.complete();
+    for (const control of this.#controls.splice(0)) await control.drain({ graceMs: 0 });
+    for (const node of this.#nodes.splice(0)) node.deafen();
+    for (const backend of this.#backends) await backend.close();
+    this.#backends.clear();
+  }
+
+  async takeAway(): Promise<void> {
+    await this.closeAll();
+    await (await this.#store)?.destroy();
+  }
+
+  get #support(): NonNullable<ConformanceOptions['processes']> {
+    const { processes } = this.options;
+    assert.ok(processes !== undefined);
+    return processes;
+  }
+
+  #started(process: TestProcess): TestProcess {
+    this.#processes.push(process);
+    return process;
+  }
+}
+
+/** Waits until something holds. For what a backend promises to happen, and not when. */
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  withinMs = 3_000,
+): Promise<number> {
+  const start = performance.now();
+  while (!(await holds())) {
+    if (performance.now() - start > withinMs) assert.fail(`not within ${withinMs} ms: ${what}`);
+    await sleep(2);
+  }
+  return performance.now() - start;
+}
+
+/** How late this machine is by itself, in ms: a bound on how soon a backend acts is not about that. */
+export async function lateness(): Promise<number> {
+  let worst = 0;
+  for (let turn = 0; turn < 20; turn++) {
+    const start = performance.now();
+    await sleep(1);
+    worst = Math.max(worst, performance.now() - start - 1);
+  }
+  return 5 * worst;
+}
+
+export function median(numbers: readonly number[]): number {
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+}

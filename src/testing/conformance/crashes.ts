@@ -1,0 +1,160 @@
+import { strict as assert } from 'node:assert';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Bench, eventually, lateness, median } from './bench.js';
+import type { TestNode } from './node.js';
+import type { TestProcess } from './processes.js';
+import { lacksProcesses, type Scenario } from './scenario.js';
+
+const REPLACED_MS = 200;
+const HANDED_OVER_MS = 60;
+
+/** A process that holds a session's run and lock, under a node of its own. */
+async function holder(bench: Bench, sessionKey: string): Promise<{ process: TestProcess; node: TestNode }> {
+  const process = await bench.process();
+  const node = await bench.node(process.backend);
+  await node.locked(sessionKey, await node.granted(sessionKey));
+  return { process, node };
+}
+
+/** Asks until the session is granted to this node, and gives it back. Answers how long that took, in ms. */
+async function takeOver(node: TestNode, sessionKey: string, withinMs?: number): Promise<number> {
+  const start = performance.now();
+  let token: number | undefined;
+  await eventually(
+    'the lock is granted',
+    async () => {
+      const answer = await node.lock(sessionKey);
+      if (answer.kind === 'granted') token = answer.token;
+      return answer.kind === 'granted';
+    },
+    withinMs,
+  );
+  const tookMs = performance.now() - start;
+  await node.unlock(sessionKey, token as number);
+  await eventually('the session is free', async () => {
+    const runId = node.newRunId();
+    const answer = await node.claim(sessionKey, { runId });
+    if (answer.kind !== 'granted') return false;
+    await node.end({ sessionKey, runId, generation: answer.generation });
+    return true;
+  });
+  return tookMs;
+}
+
+/** Processes that end without a word. */
+export const crashes: readonly Scenario[] = [
+  {
+    name: '12. a waiter in another process has the lock within 60 ms of its release',
+    lacks: lacksProcesses,
+    run: async (bench) => {
+      const process = await bench.process();
+      const control = await bench.control();
+      const times: number[] = [];
+      for (let turn = 0; turn < 9; turn++) {
+        const key = bench.key();
+        await process.own(key);
+        const waiting = control.locks.acquire(key);
+        await sleep(50 + bench.random.below(50));
+        const start = performance.now();
+        await process.order({ do: 'disown' });
+        const grant = await waiting;
+        times.push(performance.now() - start);
+        grant.release();
+      }
+      const allowed = HANDED_OVER_MS + (await lateness());
+      assert.ok(median(times) < allowed, `${Math.round(median(times))} ms, at most ${Math.round(allowed)}`);
+    },
+  },
+  {
+    name: '24. SIGKILL of the holder: the next is granted within 200 ms',
+    lacks: lacksProcesses,
+    run: async (bench) => {
+      const key = bench.key();
+      const node = await bench.node();
+      const times: number[] = [];
+      for (let turn = 0; turn < 3; turn++) {
+        const { process } = await holder(bench, key);
+        await process.kill();
+        times.push(await takeOver(node, key));
+      }
+      const allowed = REPLACED_MS + (await lateness());
+      assert.ok(median(times) < allowed, `${Math.round(median(times))} ms, at most ${Math.round(allowed)}`);
+    },
+  },
+  {
+    name: '25. SIGKILL at any moment of the first claim of a process: the session is not wedged',
+    lacks: lacksProcesses,
+    timeoutMs: 90_000,
+    run: async (bench) => {
+      const key = bench.key();
+      const node = await bench.node();
+      for (let turn = 0; turn < bench.rounds(10); turn++) {
+        const process = await bench.process();
+        const other = await bench.node(process.backend);
+        const claim = other.claim(key).catch(() => undefined);
+        await sleep(bench.random.below(25));
+        await process.kill();
+        await claim;
+        assert.ok((await takeOver(node, key)) < 1_000 + (await lateness()));
+      }
+    },
+  },
+  {
+    name: '26. SIGTERM with and without a handler of the host: its exit is as it was, and the next is granted',
+    lacks: lacksProcesses,
+    run: async (bench) => {
+      const key = bench.key();
+      const node = await bench.node();
+      const plain = await holder(bench, key);
+      plain.process.signal('SIGTERM');
+      assert.equal(await plain.process.ended, 'SIGTERM');
+      await takeOver(node, key);
+      const handled = await holder(bench, key);
+      await handled.process.order({ do: 'handle-sigterm', exitCode: 7 });
+      handled.process.signal('SIGTERM');
+      assert.equal(await handled.process.ended, 7);
+      assert.ok((await takeOver(node, key)) < 1_000 + (await lateness()));
+    },
+  },
+  {
+    name: '27. a worker thread that is terminated while it holds: the next is granted once it is stale',
+    lacks: lacksProcesses,
+    run: async (bench) => {
+      const key = bench.key();
+      const thread = await bench.thread();
+      const held = await bench.node(thread.backend);
+      const token = await held.locked(key, await held.granted(key));
+      await thread.kill();
+      const node = await bench.node();
+      const tookMs = await takeOver(node, key, 3 * bench.staleMs);
+      assert.ok(tookMs < 2 * bench.staleMs + (await lateness()), `${Math.round(tookMs)} ms`);
+      assert.ok((await node.locked(key)) > token);
+    },
+  },
+  {
+    name: '29. what a killed process had is recovered once, when two nodes want it',
+    lacks: lacksProcesses,
+    run: async (bench) => {
+      const keys = Array.from({ length: 10 }, () => bench.key());
+      const process = await bench.process();
+      const dead = await bench.node(process.backend);
+      for (const key of keys) await dead.granted(key);
+      const nodes = [await bench.node(), await bench.node()];
+      await process.kill();
+      for (const key of keys) {
+        const granted: string[] = [];
+        await Promise.all(
+          nodes.map(async (node) => {
+            await eventually('the session is taken', async () => {
+              if (granted.length > 0) return true;
+              const answer = await node.claim(key);
+              if (answer.kind === 'granted') granted.push(node.id);
+              return answer.kind === 'granted';
+            });
+          }),
+        );
+        assert.equal(granted.length, 1);
+      }
+    },
+  },
+];

@@ -1,0 +1,82 @@
+import type { Awaitable, Backend } from '../../index.js';
+
+/** A store of its own for one scenario: nobody else has anything in it, or random keys keep apart what they have. */
+export interface ConformanceStore {
+  /** What another process needs to open the same store: a folder, an address. */
+  readonly address: string;
+  /** A backend on the store, as another process would make it. A backend in memory answers with the same one each time. */
+  connect(): Awaitable<Backend>;
+  /** How many things (files, keys, rows) the store has on behalf of its sessions now; given if `countsFootprint`. */
+  footprint?(): Awaitable<number>;
+  /** Takes the store away, after all its backends were closed. */
+  destroy(): Awaitable<void>;
+}
+
+/** A process with an IPC channel, as `fork` of `node:child_process` gives it. */
+export interface ConformanceProcess {
+  /** Sends it a message. */
+  send(message: object, sent: (error: Error | null) => void): boolean;
+  /** Sends it a signal. */
+  kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): boolean;
+  /** Hears what it sends. */
+  on(event: 'message', listener: (message: unknown) => void): unknown;
+  /** Hears how it ended. */
+  once(event: 'exit', listener: (code: number | null, signal: string | null) => void): unknown;
+}
+
+/** A thread, as `Worker` of `node:worker_threads` is one. */
+export interface ConformanceThread {
+  /** Sends it a message. */
+  postMessage(message: object): void;
+  /** Ends it without a word. */
+  terminate(): Promise<number>;
+  /** Hears what it sends. */
+  on(event: 'message', listener: (message: unknown) => void): unknown;
+  /** Hears how it ended. */
+  once(event: 'exit', listener: (code: number) => void): unknown;
+  /** Hears what it died of. */
+  once(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** How other processes are started on a store. Each runs a script that calls `obeyConformance`. */
+export interface ConformanceProcesses {
+  /** Starts a process with an IPC channel that opens the store of this address. */
+  spawn(address: string): ConformanceProcess;
+  /** Starts a worker thread that opens it. */
+  worker(address: string): ConformanceThread;
+  /** For how long in ms a process may stand still before others take over from it. */
+  readonly staleMs: number;
+}
+
+/** Scenarios that only the backend's own tests can stage, since they reach into the store: the list's numbers. */
+export type StagedScenario = 28 | 30 | 33 | 36 | 37 | 45 | 46 | 48;
+
+/** How a backend is put to the test. */
+export interface ConformanceOptions {
+  /** What the report calls the backend. */
+  readonly name: string;
+  /** Declares a test: `test` of vitest and jest, or of `node:test` with the order of its parameters changed. */
+  readonly test: (name: string, body: () => Promise<void>, timeoutMs: number) => unknown;
+  /** Called with what is to run once all tests are over: `afterAll`, `after`. */
+  readonly afterAll: (body: () => void) => unknown;
+  /** Called with the report's lines; `console.log` will do. */
+  readonly print: (line: string) => void;
+  /** Hears of a scenario that this backend cannot have, to show it as skipped. The report names it in any case. */
+  readonly skip?: (name: string, reason: string) => unknown;
+  /** Makes an empty store. */
+  readonly open: () => Awaitable<ConformanceStore>;
+  /** Makes a store in which the last number that this session drew is `last`. */
+  readonly openAt?: (sessionKey: string, last: number) => Awaitable<ConformanceStore>;
+  /** True if the store's numbers go on when it was closed by everybody and is connected to again. */
+  readonly isDurable: boolean;
+  /** True if stores have a `footprint`. */
+  readonly countsFootprint?: boolean;
+  /** Left out if the backend's state is in one process. */
+  readonly processes?: ConformanceProcesses;
+  /** Scenarios that the backend's own tests stage; a text says where else they are. */
+  readonly staged?: Readonly<Partial<Record<StagedScenario, string | (() => Promise<void>)>>>;
+  /** How much of the long scenarios runs; 1, the whole of them, by default. */
+  readonly share?: number;
+  /** Where random keys and moments come from; random by default, and printed. */
+  readonly seed?: number;
+}

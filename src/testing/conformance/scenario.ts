@@ -1,0 +1,24 @@
+import type { Bench } from './bench.js';
+import type { ConformanceOptions } from './options.js';
+
+/** One thing that a backend must do. */
+export interface Scenario {
+  readonly name: string;
+  /** Why a backend cannot have it; `undefined`: it can. */
+  readonly lacks?: (options: ConformanceOptions) => string | undefined;
+  /** How long it may take, in ms. */
+  readonly timeoutMs?: number;
+  readonly run: (bench: Bench) => Promise<void>;
+}
+
+export function lacksProcesses({ processes }: ConformanceOptions): string | undefined {
+  return processes === undefined ? 'its state is in one process' : undefined;
+}
+
+export function lacksDurability({ isDurable }: ConformanceOptions): string | undefined {
+  return isDurable ? undefined : 'what it keeps ends with its process';
+}
+
+export function lacksOpenAt({ openAt }: ConformanceOptions): string | undefined {
+  return openAt === undefined ? 'its store cannot be made with a counter (no openAt)' : undefined;
+}
