@@ -104,7 +104,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/core/backend/memory.ts',
     edits: [
       [
-        'if (run !== undefined && !isLive(run)) this.#runs.delete(what.runId);',
+        'if (run !== undefined && !run.isLive) this.#runs.delete(what.runId);',
         'if (run !== undefined) this.#runs.delete(what.runId);',
       ],
     ],
@@ -146,7 +146,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       [
         '        run.reason = reason;\n',
-        "        run.reason = reason;\n        for (const other of this.#session(sessionKey).live) if (other.generation < run.generation) other.status = 'stopping';\n",
+        "        run.reason = reason;\n        for (const other of this.#runs.values()) if (other.sessionKey === sessionKey && other.isLive && other.generation < run.generation) other.status = 'stopping';\n",
       ],
     ],
   },
