@@ -13,6 +13,7 @@ import type {
   Notices,
   RecordedStop,
   ReservedEpilogue,
+  RetainedRuns,
   RunRef,
   StopAnswer,
   StopItem,
@@ -53,7 +54,7 @@ class MemoryBackend implements Memory {
   readonly synchronous = true;
   readonly #sessions = new Map<string, MemorySession>();
   readonly #runs = new Map<string, MemoryRun>();
-  readonly #nodes = new Map<string, Notices>();
+  readonly #nodes = new Map<string, MemoryNode>();
   /** What an operation has to tell: once it is done, or a listener would claim in the middle of it. */
   readonly #untold: (() => void)[] = [];
   #counter: number;
@@ -71,7 +72,7 @@ class MemoryBackend implements Memory {
   state(): MemoryState {
     return {
       counter: this.#counter,
-      runs: [...this.#runs.values()].map((run) => run.state()),
+      runs: [...[...this.#nodes.values()].flatMap(retainedBy), ...this.#runs.values()].map((run) => run.state()),
       sessions: [...this.#sessions].map(([sessionKey, session]) => ({ sessionKey, ...session.state() })),
     };
   }
@@ -89,8 +90,8 @@ class MemoryBackend implements Memory {
   }
 
   #claim(request: ClaimRequest): ClaimAnswer {
-    const known = this.#runs.get(request.runId);
-    if (known !== undefined) return { kind: 'duplicate', run: known.stored() };
+    const known = this.#find(request.runId);
+    if (known !== undefined) return { kind: 'duplicate', run: known };
     const session = this.#sessions.get(request.sessionKey);
     const stops = session?.stopsFor(request) ?? NOTHING;
     const stopsSeen = this.#counter;
@@ -125,7 +126,8 @@ class MemoryBackend implements Memory {
     const run = this.#runs.get(request.runId);
     if (run === undefined || run.generation !== request.generation) return;
     run.status = request.status;
-    if (!request.retain) this.#runs.delete(request.runId);
+    // A node that retains the run answers for it: there is no need of a copy.
+    if (!request.retain || this.#nodes.get(request.nodeId)?.retained !== undefined) this.#runs.delete(request.runId);
     const session = this.#sessions.get(run.sessionKey);
     if (session !== undefined) {
       session.remove(run);
@@ -169,8 +171,8 @@ class MemoryBackend implements Memory {
 
   read(query: { readonly sessionKey: string } | { readonly runId: string }): readonly StoredRun[] {
     if ('runId' in query) {
-      const run = this.#runs.get(query.runId);
-      return run === undefined ? [] : [run.stored()];
+      const run = this.#find(query.runId);
+      return run === undefined ? [] : [run];
     }
     return this.#sessions.get(query.sessionKey)?.live() ?? [];
   }
@@ -187,11 +189,14 @@ class MemoryBackend implements Memory {
     this.#tidy(what.sessionKey, session);
   }
 
-  subscribe(nodeId: string, notices: Notices): () => void {
-    this.#nodes.set(nodeId, notices);
+  subscribe(nodeId: string, notices: Notices, retained?: RetainedRuns): () => void {
+    const node: MemoryNode = { notices, retained };
+    this.#nodes.set(nodeId, node);
     return () => {
-      if (this.#nodes.get(nodeId) === notices) this.#nodes.delete(nodeId);
+      if (this.#nodes.get(nodeId) !== node) return;
+      this.#nodes.delete(nodeId);
       if (this.#nodes.size === 0) this.#dropRetained();
+      else for (const run of retainedBy(node)) this.#runs.set(run.runId, run);
     };
   }
 
@@ -200,6 +205,17 @@ class MemoryBackend implements Memory {
   /** What a drained node retained is there for retries on the others, and goes with the last of them. */
   #dropRetained(): void {
     for (const [runId, run] of this.#runs) if (!run.isLive) this.#runs.delete(runId);
+  }
+
+  /** Live, or retained here or by a node. */
+  #find(runId: string): StoredRun | undefined {
+    const own = this.#runs.get(runId);
+    if (own !== undefined) return own.stored();
+    for (const { retained } of this.#nodes.values()) {
+      const run = retained?.get(runId);
+      if (run !== undefined) return run;
+    }
+    return undefined;
   }
 
   #next(): number {
@@ -271,7 +287,7 @@ class MemoryBackend implements Memory {
       }
     }
     elsewhere?.forEach((runs, node) => {
-      this.#untold.push(() => this.#nodes.get(node)?.stopped({ sessionKey, reason, runs, supersededBy }));
+      this.#untold.push(() => this.#nodes.get(node)?.notices.stopped({ sessionKey, reason, runs, supersededBy }));
     });
     return epilogues ?? NOTHING;
   }
@@ -286,12 +302,23 @@ class MemoryBackend implements Memory {
   }
 
   #tell(except: string | undefined, tell: (notices: Notices) => void): void {
-    for (const [nodeId, notices] of [...this.#nodes]) if (nodeId !== except) tell(notices);
+    for (const [nodeId, { notices }] of [...this.#nodes]) if (nodeId !== except) tell(notices);
   }
 
   #changed(nodeId: string | undefined, sessionKey: string, ended: StoredRun | undefined): void {
     if (this.#nodes.size > 1) this.#tell(nodeId, (notices) => notices.changed({ sessionKey, ended }));
   }
+}
+
+/** Who listens, and what it retains. */
+interface MemoryNode {
+  readonly notices: Notices;
+  readonly retained: RetainedRuns | undefined;
+}
+
+function retainedBy({ retained }: MemoryNode): MemoryRun[] {
+  const runs = retained?.all() ?? NOTHING;
+  return runs.map((run) => MemoryRun.restored({ ...run, grantsAtStop: 0, hasReserved: false }));
 }
 
 const NOTHING: readonly never[] = Object.freeze([]);

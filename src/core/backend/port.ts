@@ -40,8 +40,11 @@ export interface Backend {
   forget(
     what: { readonly sessionKey: string } & ({ readonly runId: string } | { readonly stop: number }),
   ): Awaitable<void>;
-  /** Calls `notices` about what other nodes do, until the remover is called. */
-  subscribe(nodeId: string, notices: Notices): () => void;
+  /**
+   * Calls `notices` about what other nodes do, until the remover is called. A backend in the process of its nodes may
+   * look at what they retain, instead of keeping a copy of every ended run; it copies that when the remover is called.
+   */
+  subscribe(nodeId: string, notices: Notices, retained?: RetainedRuns): () => void;
   /** The control that uses it is drained. */
   close(): Awaitable<void>;
 }
@@ -278,6 +281,14 @@ export interface LockHolder {
   readonly host?: string;
   /** What the lock is held for: the kind of the run. */
   readonly why?: string;
+}
+
+/** The ended runs that a node retains, for its own `end` requests with `retain`. */
+export interface RetainedRuns {
+  /** The one of this id; `undefined` if there is none, or if it is live. */
+  get(runId: string): StoredRun | undefined;
+  /** All of them. */
+  all(): readonly StoredRun[];
 }
 
 /** What a backend tells a node. Notices are hints: a lost one costs time, never correctness. */

@@ -1,12 +1,13 @@
 import type { Stop } from '../abort/entry.js';
 import type { AbortRegistry } from '../abort/registry.js';
 import { matches } from '../abort/selector.js';
-import type { Backend, RunRef } from '../backend/port.js';
+import type { Backend, Notices, RunRef } from '../backend/port.js';
 import { settle } from '../internal/awaitable.js';
 import type { SessionLock } from '../lock/session-lock.js';
 import type { Duplicates } from './duplicates.js';
 import { ManagedRun } from './managed-run.js';
 import type { Queue } from './queue.js';
+import { Retained } from './retained.js';
 
 /** Listens to what other nodes do to this one's runs. Returns the remover. */
 export function subscribe({
@@ -47,7 +48,7 @@ export function subscribe({
       runtime.onError,
     );
   };
-  return backend.subscribe(runtime.nodeId, {
+  const notices: Notices = {
     stopped: ({ reason, runs, supersededBy }) => {
       stop(runs, aborts.newStop(reason, supersededBy));
     },
@@ -72,5 +73,6 @@ export function subscribe({
       locks.reconcile();
       for (const sessionKey of entries.sessionKeys()) reconcile(sessionKey);
     },
-  });
+  };
+  return backend.subscribe(runtime.nodeId, notices, new Retained(entries));
 }

@@ -307,12 +307,13 @@ export class RunRegistry {
 
   /** Forgets what is retained, and lets go of the backend. @internal */
   close(): void {
+    // First: the backend asks what is retained here, for the nodes that are left.
+    this.#unsubscribe();
     this.#lifecycle.close();
     this.#strays.close();
     this.#recording.close();
     this.#duplicates.close();
     this.locks.close();
-    this.#unsubscribe();
   }
 
   #admit(spec: RunSpec, parent: ManagedRun | undefined, isDetached: boolean): Awaitable<BeginResult> {
