@@ -37,8 +37,8 @@ export class MemoryRun {
     this.fingerprint = fingerprint;
   }
 
-  static restored({ generation, status, reason, grantsAtStop, hasReserved, ...rest }: RunState): MemoryRun {
-    const run = new MemoryRun(rest, generation);
+  static restored({ generation, status, reason, grantsAtStop, hasReserved, ...claimed }: RunState): MemoryRun {
+    const run = new MemoryRun(claimed, generation);
     run.status = status;
     run.reason = reason;
     run.grantsAtStop = grantsAtStop;

@@ -63,8 +63,8 @@ class MemoryBackend implements Memory {
     this.#counter = state?.counter ?? 0;
     for (const stored of state?.runs ?? []) {
       const run = MemoryRun.restored(stored);
-      this.#runs.set(run.runId, run);
-      if (run.isLive) this.#useSession(run.sessionKey).add(run);
+      this.#runs.set(stored.runId, run);
+      if (run.isLive) this.#useSession(stored.sessionKey).add(run);
     }
     for (const { sessionKey, ...rest } of state?.sessions ?? []) this.#useSession(sessionKey).restore(rest);
   }
@@ -90,7 +90,7 @@ class MemoryBackend implements Memory {
   }
 
   #claim(request: ClaimRequest): ClaimAnswer {
-    const known = this.#find(request.runId);
+    const known = this.#find(request.runId, request.nodeId);
     if (known !== undefined) return { kind: 'duplicate', run: known };
     const session = this.#sessions.get(request.sessionKey);
     const stops = session?.stopsFor(request) ?? NOTHING;
@@ -101,8 +101,8 @@ class MemoryBackend implements Memory {
     if (answer !== undefined) return answer;
     const generation = this.#next();
     const run = new MemoryRun(request, generation);
-    this.#runs.set(run.runId, run);
-    (session ?? this.#newSession(run.sessionKey)).add(run);
+    this.#runs.set(request.runId, run);
+    (session ?? this.#newSession(request.sessionKey)).add(run);
     return { kind: 'granted', generation, epilogues };
   }
 
@@ -128,12 +128,13 @@ class MemoryBackend implements Memory {
     run.status = request.status;
     // A node that retains the run answers for it: there is no need of a copy.
     if (!request.retain || this.#nodes.get(request.nodeId)?.retained !== undefined) this.#runs.delete(request.runId);
-    const session = this.#sessions.get(run.sessionKey);
+    const { sessionKey, runId } = run;
+    const session = this.#sessions.get(sessionKey);
     if (session !== undefined) {
       session.remove(run);
       // A reservation whose answer was lost: nobody will ever take it.
-      session.lock?.dropReservationOf(run.runId);
-      this.#tidy(run.sessionKey, session);
+      session.lock?.dropReservationOf(runId);
+      this.#tidy(sessionKey, session);
     }
     if (this.#nodes.size > 1) this.#changed(request.nodeId, request.sessionKey, run.stored());
   }
@@ -171,7 +172,7 @@ class MemoryBackend implements Memory {
 
   read(query: { readonly sessionKey: string } | { readonly runId: string }): readonly StoredRun[] {
     if ('runId' in query) {
-      const run = this.#find(query.runId);
+      const run = this.#find(query.runId, undefined);
       return run === undefined ? [] : [run];
     }
     return this.#sessions.get(query.sessionKey)?.live() ?? [];
@@ -207,12 +208,13 @@ class MemoryBackend implements Memory {
     for (const [runId, run] of this.#runs) if (!run.isLive) this.#runs.delete(runId);
   }
 
-  /** Live, or retained here or by a node. */
-  #find(runId: string): StoredRun | undefined {
+  /** Live, or retained here or by a node but for the one that asks, which knows its own. */
+  #find(runId: string, asking: string | undefined): StoredRun | undefined {
     const own = this.#runs.get(runId);
     if (own !== undefined) return own.stored();
-    for (const { retained } of this.#nodes.values()) {
-      const run = retained?.get(runId);
+    if (asking !== undefined && this.#nodes.size === 1) return undefined;
+    for (const [nodeId, { retained }] of this.#nodes) {
+      const run = nodeId === asking ? undefined : retained?.get(runId);
       if (run !== undefined) return run;
     }
     return undefined;
@@ -261,10 +263,9 @@ class MemoryBackend implements Memory {
           this.#untold.push(() => this.#changed(cut.nodeId, sessionKey, cut));
         }
         if (run.nodeId !== nodeId) {
-          const { runId, generation } = run;
           elsewhere ??= new Map();
           const runs = elsewhere.get(run.nodeId) ?? [];
-          runs.push({ sessionKey, runId, generation });
+          runs.push({ sessionKey, runId: item.runId, generation: item.generation });
           elsewhere.set(run.nodeId, runs);
         }
       }
@@ -277,9 +278,9 @@ class MemoryBackend implements Memory {
       if (item.epilogue && isInTime) {
         const lock = session.useLock();
         // Told twice because the first answer was lost: still one epilogue, and one token.
-        if (!run.hasReserved) lock.reserve({ runId: run.runId, token: this.#next() });
+        if (!run.hasReserved) lock.reserve({ runId: item.runId, token: this.#next() });
         run.hasReserved = true;
-        const epilogue = lock.reservationOf(run.runId);
+        const epilogue = lock.reservationOf(item.runId);
         if (epilogue !== undefined) {
           epilogues ??= [];
           epilogues.push(epilogue);

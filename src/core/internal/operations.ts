@@ -31,6 +31,22 @@ export class Operations {
     return isThenable(answer) ? this.#open(sessionKey, answer as PromiseLike<T>, late) : answer;
   }
 
+  /** As `send`, for an operation that its request describes: one that is answered at once costs no closure. */
+  sendRequest<Q extends { readonly sessionKey: string }, T>(
+    request: Q,
+    call: (request: Q) => Awaitable<T>,
+  ): Awaitable<T> {
+    const { sessionKey } = request;
+    if (this.#lines.has(sessionKey)) return this.send(sessionKey, () => call(request));
+    let answer: Awaitable<T>;
+    try {
+      answer = call(request);
+    } catch (error) {
+      throw unavailable(error);
+    }
+    return isThenable(answer) ? this.#open(sessionKey, answer as PromiseLike<T>, undefined) : answer;
+  }
+
   /** As `send`, before everything that is not sent yet. */
   sendFirst<T>(sessionKey: string, call: () => Awaitable<T>, late?: (value: T) => void): Awaitable<T> {
     const line = this.#lines.get(sessionKey);

@@ -77,41 +77,40 @@ export class Claims {
     });
   }
 
+  /** One question at a time: a candidate that is asking is not asked for again. */
   #ask(
     candidate: Candidate,
     replaced: readonly PreparedStop[],
     mode: ClaimRequest['mode'],
   ): Awaitable<ClaimAnswer | typeof GONE> {
-    const { sessionKey } = candidate.run;
     candidate.isAsking = true;
-    let asked: Awaitable<ClaimAnswer | typeof GONE> | undefined;
+    candidate.replaced = replaced;
+    candidate.mode = mode;
+    let asked: Awaitable<ClaimAnswer | typeof GONE>;
     try {
-      asked = this.#operations.send(sessionKey, () => this.#request(candidate, replaced, mode));
-    } finally {
-      if (!isThenable(asked)) candidate.isAsking = false;
-    }
-    if (!isThenable(asked)) return asked;
-    const answered = (): void => {
+      asked = this.#operations.sendRequest(candidate, this.#request);
+    } catch (error) {
       candidate.isAsking = false;
-    };
+      throw error;
+    }
+    if (!isThenable(asked)) {
+      candidate.isAsking = false;
+      return asked;
+    }
     return asked.then(
       (answer) => {
-        answered();
+        candidate.isAsking = false;
         return answer as ClaimAnswer | typeof GONE;
       },
       (error) => {
-        answered();
+        candidate.isAsking = false;
         throw error;
       },
     );
   }
 
-  #request(
-    candidate: Candidate,
-    replaced: readonly PreparedStop[],
-    mode: ClaimRequest['mode'],
-  ): Awaitable<ClaimAnswer | typeof GONE> {
-    const { run } = candidate;
+  readonly #request = (candidate: Candidate): Awaitable<ClaimAnswer | typeof GONE> => {
+    const { run, mode } = candidate;
     if (!run.isLive) return GONE;
     const { sessionKey, kind, owner, tags, fingerprint, startWhen } = run.spec;
     const asked = this.#operations.backend.claim({
@@ -124,14 +123,14 @@ export class Claims {
       fingerprint,
       mode,
       whenQuiet: mode !== 'probe' && startWhen === 'quiet',
-      replaces: mode === 'probe' ? NOBODY : replacesOf(candidate, replaced),
+      replaces: mode === 'probe' ? NOBODY : replacesOf(candidate),
       beside: this.#besides(candidate),
       stopsSeen: candidate.stopsSeen,
       stopsJudged: candidate.stopsJudged,
     });
     if (!isThenable(asked)) return this.#arrived(run, asked);
     return asked.then((answer) => this.#arrived(run, answer as ClaimAnswer));
-  }
+  };
 
   #unanswered({ run }: Candidate, replaced: readonly PreparedStop[], error: unknown): never {
     // The user asked for the old runs to stop: they stay stopped, and the backend is told when it listens.
@@ -264,7 +263,7 @@ export class Claims {
 
 const NOBODY: readonly never[] = Object.freeze([]);
 
-function replacesOf({ replaces }: Candidate, replaced: readonly PreparedStop[]): readonly StopItem[] {
+function replacesOf({ replaces, replaced }: Candidate): readonly StopItem[] {
   if (replaced.length === 0) return replaces;
   const items = replaced.map(({ item }) => item);
   return replaces.length === 0 ? items : [...items, ...replaces];

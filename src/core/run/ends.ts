@@ -1,5 +1,5 @@
 import type { EndRequest, RunRef } from '../backend/port.js';
-import { isThenable } from '../internal/awaitable.js';
+import { type Awaitable, isThenable } from '../internal/awaitable.js';
 import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
@@ -15,13 +15,16 @@ export class Ends {
   #timer: Timer | undefined;
   #isClosed = false;
 
+  readonly #tell: (request: EndRequest) => Awaitable<void>;
+
   constructor(runtime: Runtime, operations: Operations) {
     this.#runtime = runtime;
     this.#operations = operations;
+    this.#tell = (request) => operations.backend.end(request);
   }
 
   send(request: EndRequest): void {
-    this.#end(request, this.#runtime.onError);
+    this.#end(request, true);
   }
 
   /** Whether this run has an end that the backend has not taken yet; it is sent at once if it was to be sent later. */
@@ -44,7 +47,7 @@ export class Ends {
     this.#timer = undefined;
     const owed = [...this.#owed];
     this.#owed.clear();
-    for (const again of owed) this.#end(again, () => {});
+    for (const again of owed) this.#end(again, false);
   }
 
   /** The backend takes nothing any more. */
@@ -54,23 +57,28 @@ export class Ends {
     this.#runtime.timers.cancel(this.#timer);
   }
 
-  #end(request: EndRequest, failed: (error: unknown) => void): void {
-    const isRefused = (error: unknown): void => {
-      this.#sending.delete(request);
-      failed(error);
-      this.#owe(request);
-    };
+  /** @param isFirst - a failure is reported once, however often the end is sent */
+  #end(request: EndRequest, isFirst: boolean): void {
+    let ended: Awaitable<void>;
     try {
-      const ended = this.#operations.send(request.sessionKey, () => this.#operations.backend.end(request));
-      if (!isThenable(ended)) return;
-      this.#sending.add(request);
-      ended.then(() => this.#sending.delete(request), isRefused);
+      ended = this.#operations.sendRequest(request, this.#tell);
     } catch (error) {
-      isRefused(error);
+      this.#owe(request, isFirst, error);
+      return;
     }
+    if (!isThenable(ended)) return;
+    this.#sending.add(request);
+    ended.then(
+      () => this.#sending.delete(request),
+      (error) => {
+        this.#sending.delete(request);
+        this.#owe(request, isFirst, error);
+      },
+    );
   }
 
-  #owe(request: EndRequest): void {
+  #owe(request: EndRequest, isFirst: boolean, error: unknown): void {
+    if (isFirst) this.#runtime.onError(error);
     if (this.#isClosed) return;
     this.#owed.add(request);
     this.#timer ??= this.#runtime.timers.after(RETRY_MS, () => this.hurry());

@@ -1,6 +1,7 @@
-import type { StopItem } from '../backend/port.js';
+import type { ClaimRequest, StopItem } from '../backend/port.js';
 import type { Timer } from '../internal/timers.js';
 import type { ManagedRun } from './managed-run.js';
+import type { PreparedStop } from './recording.js';
 import type { QueueResult } from './results.js';
 
 const NONE: readonly never[] = Object.freeze([]);
@@ -19,6 +20,9 @@ export class Candidate {
   beside: readonly string[] = NONE;
   /** Runs that the backend had wrongly as live under this node's name, dealt with once. */
   strays: readonly string[] = NONE;
+  /** What its next question to the backend is, and which cut runs are marked with it. */
+  mode: ClaimRequest['mode'] = 'exclusive';
+  replaced: readonly PreparedStop[] = NONE;
   /** Asked, and not answered yet. */
   isAsking = false;
   /** It was to ask while it was asking. */
@@ -34,6 +38,10 @@ export class Candidate {
   constructor(run: ManagedRun, order: number) {
     this.run = run;
     this.order = order;
+  }
+
+  get sessionKey(): string {
+    return this.run.sessionKey;
   }
 
   /** The first result stays. */

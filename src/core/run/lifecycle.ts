@@ -83,6 +83,8 @@ export class Lifecycle implements RunHost {
   }
 
   settled(run: ManagedRun): void {
+    const isKept = this.#keeps(run);
+    if (isKept || run.stop !== undefined) run.settledAt = this.runtime.clock.monotonic();
     this.abandoned.delete(run);
     this.#aborts.entries.leaveSession(run);
     run.parent?.resources?.children.delete(run);
@@ -91,7 +93,7 @@ export class Lifecycle implements RunHost {
       if (run.isAnnounced) this.#announceQuiet(run);
     }
     run.forget();
-    if (this.#keeps(run)) this.#retention.add(run);
+    if (isKept) this.#retention.add(run);
     else this.#aborts.entries.remove(run);
     this.queue.pump(run.sessionKey);
   }

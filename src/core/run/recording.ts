@@ -169,6 +169,7 @@ export class Recording implements StopRecorder {
 
   /** The operation took effect: grants are revoked, and epilogues have their tokens, or come too late. */
   applied(prepared: readonly PreparedStop[], epilogues: readonly ReservedEpilogue[]): void {
+    if (prepared.length === 0) return;
     for (const { run, grant } of prepared) {
       run.isStopRecorded = true;
       grant?.stopAnswered(true);

@@ -15,7 +15,7 @@ import { WatchedEntry } from './watched-entry.js';
 /** What a run has to do with being over: what is left of it, when it is quiet, and what is reported then. */
 export abstract class UnwindingRun extends WatchedEntry {
   isQuiet = false;
-  /** By the monotonic clock. */
+  /** By the monotonic clock; of a run that nobody asks about any more it is not read. */
   settledAt = 0;
   /** The work has not unwound, or the holder of the handle has not finished. */
   isWorking = false;
@@ -62,7 +62,6 @@ export abstract class UnwindingRun extends WatchedEntry {
   trySettle(): void {
     if (!this.#isTold || this.isQuiet || this.#isUnwinding()) return;
     this.isQuiet = true;
-    this.settledAt = this.host.runtime.clock.monotonic();
     if (this.status === 'stopping') this.status = 'aborted';
     this.host.runtime.timers.cancel(this.#aftermath?.overdue);
     this.host.settled(this.self);
