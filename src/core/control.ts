@@ -172,10 +172,7 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
     aborts,
     locks: runs.locks,
     // Synchronous up to the backend's answer: the run is registered when the call returns.
-    run: async (runOptions, work) => {
-      checkFunction('work', work);
-      return runToOutcome(runtime, runs.admit(runOptions), work);
-    },
+    run: (runOptions, work) => runToOutcome(runtime, () => runs.admit(runOptions), work),
     start: async (runOptions, work) => {
       checkFunction('work', work);
       return chain(runs.admit(runOptions), (begun) => startToAnswer(begun, work));

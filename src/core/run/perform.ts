@@ -1,5 +1,6 @@
 import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
 import type { Runtime } from '../internal/runtime.js';
+import { checkFunction } from '../internal/validate.js';
 import { abortedBeforeStart } from './admission.js';
 import type { ManagedRun } from './managed-run.js';
 import { neverStarted, type Outcome } from './outcome.js';
@@ -19,13 +20,19 @@ export function perform(run: ManagedRun, work: (run: Run) => unknown): void {
   );
 }
 
-/** `control.run`: settles at the cut, and rejects with the work's own error. */
+/**
+ * `control.run`: settles at the cut, and rejects with the work's own error.
+ *
+ * @param admit - called in the tick of the call; what it throws rejects
+ */
 export function runToOutcome<T>(
   runtime: Runtime,
-  begun: Awaitable<BeginResult>,
+  admit: () => Awaitable<BeginResult>,
   work: (run: Run) => unknown,
 ): Promise<RunResult<T>> {
   return new Promise((resolve, reject) => {
+    checkFunction('work', work);
+    const begun = admit();
     const end = (outcome: Outcome): void => {
       if (outcome.status === 'failed') reject(outcome.error);
       else resolve(outcome as RunResult<T>);

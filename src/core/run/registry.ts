@@ -354,6 +354,6 @@ export class RunRegistry {
     const { spec, isDetached } = checkChildOptions(options, parent.spec, this.#defaults);
     if (parent.status === 'queued') throw parent.closedError();
     if (!parent.isLive) return neverStarted(this.#runtime, 'parent') as RunResult<T>;
-    return runToOutcome(this.#runtime, this.#admit(spec, parent, isDetached), work);
+    return runToOutcome(this.#runtime, () => this.#admit(spec, parent, isDetached), work);
   }
 }
