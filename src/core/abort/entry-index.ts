@@ -34,15 +34,18 @@ export class EntryIndex {
     const { sessionKey, previousInSession: previous, nextInSession: next } = entry;
     // An entry that has left already has no link before it.
     if (sessionKey === undefined || previous === undefined) return;
-    const first = this.#sessions.get(sessionKey) as Entry;
-    if (first !== entry) previous.nextInSession = next;
-    else if (next === undefined) this.#sessions.delete(sessionKey);
-    else this.#sessions.set(sessionKey, next);
-    // Without a next one it was the last: the first leads to its predecessor now.
-    if (next !== undefined) next.previousInSession = previous;
-    else if (first !== entry) first.previousInSession = previous;
+    if (previous === entry) this.#sessions.delete(sessionKey);
+    else this.#unlink(entry, sessionKey, previous, next);
     entry.previousInSession = undefined;
     entry.nextInSession = undefined;
+  }
+
+  #unlink(entry: Entry, sessionKey: string, previous: Entry, next: Entry | undefined): void {
+    const first = this.#sessions.get(sessionKey) as Entry;
+    if (first !== entry) previous.nextInSession = next;
+    else if (next !== undefined) this.#sessions.set(sessionKey, next);
+    // Without a next one it was the last: the first leads to its predecessor now.
+    (next ?? first).previousInSession = previous;
   }
 
   /** Forgets an entry, by identity: a later one of the same id stays. */

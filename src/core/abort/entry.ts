@@ -56,6 +56,11 @@ export abstract class Entry {
     return this.spec.tags;
   }
 
+  /** The link before the first leads to the last, which has no next one. */
+  get isFirstInSession(): boolean {
+    return this.previousInSession !== undefined && this.previousInSession.nextInSession === undefined;
+  }
+
   /** As questions to the authority name it: an entry is their target. */
   get runId(): string {
     return this.id;

@@ -37,7 +37,7 @@ export class Operations {
     call: (request: Q) => Awaitable<T>,
   ): Awaitable<T> {
     const { sessionKey } = request;
-    if (this.#lines.has(sessionKey)) return this.send(sessionKey, () => call(request));
+    if (this.#lines.size > 0 && this.#lines.has(sessionKey)) return this.send(sessionKey, () => call(request));
     let answer: Awaitable<T>;
     try {
       answer = call(request);

@@ -31,7 +31,7 @@ export class Queue {
 
   /** Those of them that began before it: what a takeover cuts. A newer one stays, however late the answer. */
   predecessors(run: ManagedRun): readonly ManagedRun[] {
-    return this.#others(run, isLive, run);
+    return run.isFirstInSession ? NOBODY : this.#others(run, isLive, run);
   }
 
   /** Whether it has to wait before it may even ask the backend. */
@@ -92,6 +92,7 @@ export class Queue {
 
   /** Lets everybody in the session try whose turn it is. */
   pump(sessionKey: string): void {
+    if (this.#lanes.size === 0) return;
     const lane = this.#lanes.get(sessionKey);
     if (lane === undefined) return;
     for (const candidate of [...lane.waiting]) {
