@@ -48,6 +48,7 @@ export type {
   Notices,
   RecordedStop,
   ReservedEpilogue,
+  RetainedRuns,
   RunRef,
   StopAnswer,
   StopItem,

@@ -79,7 +79,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/core/run/queue.ts',
     edits: [
       [
-        'return this.#others(run, isLive, run);',
+        'return run.isFirstInSession ? NOBODY : this.#others(run, isLive, run);',
         "return this.#others(run, (other) => other.status === 'running', run);",
       ],
     ],
@@ -92,7 +92,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a retry runs again on another node',
     file: 'src/core/backend/memory.ts',
-    edits: [["if (known !== undefined) return { kind: 'duplicate', run: known.stored() };", 'void known;']],
+    edits: [["if (known !== undefined) return { kind: 'duplicate', run: known };", 'void known;']],
   },
   {
     name: 'the fingerprint of a retry is not compared',
@@ -139,6 +139,11 @@ export const mutants: readonly Mutant[] = [
     edits: [
       ['if (entry.generation === generation) hit.push(entry);', "if (entry.status !== 'queued') hit.push(entry);"],
     ],
+  },
+  {
+    name: 'a node that leaves takes what it retained with it',
+    file: 'src/core/backend/memory.ts',
+    edits: [['else for (const run of retainedBy(node)) this.#runs.set(run.runId, run);', '']],
   },
   {
     name: 'a stop raises the floor over an older run beside it',
