@@ -172,7 +172,7 @@ export class Recording implements StopRecorder {
     for (const { run, grant } of prepared) {
       run.isStopRecorded = true;
       grant?.stopAnswered(true);
-      this.#tokenKnown(run, tokenOf(epilogues, run.id));
+      if (run.aftermathIfAny?.due !== undefined) this.#tokenKnown(run, tokenOf(epilogues, run.id));
     }
   }
 
