@@ -113,9 +113,10 @@ class MemoryBackend implements Memory {
       if (session !== undefined) this.#tidy(sessionKey, session);
       return { epilogues, number: undefined };
     }
-    const stop: RecordedStop = { number: this.#next(), nodeId, reason, ...request.record };
+    const { selector, requester, intent } = request.record;
+    const stop: RecordedStop = { number: this.#next(), nodeId, reason, selector, requester, intent };
     (session ?? this.#newSession(sessionKey)).record(stop);
-    if (!stop.intent) {
+    if (!intent && this.#nodes.size > 1) {
       this.#untold.push(() => this.#tell(nodeId, (notices) => notices.recorded({ sessionKey, stop })));
     }
     return { epilogues, number: stop.number };
