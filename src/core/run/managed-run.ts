@@ -1,4 +1,4 @@
-import { type AbortReason, abortError, type RunAbortedError } from '../abort/reason.js';
+import type { AbortReason, RunAbortedError } from '../abort/reason.js';
 import type { Stop } from '../abort/stop.js';
 import type { Backend } from '../backend/port.js';
 import { commit } from '../fence/commit.js';
@@ -321,7 +321,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   closedError(): RunfenceError {
     if (this.stop === undefined) return this.status === 'queued' ? runQueued() : runEnded();
-    this.#error ??= abortError(this.stop.reason);
+    this.#error ??= this.stop.errorFor(this.sessionKey);
     return this.#error;
   }
 
