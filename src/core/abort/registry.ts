@@ -1,5 +1,5 @@
 import type { Authorize, Ownerless } from '../authority.js';
-import type { Awaitable } from '../internal/awaitable.js';
+import { type Awaitable, chain } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { type OnError, Runtime } from '../internal/runtime.js';
 import { checkKey, checkLimit, checkObject, checkOptionalKey, checkTag, copyTags } from '../internal/validate.js';
@@ -184,7 +184,9 @@ export class AbortRegistry {
     const recorded = this.recorder?.record(cut, request, found.stopping) ?? 'local';
     cut.finish();
     const elsewhere = this.recorder?.stopElsewhere(request, seen) ?? NOWHERE;
-    return new AbortReceipt(this.runtime, request, found, cut, await elsewhere, await recorded);
+    return chain(elsewhere, (there) =>
+      chain(recorded, (how) => new AbortReceipt(this.runtime, request, found, cut, there, how)),
+    );
   }
 
   /** Steps 2 to 7 for entries that are known; whoever calls has authorised it. @internal */

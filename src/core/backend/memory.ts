@@ -109,14 +109,16 @@ class MemoryBackend implements Memory {
     const { sessionKey, nodeId, reason } = request;
     const session = this.#sessions.get(sessionKey);
     const epilogues = this.#stopRuns(request, session, request.runs, reason, undefined);
-    if (request.record === undefined) {
+    const { record } = request;
+    // A session's stop concerns the claims of other nodes that were queued before it.
+    if (record === undefined || (!record.intent && this.#isAlone(nodeId))) {
       if (session !== undefined) this.#tidy(sessionKey, session);
       return { epilogues, number: undefined };
     }
-    const { selector, requester, intent } = request.record;
+    const { selector, requester, intent } = record;
     const stop: RecordedStop = { number: this.#next(), nodeId, reason, selector, requester, intent };
     (session ?? this.#newSession(sessionKey)).record(stop);
-    if (!intent && this.#nodes.size > 1) {
+    if (!intent) {
       this.#untold.push(() => this.#tell(nodeId, (notices) => notices.recorded({ sessionKey, stop })));
     }
     return { epilogues, number: stop.number };
@@ -201,6 +203,10 @@ class MemoryBackend implements Memory {
   /** What a drained node retained is there for retries on the others, and goes with the last of them. */
   #dropRetained(): void {
     for (const [runId, run] of this.#runs) if (!run.isLive) this.#runs.delete(runId);
+  }
+
+  #isAlone(nodeId: string): boolean {
+    return this.#nodes.size === 1 && this.#nodes.has(nodeId);
   }
 
   #next(): number {
