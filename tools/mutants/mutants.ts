@@ -196,10 +196,15 @@ export const mutants: readonly Mutant[] = [
     file: 'src/core/run/managed-run.ts',
     edits: [
       [
-        'this.#error ??= abortError(this.stop.reason);',
-        'this.#error ??= Object.assign(abortError(this.stop.reason), { runId: this.id });',
+        'this.#error ??= this.stop.errorFor(this.sessionKey);',
+        'this.#error ??= Object.assign(this.stop.errorFor(this.sessionKey), { runId: this.id });',
       ],
     ],
+  },
+  {
+    name: 'the reason of the signal is shared with other sessions',
+    file: 'src/core/abort/stop.ts',
+    edits: [['this.#error === undefined || this.#sessionKey !== sessionKey', 'this.#error === undefined']],
   },
   {
     name: 'a child does not inherit its owner',

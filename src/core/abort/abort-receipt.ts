@@ -15,11 +15,12 @@ import type { AbortRequest } from './request.js';
 
 /** What an abort found on this node. */
 export interface Found {
-  readonly live: Entry[];
-  readonly stopping: Entry[];
-  readonly ended: Entry[];
-  forbidden: boolean;
-  stale: boolean;
+  /** Queued ones first. */
+  readonly live: readonly Entry[];
+  readonly stopping: readonly Entry[];
+  readonly ended: readonly Entry[];
+  readonly forbidden: boolean;
+  readonly stale: boolean;
 }
 
 /** What an abort reports. */
@@ -44,14 +45,13 @@ export class AbortReceipt implements Receipt {
     recorded: Recorded,
   ) {
     const named = request.selector.runId !== undefined;
-    const matched = [...found.live, ...found.stopping, ...(named ? found.ended : [])];
     this.#runtime = runtime;
-    this.#entries = withDependants([...cut.entries, ...found.stopping]);
+    this.#entries = withDependants(found.stopping.length === 0 ? cut.entries : [...cut.entries, ...found.stopping]);
     this.#remote = elsewhere.stopped;
     this.#since = cut.stop.at;
     this.result = resultOf(found, elsewhere, named);
-    this.runIds = [...matched.map((entry) => entry.id), ...elsewhere.stopped.map((run) => run.runId)];
-    this.queuedRunIds = found.live.filter((entry) => cut.wasQueued(entry)).map((entry) => entry.id);
+    this.runIds = runIdsOf(found, elsewhere, named);
+    this.queuedRunIds = cut.queuedIdsOf(found.live);
     this.recorded = elsewhere.isUnreachable ? 'unreachable' : recorded;
     this.reason = request.reason;
     this.requester = request.requester;
@@ -60,6 +60,14 @@ export class AbortReceipt implements Receipt {
   whenQuiet(options?: WhenQuietOptions): Promise<QuietReport> {
     return whenQuiet(this.#runtime, this.#entries, this.#remote, this.#since, options);
   }
+}
+
+function runIdsOf({ live, stopping, ended }: Found, elsewhere: Elsewhere, named: boolean): readonly string[] {
+  const runIds = live.map(({ id }) => id);
+  for (const { id } of stopping) runIds.push(id);
+  if (named) for (const { id } of ended) runIds.push(id);
+  for (const { runId } of elsewhere.stopped) runIds.push(runId);
+  return runIds;
 }
 
 function resultOf(found: Found, elsewhere: Elsewhere, named: boolean): AbortResult {

@@ -1,4 +1,5 @@
-import type { Entry, Stop } from './entry.js';
+import type { Entry } from './entry.js';
+import { Stop } from './stop.js';
 
 /**
  * One cut: a set of entries and all that depends on them, marked before anybody is told. A set
@@ -7,7 +8,6 @@ import type { Entry, Stop } from './entry.js';
 export class Cut {
   readonly entries: Entry[] = [];
   readonly stop: Stop;
-  /** Those that were still queued when they were cut. */
   #queued: Set<Entry> | undefined = undefined;
 
   constructor(entries: Iterable<Entry>, stop: Stop) {
@@ -16,7 +16,7 @@ export class Cut {
     let cascade: Stop | undefined;
     for (let i = 0; i < this.entries.length; i++) {
       for (const dependant of (this.entries[i] as Entry).dependants()) {
-        cascade ??= { ...stop, reason: 'parent', supersededBy: undefined };
+        cascade ??= new Stop('parent', stop.at, stop.requester);
         this.#add(dependant, cascade);
       }
     }
@@ -32,8 +32,10 @@ export class Cut {
     this.entries.push(entry);
   }
 
-  wasQueued(entry: Entry): boolean {
-    return this.#queued?.has(entry) === true;
+  /** The ids of those of these entries that were still queued when they were cut. */
+  queuedIdsOf(entries: readonly Entry[]): readonly string[] {
+    const queued = this.#queued;
+    return queued === undefined ? [] : entries.filter((entry) => queued.has(entry)).map(({ id }) => id);
   }
 
   /** Signals, then events, then locks, then what is attached: each for all, so that no callback sees a half-cut set. */
@@ -46,7 +48,8 @@ export class Cut {
 }
 
 /** A run that is already stopping may have descendants that are not quiet. */
-export function withDependants(entries: readonly Entry[]): Entry[] {
+export function withDependants(entries: readonly Entry[]): readonly Entry[] {
+  if (entries.every((entry) => entry.dependants().length === 0)) return entries;
   const all = new Set(entries);
   for (const entry of all) {
     for (const dependant of entry.dependants()) all.add(dependant);

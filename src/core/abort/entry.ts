@@ -1,18 +1,9 @@
-import type { Principal, Requester } from '../principal.js';
-import type { AbortReason } from './reason.js';
+import type { Principal } from '../principal.js';
 import type { RunReport } from './receipt.js';
+import type { Stop } from './stop.js';
 
 /** Where a run is in its life. `stopping` is cut and not yet quiet. */
 export type RunStatus = 'queued' | 'running' | 'stopping' | 'completed' | 'failed' | 'aborted';
-
-/** What cut a set of runs; they share it. */
-export interface Stop {
-  readonly reason: AbortReason;
-  readonly requester: Requester | undefined;
-  readonly supersededBy: string | undefined;
-  /** By the monotonic clock. */
-  readonly at: number;
-}
 
 /** What an entry is, as it was asked for. */
 export interface EntrySpec {

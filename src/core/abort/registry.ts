@@ -1,18 +1,20 @@
 import type { Authorize, Ownerless } from '../authority.js';
-import type { Awaitable } from '../internal/awaitable.js';
+import { type Awaitable, chain } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { type OnError, Runtime } from '../internal/runtime.js';
 import { checkKey, checkLimit, checkObject, checkOptionalKey, checkTag, copyTags } from '../internal/validate.js';
 import { ownerOf, type Principal } from '../principal.js';
 import { AbortReceipt, type Found } from './abort-receipt.js';
 import { Cut } from './cut.js';
-import type { Entry, RunStatus, Stop } from './entry.js';
+import type { Entry, RunStatus } from './entry.js';
 import { EntryIndex } from './entry-index.js';
+import type { AbortReason } from './reason.js';
 import type { Receipt, Recorded } from './receipt.js';
 import type { Elsewhere, StopRecorder } from './recorder.js';
 import { type AbortOptions, type AbortRequest, checkAbort } from './request.js';
 import { matches, type Selector } from './selector.js';
 import { SignalEntry } from './signal-entry.js';
+import { Stop } from './stop.js';
 
 /** How an `AbortRegistry` is made. */
 export interface AbortRegistryOptions {
@@ -176,14 +178,15 @@ export class AbortRegistry {
     const request = checkAbort(selector, options);
     const at = this.runtime.clock.monotonic();
     const found = this.#find(request);
-    const { reason, requester } = request;
-    const cut = new Cut(found.live, { reason, requester, supersededBy: undefined, at });
+    const cut = new Cut(found.live, new Stop(request.reason, at, request.requester));
     // Looked for first: a run that waited elsewhere, and starts because of this stop, is not stopped by it.
     const seen = this.recorder?.lookElsewhere(request);
     const recorded = this.recorder?.record(cut, request, found.stopping) ?? 'local';
     cut.finish();
     const elsewhere = this.recorder?.stopElsewhere(request, seen) ?? NOWHERE;
-    return new AbortReceipt(this.runtime, request, found, cut, await elsewhere, await recorded);
+    return chain(elsewhere, (there) =>
+      chain(recorded, (how) => new AbortReceipt(this.runtime, request, found, cut, there, how)),
+    );
   }
 
   /** Steps 2 to 7 for entries that are known; whoever calls has authorised it. @internal */
@@ -196,31 +199,36 @@ export class AbortRegistry {
   }
 
   /** @internal */
-  newStop(reason: Stop['reason'], supersededBy?: string): Stop {
-    return { reason, requester: undefined, supersededBy, at: this.runtime.clock.monotonic() };
+  newStop(reason: AbortReason, supersededBy?: string): Stop {
+    return new Stop(reason, this.runtime.clock.monotonic(), undefined, supersededBy);
   }
 
   #find(request: AbortRequest): Found {
     const { selector, requester } = request;
-    const found: Found = { live: [], stopping: [], ended: [], forbidden: false, stale: false };
+    const isNamed = selector.runId !== undefined;
+    const queued: Entry[] = [];
+    const running: Entry[] = [];
+    const stopping: Entry[] = [];
+    const ended: Entry[] = [];
+    let forbidden = false;
+    let stale = false;
     for (const entry of this.#candidates(selector)) {
       if (!matches(selector, entry)) continue;
       if (request.keepQueued && entry.status === 'queued') continue;
-      const isNamed = selector.runId !== undefined;
       const hasEnded = !entry.isLive && entry.status !== 'stopping';
       if (hasEnded && !isNamed) continue;
       if (!this.runtime.authority.may('abort', requester, entry)) {
-        found.forbidden = true;
+        forbidden = true;
       } else if (selector.generation !== undefined && selector.generation !== entry.generation) {
-        found.stale = true;
+        stale = true;
       } else if (entry.isLive) {
-        found.live.push(entry);
+        (entry.status === 'queued' ? queued : running).push(entry);
       } else {
-        (hasEnded ? found.ended : found.stopping).push(entry);
+        (hasEnded ? ended : stopping).push(entry);
       }
     }
-    found.live.sort((a, b) => Number(b.status === 'queued') - Number(a.status === 'queued'));
-    return found;
+    const live = queued.length === 0 ? running : [...queued, ...running];
+    return { live, stopping, ended, forbidden, stale };
   }
 
   #candidates(selector: Selector): readonly Entry[] {

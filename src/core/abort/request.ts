@@ -39,8 +39,7 @@ export function checkAbort(selector: unknown, options: unknown = {}): AbortReque
     throw invalid('intent must be a boolean.');
   }
   const copy = copySelector(selector);
-  const isForOneRun = copy.runId !== undefined && copy.sessionKey !== undefined && Object.keys(copy).length === 2;
-  if (intent === true && !isForOneRun) {
+  if (intent === true && !isForOneRun(copy)) {
     throw invalid('An intent is for one run of one session: give sessionKey and runId, and nothing else.');
   }
   return {
@@ -50,6 +49,10 @@ export function checkAbort(selector: unknown, options: unknown = {}): AbortReque
     keepQueued: queued === 'keep',
     intent: intent === true,
   };
+}
+
+function isForOneRun(selector: Selector): boolean {
+  return selector.runId !== undefined && selector.sessionKey !== undefined && Object.keys(selector).length === 2;
 }
 
 /** Whether it stops a session as a whole, runs included that are still queued elsewhere. */

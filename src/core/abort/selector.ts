@@ -34,10 +34,11 @@ export function copySelector(value: unknown): Selector {
     throw invalid('A selector must be an object with at least one key, or "all".');
   }
   const copy: { -readonly [K in keyof Selector]: Selector[K] } = {};
-  for (const [name, wanted] of Object.entries(value)) {
+  for (const name of Object.keys(value)) {
     if (!isSelectorKey(name)) {
       throw invalid(`A selector has no key "${name.slice(0, 64)}": use ${Object.keys(COPY).join(', ')}.`);
     }
+    const wanted = (value as Selector)[name];
     if (wanted !== undefined) COPY[name](copy, wanted);
   }
   if (Object.keys(copy).length === 0) {

@@ -1,8 +1,9 @@
 import type { Runtime } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
-import { Entry, type EntrySpec, type Stop } from './entry.js';
+import { Entry, type EntrySpec } from './entry.js';
 import { abortError } from './reason.js';
 import type { RunReport } from './receipt.js';
+import type { Stop } from './stop.js';
 
 /**
  * What a host registered by itself: a signal with an owner and a kind. It is quiet when the host

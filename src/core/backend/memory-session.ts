@@ -102,7 +102,8 @@ export class MemorySession {
   }
 
   forgetStop(number: number): void {
-    this.#stops = this.#stops?.filter((stop) => stop.number !== number);
+    const at = this.#stops?.findIndex((stop) => stop.number === number) ?? -1;
+    if (at >= 0) this.#stops?.splice(at, 1);
   }
 
   /** All live runs, as copies. */

@@ -110,13 +110,16 @@ class MemoryBackend implements Memory {
     const { sessionKey, nodeId, reason } = request;
     const session = this.#sessions.get(sessionKey);
     const epilogues = this.#stopRuns(request, session, request.runs, reason, undefined);
-    if (request.record === undefined) {
+    const { record } = request;
+    // A session's stop concerns the claims of other nodes that were queued before it.
+    if (record === undefined || (!record.intent && this.#isAlone(nodeId))) {
       if (session !== undefined) this.#tidy(sessionKey, session);
       return { epilogues, number: undefined };
     }
-    const stop: RecordedStop = { number: this.#next(), nodeId, reason, ...request.record };
+    const { selector, requester, intent } = record;
+    const stop: RecordedStop = { number: this.#next(), nodeId, reason, selector, requester, intent };
     (session ?? this.#newSession(sessionKey)).record(stop);
-    if (!stop.intent) {
+    if (!intent) {
       this.#untold.push(() => this.#tell(nodeId, (notices) => notices.recorded({ sessionKey, stop })));
     }
     return { epilogues, number: stop.number };
@@ -212,12 +215,16 @@ class MemoryBackend implements Memory {
   #find(runId: string, asking: string | undefined): StoredRun | undefined {
     const own = this.#runs.get(runId);
     if (own !== undefined) return own.stored();
-    if (asking !== undefined && this.#nodes.size === 1) return undefined;
+    if (asking !== undefined && this.#isAlone(asking)) return undefined;
     for (const [nodeId, { retained }] of this.#nodes) {
       const run = nodeId === asking ? undefined : retained?.get(runId);
       if (run !== undefined) return run;
     }
     return undefined;
+  }
+
+  #isAlone(nodeId: string): boolean {
+    return this.#nodes.size === 1 && this.#nodes.has(nodeId);
   }
 
   #next(): number {

@@ -204,7 +204,7 @@ export interface StopRequest {
 export interface StopAnswer {
   /** For those runs that have one. */
   readonly epilogues: readonly ReservedEpilogue[];
-  /** The number of the recorded stop. */
+  /** The number of the recorded stop; `undefined` if none was to be kept. */
   readonly number: number | undefined;
 }
 

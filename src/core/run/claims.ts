@@ -1,5 +1,6 @@
 import type { AbortRegistry } from '../abort/registry.js';
 import { matches } from '../abort/selector.js';
+import { Stop } from '../abort/stop.js';
 import type { ClaimAnswer, ClaimRequest, RecordedStop, StopItem, StoredRun } from '../backend/port.js';
 import { type Awaitable, chain, isThenable } from '../internal/awaitable.js';
 import { unavailable } from '../internal/errors.js';
@@ -242,7 +243,7 @@ export class Claims {
     candidate.stopsJudged = stopsSeen;
     if (hit === undefined) return undefined;
     const { reason, requester } = hit;
-    this.#aborts.stop([run], { reason, requester, supersededBy: undefined, at: clock.monotonic() });
+    this.#aborts.stop([run], new Stop(reason, clock.monotonic(), requester));
     return over(run);
   }
 

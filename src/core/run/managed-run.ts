@@ -1,5 +1,5 @@
-import type { Stop } from '../abort/entry.js';
-import { type AbortReason, abortError, type RunAbortedError } from '../abort/reason.js';
+import type { AbortReason, RunAbortedError } from '../abort/reason.js';
+import type { Stop } from '../abort/stop.js';
 import type { Backend } from '../backend/port.js';
 import { commit } from '../fence/commit.js';
 import { type FenceOptions, fence } from '../fence/fence.js';
@@ -247,9 +247,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   override fire(): void {
     this.closeWatchers();
-    if (this.#controller !== undefined && !this.#controller.signal.aborted) {
-      this.#controller.abort(this.closedError());
-    }
+    this.#controller?.abort(this.closedError());
   }
 
   /** Has its generation: from here on it is current. */
@@ -323,7 +321,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   closedError(): RunfenceError {
     if (this.stop === undefined) return this.status === 'queued' ? runQueued() : runEnded();
-    this.#error ??= abortError(this.stop.reason);
+    this.#error ??= this.stop.errorFor(this.sessionKey);
     return this.#error;
   }
 

@@ -1,6 +1,6 @@
-import type { Stop } from '../abort/entry.js';
 import type { AbortRegistry } from '../abort/registry.js';
 import { matches } from '../abort/selector.js';
+import { Stop } from '../abort/stop.js';
 import type { Backend, Notices, RunRef } from '../backend/port.js';
 import { settle } from '../internal/awaitable.js';
 import type { SessionLock } from '../lock/session-lock.js';
@@ -59,8 +59,7 @@ export function subscribe({
           (entry) =>
             entry.status === 'queued' && matches(selector, entry) && runtime.authority.may('abort', requester, entry),
         );
-      const at = runtime.clock.monotonic();
-      aborts.stop(hit, { reason, requester, supersededBy: undefined, at });
+      aborts.stop(hit, new Stop(reason, runtime.clock.monotonic(), requester));
     },
     changed: ({ sessionKey, ended }) => {
       if (ended !== undefined) duplicates.ended(ended);

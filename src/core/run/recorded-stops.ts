@@ -33,20 +33,30 @@ export class RecordedStops {
   }
 }
 
+/** A stored stop, in the line of its pool. */
 interface Kept {
   readonly sessionKey: string;
   readonly number: number;
   readonly by: string | undefined;
-  readonly timer: Timer;
+  /** By the monotonic clock. */
+  readonly until: number;
+  previous: Kept | undefined;
+  next: Kept | undefined;
 }
 
-/** Bounded in time, in number, and for each principal, since strangers may store them. The oldest gives way. */
+/**
+ * Bounded in time, in number, and for each principal, since strangers may store them. The oldest gives way:
+ * all are kept for as long, so that the oldest is the first to expire.
+ */
 class Pool {
-  readonly #kept = new Set<Kept>();
   readonly #byPrincipal = new Map<string, Set<Kept>>();
   readonly #runtime: Runtime;
   readonly #ttlMs: number;
   readonly #forget: (sessionKey: string, number: number) => void;
+  #first: Kept | undefined = undefined;
+  #last: Kept | undefined = undefined;
+  #timer: Timer | undefined = undefined;
+  size = 0;
 
   constructor(runtime: Runtime, ttlMs: number, forget: (sessionKey: string, number: number) => void) {
     this.#runtime = runtime;
@@ -54,41 +64,57 @@ class Pool {
     this.#forget = forget;
   }
 
-  get size(): number {
-    return this.#kept.size;
-  }
-
   keep(sessionKey: string, number: number, by: string | undefined): void {
     const others = by === undefined ? undefined : this.#byPrincipal.get(by);
-    if (others !== undefined && others.size >= MOST_A_PRINCIPAL) this.#dropOldest(others);
-    if (this.#kept.size >= MOST) this.#dropOldest(this.#kept);
-    const timer = this.#runtime.timers.after(this.#ttlMs, () => this.#drop(kept));
-    const kept: Kept = { sessionKey, number, by, timer };
-    this.#kept.add(kept);
-    if (by === undefined) return;
-    const own = this.#byPrincipal.get(by) ?? new Set();
-    this.#byPrincipal.set(by, own.add(kept));
+    if (others !== undefined && others.size >= MOST_A_PRINCIPAL) this.#dropFirstOf(others);
+    if (this.#first !== undefined && this.size >= MOST) this.#drop(this.#first);
+    const until = this.#runtime.clock.monotonic() + this.#ttlMs;
+    const kept: Kept = { sessionKey, number, by, until, previous: this.#last, next: undefined };
+    this.#add(kept);
+    this.#timer ??= this.#runtime.timers.after(this.#ttlMs, () => this.#dropExpired());
   }
 
   clear(): void {
-    for (const kept of [...this.#kept]) this.#drop(kept);
+    this.#runtime.timers.cancel(this.#timer);
+    this.#timer = undefined;
+    while (this.#first !== undefined) this.#drop(this.#first);
   }
 
-  #dropOldest(kept: ReadonlySet<Kept>): void {
-    for (const oldest of kept) {
-      this.#drop(oldest);
-      return;
-    }
+  #dropExpired(): void {
+    const { clock, timers } = this.#runtime;
+    const now = clock.monotonic();
+    while (this.#first !== undefined && this.#first.until <= now) this.#drop(this.#first);
+    const first = this.#first;
+    this.#timer = first === undefined ? undefined : timers.after(first.until - now, () => this.#dropExpired());
+  }
+
+  #add(kept: Kept): void {
+    if (this.#last === undefined) this.#first = kept;
+    else this.#last.next = kept;
+    this.#last = kept;
+    this.size += 1;
+    if (kept.by === undefined) return;
+    const own = this.#byPrincipal.get(kept.by) ?? new Set();
+    this.#byPrincipal.set(kept.by, own.add(kept));
+  }
+
+  #dropFirstOf(others: ReadonlySet<Kept>): void {
+    const [first] = others;
+    if (first !== undefined) this.#drop(first);
   }
 
   #drop(kept: Kept): void {
-    this.#kept.delete(kept);
-    if (kept.by !== undefined) {
-      const own = this.#byPrincipal.get(kept.by);
+    const { previous, next, by } = kept;
+    if (previous === undefined) this.#first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    this.size -= 1;
+    if (by !== undefined) {
+      const own = this.#byPrincipal.get(by);
       own?.delete(kept);
-      if (own?.size === 0) this.#byPrincipal.delete(kept.by);
+      if (own?.size === 0) this.#byPrincipal.delete(by);
     }
-    this.#runtime.timers.cancel(kept.timer);
     this.#forget(kept.sessionKey, kept.number);
   }
 }

@@ -24,16 +24,8 @@ export interface PreparedStop {
   readonly grant: HeldGrant | undefined;
 }
 
-const NOWHERE: Elsewhere = {
-  stopped: [],
-  ended: false,
-  forbidden: false,
-  stale: false,
-  isUnreachable: false,
-};
-
 const NOBODY: readonly StoredRun[] = Object.freeze([]);
-const UNREACHABLE: Elsewhere = { ...NOWHERE, isUnreachable: true };
+const UNREACHABLE: Elsewhere = { stopped: [], ended: false, forbidden: false, stale: false, isUnreachable: true };
 
 /** Tells the backend of stops: marks, grants and epilogues of a session in one operation. */
 export class Recording implements StopRecorder {
@@ -173,7 +165,7 @@ export class Recording implements StopRecorder {
     for (const { run, grant } of prepared) {
       run.isStopRecorded = true;
       grant?.stopAnswered(true);
-      this.#tokenKnown(run, tokenOf(epilogues, run.id));
+      if (run.aftermathIfAny?.due !== undefined) this.#tokenKnown(run, tokenOf(epilogues, run.id));
     }
   }
 
@@ -208,19 +200,22 @@ export class Recording implements StopRecorder {
 
   #judge(request: AbortRequest, runs: readonly StoredRun[]): Awaitable<Elsewhere> {
     const { selector, requester } = request;
-    const found = { ended: false, forbidden: false, stale: false };
     const stopped: StoredRun[] = [];
+    let ended = false;
+    let forbidden = false;
+    let stale = false;
     for (const run of runs) {
       if (run.nodeId === this.#runtime.nodeId) continue;
       if (!matches(selector, { ...run, id: run.runId })) continue;
-      if (!this.#runtime.authority.may('abort', requester, run)) found.forbidden = true;
+      if (!this.#runtime.authority.may('abort', requester, run)) forbidden = true;
       else if (selector.generation !== undefined && selector.generation !== run.generation) {
-        found.stale = true;
+        stale = true;
       } else if (run.status === 'running') stopped.push(run);
-      else found.ended = true;
+      else ended = true;
     }
+    const found: Elsewhere = { stopped, ended, forbidden, stale, isUnreachable: false };
     const [first] = stopped;
-    if (first === undefined) return { ...NOWHERE, ...found };
+    if (first === undefined) return found;
     const { nodeId } = this.#runtime;
     const { backend } = this.#operations;
     return settle<unknown, Elsewhere>(
@@ -234,10 +229,10 @@ export class Recording implements StopRecorder {
             record: undefined,
           }),
         ),
-      () => ({ ...NOWHERE, ...found, stopped }),
+      () => found,
       (error) => {
         this.#runtime.onError(error);
-        return { ...NOWHERE, ...found, isUnreachable: true };
+        return { ...found, stopped: [], isUnreachable: true };
       },
     );
   }

@@ -1,6 +1,6 @@
-import type { Stop } from '../abort/entry.js';
 import { saysAborted } from '../abort/reason.js';
 import type { EpilogueState, LockState, RunReport } from '../abort/receipt.js';
+import type { Stop } from '../abort/stop.js';
 import type { OnError } from '../internal/runtime.js';
 import type { Leftover } from '../lock/locking-run.js';
 import { Aftermath } from './aftermath.js';

@@ -131,7 +131,7 @@ describe('after the cut', () => {
     await flush();
   });
 
-  test('the reason of the signal is the run’s own error', async () => {
+  test('the runs of another session have an error of their own', async () => {
     const { control } = tracked();
     const reasons: unknown[] = [];
     const works = ['a', 'b'].map((runId) =>

@@ -39,6 +39,19 @@ describe('a stop of a session in which nothing runs', () => {
     await flush();
   });
 
+  test('does not reach a run that is queued after it on a node that was not there yet', async () => {
+    const backend = memory();
+    const { control: here, clock } = tracked({ backend });
+    await here.abort({ sessionKey: 's' });
+    const { control: there } = tracked({ backend }, clock);
+    const first = await begin(there);
+    const next = await queued(there, { whenBusy: 'enqueue' });
+    first.complete();
+    expect(await next.started).toMatchObject({ status: 'started' });
+    next.run.complete();
+    await flush();
+  });
+
   test('does not reach a run that begins after it', async () => {
     const { control } = tracked();
     expect(await control.abort({ sessionKey: 's' })).toMatchObject({ result: 'nothing-running' });

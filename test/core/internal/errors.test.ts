@@ -61,23 +61,27 @@ describe('the reason of a signal', () => {
     });
   }
 
-  test('is the run’s own: changing one shows in no other', async () => {
+  test('is one for what a stop cut in a session: changing it shows in no other session, and in no later run', async () => {
     const { control } = tracked();
     const parent = await begin(control);
     let child: AbortSignal | undefined;
     const outcome = parent.child({}, (run) => {
       child = run.signal;
     });
-    const other = await begin(control, { whenBusy: 'concurrent' });
+    const beside = await begin(control, { whenBusy: 'concurrent' });
+    const foreign = await begin(control, { sessionKey: 'another' });
     await outcome;
-    const [a, b] = [parent.signal, other.signal];
+    const [a, b, c] = [parent.signal, beside.signal, foreign.signal];
     await control.abort('all');
+    const later = await begin(control);
     (a.reason as Error).message = 'changed by a host';
-    expect((b.reason as Error).message).toBe('The run was stopped.');
+    expect(b.reason).toBe(a.reason);
+    expect((c.reason as Error).message).toBe('The run was stopped.');
+    await control.abort({ runId: later.id });
+    expect((later.signal.reason as Error).message).toBe('The run was stopped.');
     expect(a.reason).toBe(parent.signal.reason);
     expect(child?.aborted).toBe(false);
-    parent.complete();
-    other.complete();
+    for (const run of [parent, beside, foreign, later]) run.complete();
   });
 
   for (const [given, reason] of [

@@ -1,4 +1,4 @@
-import { createRunControl, isRunfenceError, RunfenceError } from 'runfence';
+import { createRunControl, isRunfenceError, memory, RunfenceError } from 'runfence';
 import { expectQuiet, FakeClock, FaultyBackend, flush, NotQuietError } from 'runfence/testing';
 import { describe, expect, test, vi } from 'vitest';
 import { begin } from '../../support/begin.js';
@@ -26,7 +26,10 @@ describe('a control passes', () => {
   });
 
   test('whose runs have ended, however they ended, and are retained with their stops', async () => {
-    const { control } = tracked();
+    const backend = memory();
+    const { control, clock } = tracked({ backend });
+    // Where no other node is, there is nobody to keep the session's stop for.
+    tracked({ backend }, clock);
     (await begin(control, { runId: 'r1', timeoutMs: 1_000 })).complete();
     (await begin(control, { runId: 'r2' })).fail(new Error('wrong'));
     await control.run({ sessionKey: 's' }, async (run) => {

@@ -1,0 +1,32 @@
+import type { Requester } from '../principal.js';
+import { type AbortReason, abortError, type RunAbortedError } from './reason.js';
+
+/** What cut a set of runs; they share it. */
+export class Stop {
+  readonly reason: AbortReason;
+  /** By the monotonic clock. */
+  readonly at: number;
+  readonly requester: Requester | undefined;
+  readonly supersededBy: string | undefined;
+  #error: RunAbortedError | undefined = undefined;
+  #sessionKey: string | undefined = undefined;
+
+  constructor(reason: AbortReason, at: number, requester?: Requester, supersededBy?: string) {
+    this.reason = reason;
+    this.at = at;
+    this.requester = requester;
+    this.supersededBy = supersededBy;
+  }
+
+  /**
+   * What the signals of a session's runs are aborted with: one error, as signals that follow one signal share its
+   * reason. Another session's is another: what a host changes in it does not reach a stranger.
+   */
+  errorFor(sessionKey: string): RunAbortedError {
+    if (this.#error === undefined || this.#sessionKey !== sessionKey) {
+      this.#error = abortError(this.reason);
+      this.#sessionKey = sessionKey;
+    }
+    return this.#error;
+  }
+}
