@@ -142,27 +142,17 @@ export class SessionLock {
       }
       const run = this.#holdingRun(holder);
       const holdingSignal = run === undefined ? (holder as AbortSignal | undefined) : undefined;
-      for (const given of [signal, holdingSignal]) if (given?.aborted === true) throw given.reason;
-      const stopWaiting = (): void => {
-        if (signal !== undefined) this.#waiting.unlink(signal, waiter);
-        if (holdingSignal !== undefined) this.#waiting.unlink(holdingSignal, waiter);
-      };
-      const waiter = this.#wait(
-        sessionKey,
-        run,
-        timeoutMs,
-        (grant) => {
-          stopWaiting();
-          if (holdingSignal !== undefined) this.#linkHolder(holdingSignal, grant);
-          resolve(grant);
-        },
-        (error) => {
-          stopWaiting();
-          reject(error);
-        },
-      );
-      if (signal !== undefined) this.#waiting.link(signal, waiter);
-      if (holdingSignal !== undefined) this.#waiting.link(holdingSignal, waiter);
+      if (signal?.aborted === true) throw signal.reason;
+      if (holdingSignal?.aborted === true) throw holdingSignal.reason;
+      const granted =
+        holdingSignal === undefined
+          ? resolve
+          : (grant: HeldGrant): void => {
+              this.#linkHolder(holdingSignal, grant);
+              resolve(grant);
+            };
+      const waiter = this.#wait(sessionKey, run, timeoutMs, granted, reject);
+      if (signal !== undefined || holdingSignal !== undefined) this.#linkWaiter(waiter, signal, holdingSignal);
       waiter.queue.join(waiter);
     });
   }
@@ -272,6 +262,14 @@ export class SessionLock {
     if (this.#isRefusing) throw closed();
     if (run?.isCurrent() === false) throw run.closedError();
     return new Waiter(this.queue(sessionKey), run, timeoutMs, onGranted, onRefused);
+  }
+
+  #linkWaiter(waiter: Waiter, ...signals: (AbortSignal | undefined)[]): void {
+    const given = signals.filter((signal) => signal !== undefined);
+    for (const signal of given) this.#waiting.link(signal, waiter);
+    waiter.onLeave = () => {
+      for (const signal of given) this.#waiting.unlink(signal, waiter);
+    };
   }
 
   #linkHolder(signal: AbortSignal, grant: HeldGrant): void {

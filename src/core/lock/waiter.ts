@@ -9,7 +9,12 @@ import type { LockQueue } from './queue.js';
 export class Waiter implements Watcher {
   nextWatcher: Watcher | undefined = undefined;
   previousWatcher: Watcher | undefined = undefined;
+  /** Its place in the queue. */
+  next: Waiter | undefined = undefined;
+  previous: Waiter | undefined = undefined;
   isWaiting = true;
+  /** Unlinks the signals that would end the waiting. */
+  onLeave: (() => void) | undefined = undefined;
 
   readonly queue: LockQueue;
   readonly run: LockingRun | undefined;
@@ -71,6 +76,7 @@ export class Waiter implements Watcher {
     timers.cancel(this.#timer);
     if (this.#isHolding) timers.unhold();
     this.run?.unwatch(this);
+    this.onLeave?.();
   }
 }
 
