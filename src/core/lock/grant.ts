@@ -1,8 +1,7 @@
 import type { AbortReason } from '../abort/reason.js';
-import { saysAborted } from '../abort/reason.js';
+import { abortError, saysAborted } from '../abort/reason.js';
 import { type Awaitable, chain, settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
-import { LazySignal } from './lazy-signal.js';
 import type { LockingRun } from './locking-run.js';
 import type { LockQueue } from './queue.js';
 import type { Giver } from './returns.js';
@@ -55,7 +54,8 @@ export class HeldGrant implements Grant, Giver {
   #isReleased = false;
   /** Why it was taken from its holder. */
   #reason: AbortReason | undefined = undefined;
-  readonly #lost: LazySignal = new LazySignal();
+  /** Made when it is asked for: most grants are never asked. */
+  #lost: AbortController | undefined = undefined;
   /** Made for the first: many grants are only held. */
   #sections: Sections | undefined = undefined;
 
@@ -71,6 +71,8 @@ export class HeldGrant implements Grant, Giver {
   }
 
   get lost(): AbortSignal {
+    this.#lost ??= new AbortController();
+    this.#tellLost();
     return this.#lost.signal;
   }
 
@@ -247,8 +249,13 @@ export class HeldGrant implements Grant, Giver {
     this.#state = 'over';
     this.#sections?.unlimit(this.#queue.context.runtime.timers);
     this.onLeave?.();
-    if (this.#reason !== undefined) this.#lost.abort(this.#reason);
+    this.#tellLost();
     this.#queue.leave(this);
+  }
+
+  #tellLost(): void {
+    if (this.#state !== 'over' || this.#reason === undefined || this.#lost?.signal.aborted !== false) return;
+    this.#lost.abort(abortError(this.#reason));
   }
 
   #context(): CommitContext {

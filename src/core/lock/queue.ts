@@ -18,6 +18,8 @@ const RETRY_MS = 50;
 export class LockQueue {
   readonly key: string;
   readonly context: LockContext;
+  /** It is among those that are kept although nobody uses them. */
+  isResting = false;
   readonly #waiters: WaiterLine = new WaiterLine();
   /** Somebody came who does not wait, and is refused if not served at once. */
   #hasImpatient = false;
@@ -37,6 +39,12 @@ export class LockQueue {
     this.key = key;
     this.context = context;
     this.#returns = new Returns(key, context);
+  }
+
+  /** Nobody waits, nobody holds the lock, and nothing is to be given back. */
+  get isIdle(): boolean {
+    const isBusy = this.#held !== undefined || this.#isEngaged || this.#waiters.first !== undefined;
+    return !isBusy && this.#epilogues.isEmpty && this.#returns.isEmpty;
   }
 
   get held(): HeldGrant | undefined {
@@ -311,8 +319,8 @@ export class LockQueue {
   }
 
   #settleDown(): void {
-    const isBusy = this.#held !== undefined || this.#isEngaged || this.#waiters.first !== undefined;
-    if (isBusy || !this.#epilogues.isEmpty || !this.#returns.isEmpty) return;
+    if (!this.isIdle) return;
+    this.#otherHolder = undefined;
     this.context.runtime.timers.cancel(this.#retry);
     this.context.idle(this);
   }

@@ -150,9 +150,8 @@ export class Returns {
   }
 
   #notTaken(token: number, giver: Giver, isFirst: boolean, error: unknown): void {
-    const { isClosed, runtime } = this.#context;
-    if (isFirst) runtime.onError(error);
-    if (!isClosed) this.#owe(token, giver);
+    if (isFirst) this.#context.runtime.onError(error);
+    if (!this.#context.isClosed) this.#owe(token, giver);
     if (isFirst) giver.answered(false);
   }
 
