@@ -24,22 +24,15 @@ export function lockRequest(
   };
 }
 
-/** Takes a token that was granted after the bound: nobody waits for it any more. */
-export interface LateGrants {
-  giveBackLate(token: number): void;
-}
-
-/** Asks the backend for a session's lock, once. */
+/**
+ * Asks the backend for a session's lock, once.
+ *
+ * @param late - told of an answer that came after the bound: nobody waits for it any more
+ */
 export function askForLock(
   { operations }: LockContext,
   request: LockRequest,
-  lateGrants: LateGrants,
+  late: (answer: LockAnswer) => void,
 ): Awaitable<LockAnswer> {
-  return operations.send(
-    request.sessionKey,
-    () => operations.backend.lock(request),
-    (answer) => {
-      if (answer.kind === 'granted') lateGrants.giveBackLate(answer.token);
-    },
-  );
+  return operations.send(request.sessionKey, () => operations.backend.lock(request), late);
 }

@@ -31,6 +31,9 @@ export class LockQueue {
   /** The lock is being asked for or given back, or an epilogue runs. */
   #isEngaged = false;
   #asking: Waiter | undefined = undefined;
+  readonly #late = (answer: LockAnswer): void => {
+    if (answer.kind === 'granted') this.giveBackLate(answer.token);
+  };
   #isPumping = false;
   #mustPump = false;
   #retry: Timer | undefined = undefined;
@@ -204,7 +207,7 @@ export class LockQueue {
     const request = lockRequest(this.context, this.key, asker.run, reserved);
     let answer: Awaitable<LockAnswer>;
     try {
-      answer = askForLock(this.context, request, this);
+      answer = askForLock(this.context, request, this.#late);
     } catch (error) {
       this.#unanswered(asker, request, error);
       return;
