@@ -65,7 +65,7 @@ export class LockQueue {
     if (waiter.isWaiting) waiter.startWaiting();
   }
 
-  /** It was granted, or refused. */
+  /** It was refused. */
   waiterLeft(waiter: Waiter): void {
     this.#waiters.remove(waiter);
     this.#settleDown();
@@ -270,8 +270,12 @@ export class LockQueue {
     run?.grants.add(grant);
     this.#emit('lock:granted', token, run);
     // A listener may have aborted the run, or the waiter's signal.
-    if (waiter.isWaiting) waiter.grant(grant);
-    else grant.release();
+    if (waiter.isWaiting) {
+      this.#waiters.remove(waiter);
+      waiter.grant(grant);
+    } else {
+      grant.release();
+    }
   }
 
   #runEpilogue(epilogue: Epilogue, token: number, since: number): void {

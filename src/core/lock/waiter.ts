@@ -73,9 +73,9 @@ export class Waiter implements Watcher {
     this.#onRefused?.(error);
   }
 
+  /** Out of the queue already, for the same reason. */
   grant(grant: HeldGrant): void {
     this.#stopWaiting();
-    this.queue.waiterLeft(this);
     this.onLeave?.(grant);
     this.#grant = grant;
     this.#onGranted?.(grant);
