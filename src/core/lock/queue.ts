@@ -150,9 +150,9 @@ export class LockQueue {
     if (this.#held !== undefined || this.#isEngaged) return;
     this.context.runtime.timers.cancel(this.#retry);
     const epilogue = this.#epilogues.next();
-    const { first } = this.#waiters;
+    const waiter = this.#waiters.first;
     if (epilogue !== undefined) this.#serveEpilogue(epilogue);
-    else if (first !== undefined && this.#epilogues.isEmpty) this.#serveWaiter(first);
+    else if (waiter !== undefined && this.#epilogues.isEmpty) this.#serveWaiter(waiter);
   }
 
   #serveWaiter(waiter: Waiter): void {
