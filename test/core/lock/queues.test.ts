@@ -1,3 +1,4 @@
+import { FakeClock, FaultyBackend, flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { memory } from '../../../src/core/backend/memory.js';
 import { Operations } from '../../../src/core/internal/operations.js';
@@ -7,6 +8,7 @@ import type { HeldGrant } from '../../../src/core/lock/grant.js';
 import type { LockQueue } from '../../../src/core/lock/queue.js';
 import { LockQueues } from '../../../src/core/lock/queues.js';
 import { Waiter } from '../../../src/core/lock/waiter.js';
+import { trackedLock } from '../../support/tracked.js';
 
 const MOST_RESTING = 1_024;
 
@@ -83,4 +85,21 @@ test('a queue that was dropped and rests once more does not take its successor w
   restMany();
   expect(queues.find('s')?.held).toBe(grant);
   grant.release();
+});
+
+test('who had the lock when somebody waited in vain is not said to have it later', async () => {
+  const async = new FaultyBackend();
+  const clock = new FakeClock();
+  const [here, there] = [trackedLock({ backend: async, clock }), trackedLock({ backend: async, clock })];
+  const other = await there.acquire('s');
+  await expect(here.acquire('s', { timeoutMs: 0 })).rejects.toMatchObject({ holder: { token: other.token } });
+  other.release();
+  await flush();
+  async.hold('lock');
+  const late = expect(here.acquire('s', { timeoutMs: 100 })).rejects.toMatchObject({ holder: undefined });
+  await clock.advance(100);
+  await late;
+  async.release('lock');
+  await flush();
+  expect(await here.holder('s')).toBeUndefined();
 });
