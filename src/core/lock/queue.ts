@@ -31,6 +31,7 @@ export class LockQueue {
   /** The lock is being asked for or given back, or an epilogue runs. */
   #isEngaged = false;
   #asking: Waiter | undefined = undefined;
+  /** Told of a grant that came after the bound. */
   readonly #late = (answer: LockAnswer): void => {
     if (answer.kind === 'granted') this.giveBackLate(answer.token);
   };
@@ -204,25 +205,27 @@ export class LockQueue {
 
   #ask(asker: Waiter | Epilogue, reserved: number | undefined): void {
     this.#isEngaged = true;
-    const request = lockRequest(this.context, this.key, asker.run, reserved);
+    let request: LockRequest;
     let answer: Awaitable<LockAnswer>;
     try {
+      request = lockRequest(this.context, this.key, asker.run, reserved);
       answer = askForLock(this.context, request, this.#late);
     } catch (error) {
-      this.#unanswered(asker, request, error);
+      this.#unanswered(asker, reserved, error);
       return;
     }
+    const { since } = request;
     if (isThenable(answer)) {
       answer.then(
-        (given) => this.#answered(asker, request, given as LockAnswer),
-        (error) => this.#unanswered(asker, request, error),
+        (given) => this.#answered(asker, given as LockAnswer, since),
+        (error) => this.#unanswered(asker, reserved, error),
       );
     } else {
-      this.#answered(asker, request, answer);
+      this.#answered(asker, answer, since);
     }
   }
 
-  #answered(asker: Waiter | Epilogue, { since }: LockRequest, answer: LockAnswer): void {
+  #answered(asker: Waiter | Epilogue, answer: LockAnswer, since: number): void {
     this.#asked();
     // Of a stale run the backend does not say who has the lock.
     if (answer.kind !== 'stale') this.#returns.known();
@@ -236,7 +239,7 @@ export class LockQueue {
     this.pump();
   }
 
-  #unanswered(asker: Waiter | Epilogue, { reserved }: LockRequest, error: unknown): void {
+  #unanswered(asker: Waiter | Epilogue, reserved: number | undefined, error: unknown): void {
     this.#asked();
     if (asker instanceof Waiter) {
       // First: a queue that nobody waits in would be forgotten, and its successor's grants taken for strays.
