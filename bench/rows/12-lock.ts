@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Mutex } from 'async-mutex';
 import { lock as lockFile } from 'proper-lockfile';
-import { SessionLock } from 'runfence';
+import { type Grant, SessionLock } from 'runfence';
 import { figureOf, ratio } from '../harness/figure.js';
 import { type Bench, check, type Row } from '../harness/row.js';
 import { keyAt, keys } from '../harness/sessions.js';
@@ -12,25 +12,28 @@ import { quantile } from '../harness/statistics.js';
 const WAITERS = 10;
 const POLL_MS = 10;
 
-/** Acquires a lock, and gives what releases it. */
-type Acquire = () => Promise<() => unknown>;
+/** A lock, and how it is given back. Neither side wraps its own promise: that would be one more turn of the queue. */
+interface Lock<T> {
+  readonly acquire: () => Promise<T>;
+  readonly release: (held: T) => unknown;
+}
 
 /** The gaps in ns between a release and the next holder's first step, with ten who wait. */
-async function handOver(acquire: Acquire, gaps: number[]): Promise<void> {
+async function handOver<T>({ acquire, release }: Lock<T>, gaps: number[]): Promise<void> {
   let releasedAt = 0n;
   const first = await acquire();
   let served = 0;
   const waiters = Array.from({ length: WAITERS }, async () => {
-    const release = await acquire();
+    const held = await acquire();
     gaps.push(Number(process.hrtime.bigint() - releasedAt));
     served++;
     releasedAt = process.hrtime.bigint();
-    await release();
+    await release(held);
   });
   // All of them are waiting by now, also those that poll a file.
   await new Promise((resolve) => setImmediate(resolve));
   releasedAt = process.hrtime.bigint();
-  await first();
+  await release(first);
   await Promise.all(waiters);
   check(served === WAITERS, 'everybody served');
 }
@@ -59,14 +62,11 @@ async function contended(bench: Bench) {
   const locks = new SessionLock();
   const mutex = new Mutex();
   const gaps: number[] = [];
-  const ours: Acquire = async () => {
-    const grant = await locks.acquire('chat');
-    return () => grant.release();
-  };
-  const theirs: Acquire = () => mutex.acquire();
-  const lines = async (acquire: Acquire, operations: number, into: number[]): Promise<number> => {
+  const ours: Lock<Grant> = { acquire: () => locks.acquire('chat'), release: (grant) => grant.release() };
+  const theirs: Lock<() => void> = { acquire: () => mutex.acquire(), release: (release) => release() };
+  const lines = async <T>(lock: Lock<T>, operations: number, into: number[]): Promise<number> => {
     const own: number[] = [];
-    for (let i = 0; i < operations; i++) await handOver(acquire, own);
+    for (let i = 0; i < operations; i++) await handOver(lock, own);
     into.push(...own);
     return quantile(own, 0.5) * operations;
   };
@@ -81,10 +81,14 @@ async function polled(bench: Bench): Promise<number[]> {
   const folder = await mkdtemp(join(tmpdir(), 'runfence-bench-'));
   const gaps: number[] = [];
   const retries = { retries: 10_000, factor: 1, minTimeout: POLL_MS, maxTimeout: POLL_MS };
+  const lock: Lock<() => Promise<void>> = {
+    acquire: () => lockFile(join(folder, 'chat'), { realpath: false, retries }),
+    release: (release) => release(),
+  };
   try {
     for (let round = 0; round < bench.repetitions(); round++) {
       bench.note(`proper-lockfile, ${round + 1}`);
-      await handOver(() => lockFile(join(folder, 'chat'), { realpath: false, retries }), gaps);
+      await handOver(lock, gaps);
     }
   } finally {
     await rm(folder, { recursive: true });

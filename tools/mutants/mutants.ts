@@ -258,7 +258,7 @@ export const mutants: readonly Mutant[] = [
     file: 'src/core/lock/grant.ts',
     edits: [
       [
-        '    if (this.#sections === 0) {\n      this.#over();\n      return;\n    }\n    this.#state',
+        '    if (!this.#isWriting) {\n      this.#over();\n      return;\n    }\n    this.#state',
         "    if (this.#state === 'held') {\n      this.#over();\n      return;\n    }\n    this.#state",
       ],
     ],

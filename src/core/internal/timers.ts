@@ -43,9 +43,7 @@ export class Timers {
   after(ms: number, callback: () => void): Timer {
     const timer = new Timer(this.#clock.monotonic() + Math.max(0, ms), this.#order++, callback);
     if (ms !== Number.POSITIVE_INFINITY) {
-      timer.position = this.#heap.length;
-      this.#heap.push(timer);
-      this.#up(timer);
+      this.#rise(timer, this.#heap.length);
       if (timer.at < this.#armedFor) this.#arm();
     }
     return timer;
@@ -109,43 +107,46 @@ export class Timers {
   }
 
   #remove(timer: Timer): void {
-    const heap = this.#heap;
-    const last = heap.pop() as Timer;
+    const { position } = timer;
+    const last = this.#heap.pop() as Timer;
     if (last !== timer) {
-      last.position = timer.position;
-      heap[last.position] = last;
-      this.#up(last);
-      this.#down(last);
+      if (isBefore(last, timer)) this.#rise(last, position);
+      else this.#sink(last, position);
     }
     timer.position = -1;
   }
 
-  #up(timer: Timer): void {
+  /** Puts a timer at a free place, or above it: who is later makes room. */
+  #rise(timer: Timer, free: number): void {
     const heap = this.#heap;
-    while (timer.position > 0) {
-      const parent = heap[(timer.position - 1) >> 1] as Timer;
-      if (!isBefore(timer, parent)) return;
-      this.#swap(timer, parent);
+    let position = free;
+    while (position > 0) {
+      const above = (position - 1) >> 1;
+      const parent = heap[above] as Timer;
+      if (!isBefore(timer, parent)) break;
+      heap[position] = parent;
+      parent.position = position;
+      position = above;
     }
+    heap[position] = timer;
+    timer.position = position;
   }
 
-  #down(timer: Timer): void {
+  /** Puts a timer at a free place, or below it: who is earlier moves up. */
+  #sink(timer: Timer, free: number): void {
     const heap = this.#heap;
-    for (;;) {
-      const left = heap[timer.position * 2 + 1];
-      const right = heap[timer.position * 2 + 2];
-      const child = right !== undefined && left !== undefined && isBefore(right, left) ? right : left;
-      if (child === undefined || !isBefore(child, timer)) return;
-      this.#swap(child, timer);
+    let position = free;
+    for (let below = position * 2 + 1; below < heap.length; below = position * 2 + 1) {
+      const isRight = below + 1 < heap.length && isBefore(heap[below + 1] as Timer, heap[below] as Timer);
+      if (isRight) below += 1;
+      const child = heap[below] as Timer;
+      if (!isBefore(child, timer)) break;
+      heap[position] = child;
+      child.position = position;
+      position = below;
     }
-  }
-
-  #swap(rising: Timer, falling: Timer): void {
-    const position = falling.position;
-    falling.position = rising.position;
-    rising.position = position;
-    this.#heap[falling.position] = falling;
-    this.#heap[rising.position] = rising;
+    heap[position] = timer;
+    timer.position = position;
   }
 }
 

@@ -9,6 +9,6 @@ export interface LockContext {
   readonly writeGraceMs: number;
   /** Nobody waits, holds, or gives back any more. */
   readonly isClosed: boolean;
-  /** The queue is empty and nobody holds the lock. */
+  /** Nobody uses the queue any more. */
   idle(queue: LockQueue): void;
 }

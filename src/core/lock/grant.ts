@@ -1,11 +1,11 @@
 import type { AbortReason } from '../abort/reason.js';
-import { saysAborted } from '../abort/reason.js';
+import { abortError, saysAborted } from '../abort/reason.js';
 import { type Awaitable, chain, settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
-import type { Timer } from '../internal/timers.js';
-import { LazySignal } from './lazy-signal.js';
 import type { LockingRun } from './locking-run.js';
 import type { LockQueue } from './queue.js';
+import type { Giver } from './returns.js';
+import { Sections } from './sections.js';
 
 /** One holding of a session's lock. */
 export interface Grant extends Disposable {
@@ -40,7 +40,7 @@ export interface CommitContext {
   readonly lost: AbortSignal;
 }
 
-export class HeldGrant implements Grant {
+export class HeldGrant implements Grant, Giver {
   readonly token: number;
   readonly run: LockingRun | undefined;
   /** In ms since the epoch, for display. */
@@ -51,17 +51,13 @@ export class HeldGrant implements Grant {
   onLeave: (() => void) | undefined = undefined;
   readonly #queue: LockQueue;
   #state: 'held' | 'ending' | 'over' = 'held';
-  #sections = 0;
   #isReleased = false;
-  #isRevoked = false;
   /** Why it was taken from its holder. */
-  #reason: AbortReason | undefined;
-  readonly #lost: LazySignal = new LazySignal();
-  /** Aborted for sections that outlive the write grace, and only for them. */
-  readonly #overdue: LazySignal = new LazySignal();
-  #writeGrace: Timer | undefined;
-  /** Rejects the callers of sections that outlive the write grace. */
-  #onRevoked: Set<(error: RunfenceError) => void> | undefined = undefined;
+  #reason: AbortReason | undefined = undefined;
+  /** Made when it is asked for: most grants are never asked. */
+  #lost: AbortController | undefined = undefined;
+  /** Made for the first: many grants are only held. */
+  #sections: Sections | undefined = undefined;
 
   constructor(queue: LockQueue, token: number, run: LockingRun | undefined, since: number) {
     this.#queue = queue;
@@ -75,6 +71,8 @@ export class HeldGrant implements Grant {
   }
 
   get lost(): AbortSignal {
+    this.#lost ??= new AbortController();
+    this.#tellLost();
     return this.#lost.signal;
   }
 
@@ -85,11 +83,15 @@ export class HeldGrant implements Grant {
 
   /** It was taken although a section ran. */
   get isRevoked(): boolean {
-    return this.#isRevoked;
+    return this.#sections?.isCut === true;
   }
 
   get isIdle(): boolean {
-    return this.#state === 'held' && this.#sections === 0;
+    return this.#state === 'held' && !this.#isWriting;
+  }
+
+  get #isWriting(): boolean {
+    return this.#sections?.isEmpty === false;
   }
 
   isHeld(): boolean {
@@ -168,7 +170,7 @@ export class HeldGrant implements Grant {
         finish();
       },
       (error) => {
-        if (this.#isRevoked && !saysAborted(error)) this.#queue.context.runtime.onError(error);
+        if (this.isRevoked && !saysAborted(error)) this.#queue.context.runtime.onError(error);
         reject(error);
         finish();
       },
@@ -186,7 +188,7 @@ export class HeldGrant implements Grant {
   release(): void {
     if (this.#state !== 'held') return;
     this.#isReleased = true;
-    if (this.#sections > 0) this.#state = 'ending';
+    if (this.#isWriting) this.#state = 'ending';
     else this.#over();
   }
 
@@ -194,6 +196,14 @@ export class HeldGrant implements Grant {
   loseInBackend(): void {
     this.stop = 'taken';
     this.#lose();
+  }
+
+  answered(isTaken: boolean): void {
+    this.#queue.handedBack(this, isTaken);
+  }
+
+  takenLater(): void {
+    this.#queue.freedLate(this.token, this.run);
   }
 
   /** The operation that was to revoke it in the backend is answered. */
@@ -210,48 +220,50 @@ export class HeldGrant implements Grant {
   revoke(reason: AbortReason, isEnding: boolean): void {
     if (this.#state === 'over') return;
     if (!isEnding && !this.#isReleased) this.#reason ??= reason;
-    if (this.#sections === 0) {
+    if (!this.#isWriting) {
       this.#over();
       return;
     }
     this.#state = 'ending';
     const { runtime, writeGraceMs } = this.#queue.context;
-    this.#writeGrace ??= runtime.timers.after(writeGraceMs, () => this.#cutSections());
+    this.#sections?.limit(runtime.timers, writeGraceMs, () => this.#cutSections());
   }
 
   #beginSection(reject: (error: RunfenceError) => void): () => void {
-    this.#sections += 1;
-    this.#onRevoked ??= new Set();
-    this.#onRevoked.add(reject);
+    this.#sections ??= new Sections();
+    const sections = this.#sections;
+    sections.begin(reject);
     return () => {
-      this.#sections -= 1;
-      this.#onRevoked?.delete(reject);
-      if (this.#sections === 0 && this.#state === 'ending') this.#over();
+      sections.end(reject);
+      if (sections.isEmpty && this.#state === 'ending') this.#over();
     };
   }
 
   #cutSections(): void {
-    this.#isRevoked = true;
     this.#reason ??= 'lock-lost';
-    this.#overdue.abort(this.#reason);
-    for (const reject of this.#onRevoked ?? []) reject(lockLost());
+    this.#sections?.cut(this.#reason, lockLost());
     this.#over();
   }
 
   #over(): void {
     this.#state = 'over';
-    this.#queue.context.runtime.timers.cancel(this.#writeGrace);
+    this.#sections?.unlimit(this.#queue.context.runtime.timers);
     this.onLeave?.();
-    if (this.#reason !== undefined) this.#lost.abort(this.#reason);
+    this.#tellLost();
     this.#queue.leave(this);
   }
 
+  #tellLost(): void {
+    if (this.#state !== 'over' || this.#reason === undefined || this.#lost?.signal.aborted !== false) return;
+    this.#lost.abort(abortError(this.#reason));
+  }
+
   #context(): CommitContext {
-    const overdue = this.#overdue;
+    const sections = this.#sections as Sections;
     return {
       token: this.token,
       get lost() {
-        return overdue.signal;
+        return sections.overdue;
       },
     };
   }

@@ -1,14 +1,15 @@
-import type { LockGranted, LockHolder, LockStale } from '../backend/port.js';
-import { settle } from '../internal/awaitable.js';
+import type { LockAnswer, LockGranted, LockHolder, LockRequest, LockStale } from '../backend/port.js';
+import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
 import type { Timer } from '../internal/timers.js';
-import { askForLock } from './ask.js';
+import { askForLock, lockRequest } from './ask.js';
 import type { LockContext } from './context.js';
 import type { Epilogue } from './epilogue.js';
 import { EpilogueLine } from './epilogue-line.js';
 import { HeldGrant, lockLost } from './grant.js';
 import type { LockingRun } from './locking-run.js';
 import { Returns } from './returns.js';
-import { LockTimeoutError, type Waiter } from './waiter.js';
+import { LockTimeoutError, Waiter } from './waiter.js';
+import { WaiterLine } from './waiter-line.js';
 
 /** A backend that says busy is asked again: its notice may be lost. */
 const RETRY_MS = 50;
@@ -17,25 +18,37 @@ const RETRY_MS = 50;
 export class LockQueue {
   readonly key: string;
   readonly context: LockContext;
-  readonly #waiters: Set<Waiter> = new Set();
+  /** It is among those that are kept although nobody uses them. */
+  isResting = false;
+  readonly #waiters: WaiterLine = new WaiterLine();
   /** Somebody came who does not wait, and is refused if not served at once. */
   #hasImpatient = false;
   readonly #epilogues: EpilogueLine = new EpilogueLine();
   readonly #returns: Returns;
-  #held: HeldGrant | undefined;
+  #held: HeldGrant | undefined = undefined;
   /** Who has the lock, as far as is known, when it is no grant of this queue. */
-  #otherHolder: LockHolder | undefined;
+  #otherHolder: LockHolder | undefined = undefined;
   /** The lock is being asked for or given back, or an epilogue runs. */
   #isEngaged = false;
-  #asking: Waiter | undefined;
+  #asking: Waiter | undefined = undefined;
+  /** Told of a grant that came after the bound. */
+  readonly #late = (answer: LockAnswer): void => {
+    if (answer.kind === 'granted') this.giveBackLate(answer.token);
+  };
   #isPumping = false;
   #mustPump = false;
-  #retry: Timer | undefined;
+  #retry: Timer | undefined = undefined;
 
   constructor(key: string, context: LockContext) {
     this.key = key;
     this.context = context;
     this.#returns = new Returns(key, context);
+  }
+
+  /** Nobody waits, nobody holds the lock, and nothing is to be given back. */
+  get isIdle(): boolean {
+    const isBusy = this.#held !== undefined || this.#isEngaged || this.#waiters.first !== undefined;
+    return !isBusy && this.#epilogues.isEmpty && this.#returns.isEmpty;
   }
 
   get held(): HeldGrant | undefined {
@@ -53,14 +66,14 @@ export class LockQueue {
     if (waiter.isWaiting) waiter.startWaiting();
   }
 
-  /** It was granted, or refused. */
+  /** It was refused. */
   waiterLeft(waiter: Waiter): void {
-    this.#waiters.delete(waiter);
+    this.#waiters.remove(waiter);
     this.#settleDown();
   }
 
   refuseAll(error: unknown): void {
-    for (const waiter of [...this.#waiters]) waiter.refuse(error);
+    for (const waiter of this.#waiters.all()) waiter.refuse(error);
     this.#settleDown();
   }
 
@@ -78,7 +91,7 @@ export class LockQueue {
   /** A token that the backend gave, or reserved, when nobody waited for its answer any more. */
   giveBackLate(token: number): void {
     const pump = (): void => this.pump();
-    this.#returns.give(token, pump, pump);
+    this.#returns.give(token, { answered: pump, takenLater: pump });
   }
 
   /**
@@ -109,16 +122,23 @@ export class LockQueue {
 
   /** Frees the lock of a grant that has left. */
   handBack(grant: HeldGrant): void {
+    if (grant.stop === 'taken') this.handedBack(grant, true);
+    else this.#returns.give(grant.token, grant);
+  }
+
+  handedBack(grant: HeldGrant, isFree: boolean): void {
     const { run, token } = grant;
-    const ended = (isFree: boolean): void => {
-      const state = isFree ? 'released' : 'failed';
-      if (run?.sessionKey === this.key) run.lockEnded(grant.isRevoked ? 'revoked' : state);
-      if (grant.isLost) this.#emit('lock:lost', token, run);
-      if (isFree) this.#emit('lock:released', token, run);
-      this.#freed();
-    };
-    if (grant.stop === 'taken') ended(true);
-    else this.#returns.give(token, ended, () => this.#freedLate(token, run));
+    const state = isFree ? 'released' : 'failed';
+    if (run?.sessionKey === this.key) run.lockEnded(grant.isRevoked ? 'revoked' : state);
+    if (grant.isLost) this.#emit('lock:lost', token, run);
+    if (isFree) this.#emit('lock:released', token, run);
+    this.#freed();
+  }
+
+  /** What the backend had not taken, it has taken now. */
+  freedLate(token: number, run: LockingRun | undefined): void {
+    this.#emit('lock:released', token, run);
+    this.pump();
   }
 
   timeout(waiter: Waiter): void {
@@ -131,29 +151,21 @@ export class LockQueue {
     if (this.#held !== undefined || this.#isEngaged) return;
     this.context.runtime.timers.cancel(this.#retry);
     const epilogue = this.#epilogues.next();
-    const [waiter] = this.#waiters;
+    const waiter = this.#waiters.first;
     if (epilogue !== undefined) this.#serveEpilogue(epilogue);
     else if (waiter !== undefined && this.#epilogues.isEmpty) this.#serveWaiter(waiter);
   }
 
   #serveWaiter(waiter: Waiter): void {
-    const { run } = waiter;
     this.#asking = waiter;
-    this.#ask(
-      run,
-      undefined,
-      (answer, since) => {
-        if (answer.kind === 'stale') this.#refuseStale(waiter);
-        // Cut between the question and the answer: its watcher is told in this very tick.
-        else if (waiter.isWaiting && run?.isCurrent() !== false) this.#hold(waiter, answer.token, since);
-        else this.#giveBack(answer.token);
-      },
-      (error) => {
-        // First: a queue that nobody waits in would be forgotten, and its successor's grants taken for strays.
-        this.#returns.readBack(() => this.pump());
-        waiter.refuse(error);
-      },
-    );
+    this.#ask(waiter, undefined);
+  }
+
+  #answerWaiter(waiter: Waiter, answer: LockGranted | LockStale, since: number): void {
+    if (answer.kind === 'stale') this.#refuseStale(waiter);
+    // Cut between the question and the answer: its watcher is told in this very tick.
+    else if (waiter.isWaiting && waiter.run?.isCurrent() !== false) this.#hold(waiter, answer.token, since);
+    else this.#giveBack(answer.token);
   }
 
   /** The backend knows of a stop of the run that this node has not heard of yet. */
@@ -168,67 +180,81 @@ export class LockQueue {
   }
 
   #serveEpilogue(epilogue: Epilogue): void {
-    const { run, token } = epilogue;
-    const end = (state: 'skipped' | 'none' | 'failed'): void => {
-      this.#epilogues.remove(epilogue);
-      run.epilogueEnded(state);
-      this.pump();
-    };
-    const skip = (): void => {
-      if (epilogue.isNeeded) this.context.runtime.onError(epilogue.notSaved('came too late for the lock'));
-      end(epilogue.isNeeded ? 'skipped' : 'none');
-    };
-    if (token === null || token === undefined) {
-      skip();
-      return;
-    }
-    this.#ask(
-      run,
-      token,
-      (answer, since) => {
-        if (answer.kind === 'stale') skip();
-        else this.#runEpilogue(epilogue, answer.token, since);
-      },
-      (error) => {
-        this.context.runtime.onError(error);
-        // What is still reserved stands in everybody's way.
-        this.#giveBack(token);
-        end('failed');
-      },
-    );
+    const { token } = epilogue;
+    if (token === null || token === undefined) this.#skipEpilogue(epilogue);
+    else this.#ask(epilogue, token);
   }
 
-  #ask(
-    run: LockingRun | undefined,
-    reserved: number | undefined,
-    answered: (answer: LockGranted | LockStale, since: number) => void,
-    failed: (error: unknown) => void,
-  ): void {
+  #skipEpilogue(epilogue: Epilogue): void {
+    if (epilogue.isNeeded) this.context.runtime.onError(epilogue.notSaved('came too late for the lock'));
+    this.#dropEpilogue(epilogue, epilogue.isNeeded ? 'skipped' : 'none');
+  }
+
+  #failEpilogue(epilogue: Epilogue, token: number, error: unknown): void {
+    this.context.runtime.onError(error);
+    // What is still reserved stands in everybody's way.
+    this.#giveBack(token);
+    this.#dropEpilogue(epilogue, 'failed');
+  }
+
+  #dropEpilogue(epilogue: Epilogue, state: 'skipped' | 'none' | 'failed'): void {
+    this.#epilogues.remove(epilogue);
+    epilogue.run.epilogueEnded(state);
+    this.pump();
+  }
+
+  #ask(asker: Waiter | Epilogue, reserved: number | undefined): void {
     this.#isEngaged = true;
-    const answer = (): void => {
-      this.#isEngaged = false;
-      this.#asking = undefined;
-      this.#otherHolder = undefined;
-    };
-    settle(
-      () => askForLock(this.context, this.key, run, reserved, (token) => this.giveBackLate(token)),
-      (asked) => {
-        answer();
-        // Of a stale run the backend does not say who has the lock.
-        if (asked.answer.kind !== 'stale') this.#returns.known();
-        if (asked.answer.kind === 'busy') {
-          this.#waitForOther(asked.answer.holder);
-        } else {
-          answered(asked.answer, asked.since);
-          this.pump();
-        }
-      },
-      (error) => {
-        answer();
-        failed(error);
-        this.pump();
-      },
-    );
+    let request: LockRequest;
+    let answer: Awaitable<LockAnswer>;
+    try {
+      request = lockRequest(this.context, this.key, asker.run, reserved);
+      answer = askForLock(this.context, request, this.#late);
+    } catch (error) {
+      this.#unanswered(asker, reserved, error);
+      return;
+    }
+    const { since } = request;
+    if (isThenable(answer)) {
+      answer.then(
+        (given) => this.#answered(asker, given as LockAnswer, since),
+        (error) => this.#unanswered(asker, reserved, error),
+      );
+    } else {
+      this.#answered(asker, answer, since);
+    }
+  }
+
+  #answered(asker: Waiter | Epilogue, answer: LockAnswer, since: number): void {
+    this.#asked();
+    // Of a stale run the backend does not say who has the lock.
+    if (answer.kind !== 'stale') this.#returns.known();
+    if (answer.kind === 'busy') {
+      this.#waitForOther(answer.holder);
+      return;
+    }
+    if (asker instanceof Waiter) this.#answerWaiter(asker, answer, since);
+    else if (answer.kind === 'stale') this.#skipEpilogue(asker);
+    else this.#runEpilogue(asker, answer.token, since);
+    this.pump();
+  }
+
+  #unanswered(asker: Waiter | Epilogue, reserved: number | undefined, error: unknown): void {
+    this.#asked();
+    if (asker instanceof Waiter) {
+      // First: a queue that nobody waits in would be forgotten, and its successor's grants taken for strays.
+      this.#returns.readBack(() => this.pump());
+      asker.refuse(error);
+    } else {
+      this.#failEpilogue(asker, reserved as number, error);
+    }
+    this.pump();
+  }
+
+  #asked(): void {
+    this.#isEngaged = false;
+    this.#asking = undefined;
+    this.#otherHolder = undefined;
   }
 
   /** Another node holds the lock: its release is noticed, or found by asking again. */
@@ -247,8 +273,12 @@ export class LockQueue {
     run?.grants.add(grant);
     this.#emit('lock:granted', token, run);
     // A listener may have aborted the run, or the waiter's signal.
-    if (waiter.isWaiting) waiter.grant(grant);
-    else grant.release();
+    if (waiter.isWaiting) {
+      this.#waiters.remove(waiter);
+      waiter.grant(grant);
+    } else {
+      grant.release();
+    }
   }
 
   #runEpilogue(epilogue: Epilogue, token: number, since: number): void {
@@ -266,17 +296,13 @@ export class LockQueue {
         if (isTaken) this.#emit('lock:released', token, run);
         this.#freed();
       };
-      this.#returns.give(token, answered, () => this.#freedLate(token, run));
+      this.#returns.give(token, { answered, takenLater: () => this.freedLate(token, run) });
     });
   }
 
   #giveBack(token: number): void {
     this.#isEngaged = true;
-    this.#returns.give(
-      token,
-      () => this.#freed(),
-      () => this.pump(),
-    );
+    this.#returns.give(token, { answered: () => this.#freed(), takenLater: () => this.pump() });
   }
 
   #freed(): void {
@@ -285,16 +311,11 @@ export class LockQueue {
     this.pump();
   }
 
-  #freedLate(token: number, run: LockingRun | undefined): void {
-    this.#emit('lock:released', token, run);
-    this.pump();
-  }
-
   #refuseImpatient(): void {
     if (!this.#hasImpatient) return;
     this.#hasImpatient = this.#asking?.timeoutMs === 0;
-    for (const waiter of this.#waiters) {
-      if (waiter.timeoutMs === 0 && waiter !== this.#asking) this.timeout(waiter);
+    for (const waiter of this.#waiters.all()) {
+      if (waiter.isWaiting && waiter.timeoutMs === 0 && waiter !== this.#asking) this.timeout(waiter);
     }
   }
 
@@ -308,8 +329,8 @@ export class LockQueue {
   }
 
   #settleDown(): void {
-    const isBusy = this.#held !== undefined || this.#isEngaged || this.#waiters.size > 0;
-    if (isBusy || !this.#epilogues.isEmpty || !this.#returns.isEmpty) return;
+    if (!this.isIdle) return;
+    this.#otherHolder = undefined;
     this.context.runtime.timers.cancel(this.#retry);
     this.context.idle(this);
   }

@@ -1,23 +1,31 @@
 import type { LockHolder } from '../backend/port.js';
-import { type Awaitable, settle } from '../internal/awaitable.js';
+import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
 import type { Timer } from '../internal/timers.js';
 import type { LockContext } from './context.js';
 
 /** A token that the backend did not take is given back again: nobody else can free the lock. */
 const RETRY_MS = 1_000;
 
+/** Who gives a token back, and is told what became of it. */
+export interface Giver {
+  /** Called once: whether the backend has taken the token. */
+  answered(isTaken: boolean): void;
+  /** Called if it did not, and then did. */
+  takenLater(): void;
+}
+
 /** Gives the tokens of one session back, each until the backend has taken it. */
 export class Returns {
   readonly #key: string;
   readonly #context: LockContext;
   /** Tokens that the backend did not take, and whom to tell once it has. */
-  #owed: Map<number, () => void> | undefined = undefined;
-  /** Sent and not answered: one at most where the backend answers at once. */
+  #owed: Map<number, Giver> | undefined = undefined;
+  /** Sent and not answered: none where the backend answers at once. */
   readonly #sending: number[] = [];
-  #timer: Timer | undefined;
+  #timer: Timer | undefined = undefined;
   /** The answer to a grant was lost, and who has the lock is not known yet: whom to tell. */
-  #reading: (() => void) | undefined;
-  #readTimer: Timer | undefined;
+  #reading: (() => void) | undefined = undefined;
+  #readTimer: Timer | undefined = undefined;
 
   constructor(key: string, context: LockContext) {
     this.#key = key;
@@ -44,25 +52,8 @@ export class Returns {
     if (this.#readTimer !== undefined && this.#reading !== undefined) this.readBack(this.#reading);
   }
 
-  /**
-   * @param answered - called once: whether the backend has taken the token
-   * @param takenLater - called if it did not, and then did
-   */
-  give(token: number, answered: (isTaken: boolean) => void, takenLater: () => void): void {
-    this.#sending.push(token);
-    settle(
-      () => this.#unlock(token),
-      () => {
-        this.#sent(token);
-        answered(true);
-      },
-      (error) => {
-        this.#sent(token);
-        this.#context.runtime.onError(error);
-        if (!this.#context.isClosed) this.#owe(token, takenLater);
-        answered(false);
-      },
-    );
+  give(token: number, giver: Giver): void {
+    this.#send(token, giver, true);
   }
 
   /**
@@ -102,7 +93,9 @@ export class Returns {
   giveStray(holder: LockHolder | undefined, taken: () => void): void {
     if (holder?.nodeId !== this.#context.runtime.nodeId) return;
     const { token } = holder;
-    if (!this.#sending.includes(token) && this.#owed?.has(token) !== true) this.give(token, taken, taken);
+    if (!this.#sending.includes(token) && this.#owed?.has(token) !== true) {
+      this.give(token, { answered: taken, takenLater: taken });
+    }
   }
 
   /** The backend takes nothing any more. */
@@ -117,9 +110,9 @@ export class Returns {
     this.#reading = undefined;
   }
 
-  #owe(token: number, takenLater: () => void): void {
+  #owe(token: number, giver: Giver): void {
     this.#owed ??= new Map();
-    this.#owed.set(token, takenLater);
+    this.#owed.set(token, giver);
     this.#timer ??= this.#context.runtime.timers.after(RETRY_MS, () => this.#giveOwed());
   }
 
@@ -128,22 +121,38 @@ export class Returns {
     this.#timer = undefined;
     const owed = this.#owed ?? [];
     this.#owed = undefined;
-    for (const [again, later] of owed) this.#giveAgain(again, later);
+    for (const [token, giver] of owed) this.#send(token, giver, false);
   }
 
-  #giveAgain(token: number, takenLater: () => void): void {
+  #send(token: number, giver: Giver, isFirst: boolean): void {
+    let answer: Awaitable<boolean>;
+    try {
+      answer = this.#unlock(token);
+    } catch (error) {
+      this.#notTaken(token, giver, isFirst, error);
+      return;
+    }
+    if (!isThenable(answer)) {
+      tell(giver, isFirst);
+      return;
+    }
     this.#sending.push(token);
-    settle(
-      () => this.#unlock(token),
+    answer.then(
       () => {
         this.#sent(token);
-        takenLater();
+        tell(giver, isFirst);
       },
-      () => {
+      (error) => {
         this.#sent(token);
-        if (!this.#context.isClosed) this.#owe(token, takenLater);
+        this.#notTaken(token, giver, isFirst, error);
       },
     );
+  }
+
+  #notTaken(token: number, giver: Giver, isFirst: boolean, error: unknown): void {
+    if (isFirst) this.#context.runtime.onError(error);
+    if (!this.#context.isClosed) this.#owe(token, giver);
+    if (isFirst) giver.answered(false);
   }
 
   #sent(token: number): void {
@@ -155,4 +164,9 @@ export class Returns {
     const { operations } = this.#context;
     return operations.send(this.#key, () => operations.backend.unlock({ sessionKey: this.#key, token }));
   }
+}
+
+function tell(giver: Giver, isFirst: boolean): void {
+  if (isFirst) giver.answered(true);
+  else giver.takenLater();
 }

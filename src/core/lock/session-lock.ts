@@ -12,7 +12,8 @@ import type { Run } from '../run/run.js';
 import type { LockContext } from './context.js';
 import type { Grant, HeldGrant } from './grant.js';
 import type { LockingRun } from './locking-run.js';
-import { LockQueue } from './queue.js';
+import type { LockQueue } from './queue.js';
+import { LockQueues } from './queues.js';
 import { Waiter } from './waiter.js';
 
 /** How a `SessionLock` is made. */
@@ -71,7 +72,7 @@ const ACQUIRE: ReadonlySet<string> = new Set(['holder', 'signal', 'timeoutMs']);
 export class SessionLock {
   readonly #runtime: Runtime;
   readonly #operations: Operations;
-  readonly #queues = new Map<string, LockQueue>();
+  readonly #queues = new LockQueues();
   readonly #context: LockContext;
   readonly #lockTimeoutMs: number;
   readonly #waiting: SignalLinks<Waiter>;
@@ -108,9 +109,7 @@ export class SessionLock {
       runtime: this.#runtime,
       operations: this.#operations,
       writeGraceMs: options.writeGraceMs ?? 5_000,
-      idle: (queue) => {
-        if (this.#queues.get(queue.key) === queue) this.#queues.delete(queue.key);
-      },
+      idle: (queue) => this.#queues.rest(queue),
     };
     this.#waiting = new SignalLinks((waiters, reason) => {
       for (const waiter of waiters) waiter.refuse(reason);
@@ -132,39 +131,13 @@ export class SessionLock {
    * @throws `BACKEND_UNAVAILABLE`, `CLOSED`
    */
   acquire(sessionKey: string, options: AcquireOptions = {}): Promise<Grant> {
-    return new Promise((resolve, reject) => {
-      checkKey('sessionKey', sessionKey);
-      checkObject('acquire options', options, ACQUIRE);
-      const { holder, signal } = options;
-      const timeoutMs = waitMs('timeoutMs', options.timeoutMs, this.#lockTimeoutMs);
-      if (signal !== undefined && !isAbortSignal(signal)) {
-        throw invalid('signal must be an AbortSignal.');
-      }
-      const run = this.#holdingRun(holder);
-      const holdingSignal = run === undefined ? (holder as AbortSignal | undefined) : undefined;
-      for (const given of [signal, holdingSignal]) if (given?.aborted === true) throw given.reason;
-      const stopWaiting = (): void => {
-        if (signal !== undefined) this.#waiting.unlink(signal, waiter);
-        if (holdingSignal !== undefined) this.#waiting.unlink(holdingSignal, waiter);
-      };
-      const waiter = this.#wait(
-        sessionKey,
-        run,
-        timeoutMs,
-        (grant) => {
-          stopWaiting();
-          if (holdingSignal !== undefined) this.#linkHolder(holdingSignal, grant);
-          resolve(grant);
-        },
-        (error) => {
-          stopWaiting();
-          reject(error);
-        },
-      );
-      if (signal !== undefined) this.#waiting.link(signal, waiter);
-      if (holdingSignal !== undefined) this.#waiting.link(holdingSignal, waiter);
+    try {
+      const waiter = this.#waiterFor(sessionKey, options);
       waiter.queue.join(waiter);
-    });
+      return waiter.promise();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -187,29 +160,25 @@ export class SessionLock {
     onRefused: (error: unknown) => void,
   ): void {
     const bound = timeoutMs ?? this.#lockTimeoutMs;
-    const waiter = this.#wait(run.sessionKey, run, bound, onGranted, onRefused);
+    const waiter = this.#wait(run.sessionKey, run, bound);
+    waiter.tell(onGranted, onRefused);
     waiter.queue.join(waiter);
   }
 
   /** @internal */
   queue(sessionKey: string): LockQueue {
-    let queue = this.#queues.get(sessionKey);
-    if (queue === undefined) {
-      queue = new LockQueue(sessionKey, this.#context);
-      this.#queues.set(sessionKey, queue);
-    }
-    return queue;
+    return this.#queues.use(sessionKey, this.#context);
   }
 
   /** Something changed on another node: whoever waits asks again. @internal */
   changed(sessionKey: string): void {
-    this.#queues.get(sessionKey)?.pump();
+    this.#queues.find(sessionKey)?.pump();
   }
 
   /** Notices may have been missed: locks may be free, and grants lost. @internal */
   reconcile(): void {
     const { backend } = this.#operations;
-    for (const queue of [...this.#queues.values()]) {
+    for (const queue of this.#queues.busy) {
       const { key, held } = queue;
       if (held === undefined) queue.pump();
       else {
@@ -226,52 +195,74 @@ export class SessionLock {
 
   /** @internal */
   lockLost(sessionKey: string, token: number): void {
-    const held = this.#queues.get(sessionKey)?.held;
+    const held = this.#queues.find(sessionKey)?.held;
     if (held?.token === token) held.loseInBackend();
   }
 
   /** Refuses who waits, and who comes. What is held is still given back. @internal */
   refuseAll(): void {
     this.#isRefusing = true;
-    for (const queue of [...this.#queues.values()]) queue.refuseAll(closed());
+    for (const queue of this.#queues.busy) queue.refuseAll(closed());
   }
 
   /** The backend takes nothing any more. @internal */
   close(): void {
     this.#isClosed = true;
-    for (const queue of [...this.#queues.values()]) queue.close();
+    for (const queue of this.#queues.busy) queue.close();
   }
 
   /** @internal */
   get size(): number {
-    return this.#queues.size;
+    return this.#queues.busy.length;
   }
 
   /** Tokens that the backend has not taken back yet, by name. @internal */
   get unsent(): string[] {
-    return [...this.#queues.values()].flatMap(({ returns }) => returns.unsent);
+    return this.#queues.busy.flatMap(({ returns }) => returns.unsent);
   }
 
   /** Gives back at once what would be given back again later. @internal */
   hurry(): void {
-    for (const { returns } of [...this.#queues.values()]) returns.hurry();
+    for (const { returns } of this.#queues.busy) returns.hurry();
   }
 
   /** The sessions whose lock is held, waited for, or on its way. @internal */
   get sessionKeys(): string[] {
-    return [...this.#queues.keys()];
+    return this.#queues.busy.map(({ key }) => key);
   }
 
-  #wait(
-    sessionKey: string,
-    run: LockingRun | undefined,
-    timeoutMs: number,
-    onGranted: (grant: HeldGrant) => void,
-    onRefused: (error: unknown) => void,
-  ): Waiter {
+  #waiterFor(sessionKey: string, options: AcquireOptions): Waiter {
+    checkKey('sessionKey', sessionKey);
+    checkObject('acquire options', options, ACQUIRE);
+    const { holder, signal } = options;
+    const timeoutMs = waitMs('timeoutMs', options.timeoutMs, this.#lockTimeoutMs);
+    if (signal !== undefined && !isAbortSignal(signal)) {
+      throw invalid('signal must be an AbortSignal.');
+    }
+    const run = this.#holdingRun(holder);
+    const holdingSignal = run === undefined ? (holder as AbortSignal | undefined) : undefined;
+    if (signal?.aborted === true) throw signal.reason;
+    if (holdingSignal?.aborted === true) throw holdingSignal.reason;
+    const waiter = this.#wait(sessionKey, run, timeoutMs);
+    if (signal !== undefined || holdingSignal !== undefined) this.#linkWaiter(waiter, signal, holdingSignal);
+    return waiter;
+  }
+
+  #wait(sessionKey: string, run: LockingRun | undefined, timeoutMs: number): Waiter {
     if (this.#isRefusing) throw closed();
     if (run?.isCurrent() === false) throw run.closedError();
-    return new Waiter(this.queue(sessionKey), run, timeoutMs, onGranted, onRefused);
+    return new Waiter(this.queue(sessionKey), run, timeoutMs);
+  }
+
+  #linkWaiter(waiter: Waiter, signal: AbortSignal | undefined, holdingSignal: AbortSignal | undefined): void {
+    if (signal !== undefined) this.#waiting.link(signal, waiter);
+    if (holdingSignal !== undefined) this.#waiting.link(holdingSignal, waiter);
+    waiter.onLeave = (grant) => {
+      if (signal !== undefined) this.#waiting.unlink(signal, waiter);
+      if (holdingSignal === undefined) return;
+      this.#waiting.unlink(holdingSignal, waiter);
+      if (grant !== undefined) this.#linkHolder(holdingSignal, grant);
+    };
   }
 
   #linkHolder(signal: AbortSignal, grant: HeldGrant): void {

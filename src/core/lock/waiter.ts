@@ -9,29 +9,41 @@ import type { LockQueue } from './queue.js';
 export class Waiter implements Watcher {
   nextWatcher: Watcher | undefined = undefined;
   previousWatcher: Watcher | undefined = undefined;
+  /** Its place in the queue. */
+  next: Waiter | undefined = undefined;
+  previous: Waiter | undefined = undefined;
   isWaiting = true;
+  /** Told that the waiting is over, before whoever waits is. */
+  onLeave: ((grant: HeldGrant | undefined) => void) | undefined = undefined;
 
   readonly queue: LockQueue;
   readonly run: LockingRun | undefined;
   readonly timeoutMs: number;
-  readonly onGranted: (grant: HeldGrant) => void;
-  readonly onRefused: (error: unknown) => void;
   #timer: Timer | undefined = undefined;
   #isHolding = false;
+  #grant: HeldGrant | undefined = undefined;
+  #error: unknown = undefined;
+  #onGranted: ((grant: HeldGrant) => void) | undefined = undefined;
+  #onRefused: ((error: unknown) => void) | undefined = undefined;
 
-  constructor(
-    queue: LockQueue,
-    run: LockingRun | undefined,
-    timeoutMs: number,
-    onGranted: (grant: HeldGrant) => void,
-    onRefused: (error: unknown) => void,
-  ) {
+  constructor(queue: LockQueue, run: LockingRun | undefined, timeoutMs: number) {
     this.queue = queue;
     this.run = run;
     this.timeoutMs = timeoutMs;
-    this.onGranted = onGranted;
-    this.onRefused = onRefused;
     run?.watch(this);
+  }
+
+  /** The callbacks for one that is still waiting. */
+  tell(onGranted: (grant: HeldGrant) => void, onRefused: (error: unknown) => void): void {
+    this.#onGranted = onGranted;
+    this.#onRefused = onRefused;
+  }
+
+  /** What it comes to, for one that has joined the queue: most are served by then. */
+  promise(): Promise<HeldGrant> {
+    if (this.#grant !== undefined) return Promise.resolve(this.#grant);
+    if (!this.isWaiting) return Promise.reject(this.#error);
+    return new Promise((resolve, reject) => this.tell(resolve, reject));
   }
 
   /** It was not served at once, which most are: only then is there a time to limit. */
@@ -56,13 +68,17 @@ export class Waiter implements Watcher {
     this.#stopWaiting();
     // Out of the queue first: a listener that hears of the refusal may free the lock, and the queue would serve it for ever.
     this.queue.waiterLeft(this);
-    this.onRefused(error);
+    this.onLeave?.(undefined);
+    this.#error = error;
+    this.#onRefused?.(error);
   }
 
+  /** Out of the queue already, for the same reason. */
   grant(grant: HeldGrant): void {
     this.#stopWaiting();
-    this.queue.waiterLeft(this);
-    this.onGranted(grant);
+    this.onLeave?.(grant);
+    this.#grant = grant;
+    this.#onGranted?.(grant);
   }
 
   #stopWaiting(): void {

@@ -309,3 +309,20 @@ test('a lock that is handed over by an earlier listener of its holder’s signal
   expect([grant.isHeld(), grant.lost.aborted]).toEqual([false, true]);
   (await locks.acquire('s')).release();
 });
+
+test('a clock that throws refuses who asked for the lock, and the next is served', async () => {
+  class Broken extends FakeClock {
+    isBroken = true;
+    override now(): number {
+      if (this.isBroken) throw new Error('no time');
+      return super.now();
+    }
+  }
+  const clock = new Broken();
+  const locks = trackedLock({ clock });
+  await expect(locks.acquire('s')).rejects.toThrow('no time');
+  clock.isBroken = false;
+  const next = await locks.acquire('s', { timeoutMs: 0 });
+  next.release();
+  expect(await locks.holder('s')).toBeUndefined();
+});
