@@ -29,7 +29,8 @@ function isText(column: number): boolean {
   return column <= 1 || column === 4 || column === 9;
 }
 
-function cells(figure: Judged): string[] {
+/** What stands behind the name of a figure, in the order of the head. */
+export function cells(figure: Judged): string[] {
   const { unit, value, spread, ours, peer, budget, stretch } = figure;
   return [
     ours === undefined ? '' : nanoseconds(ours),
@@ -50,6 +51,7 @@ function verdict({ verdict: word, missedRuns, runs }: Judged): string {
 }
 
 function shown(value: number, unit: Unit): string {
+  if (unit === '' && Number.isInteger(value)) return `${value}`;
   return unit === 'x' ? `${number(value)}x` : `${number(value)} ${unit}`.trimEnd();
 }
 
