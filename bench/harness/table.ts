@@ -62,7 +62,7 @@ function nanoseconds(ns: number): string {
 
 /** Three digits: more would be noise. */
 export function number(value: number): string {
-  if (value === 0) return '0';
+  if (Math.abs(value) < 0.00005) return '0';
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
   return value.toFixed(Math.min(digits, 4));
 }

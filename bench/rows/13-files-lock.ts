@@ -167,7 +167,7 @@ function manySessions(bench: Bench, place: Place): Promise<Figure[]> {
 }
 
 export const row: Row = {
-  title: 'a lock and its unlock between processes, in files',
+  title: 'a lock in files, between processes',
   measure: async (bench) => {
     const figures: Figure[] = [];
     for (const place of places) figures.push(...(await locks(bench, place)));

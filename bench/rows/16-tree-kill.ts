@@ -65,7 +65,7 @@ async function measureAll(bench: Bench): Promise<Cell[]> {
 }
 
 export const row: Row = {
-  title: 'the end of a tree of three processes, in real time',
+  title: 'the end of a tree of three processes',
   measure: async (bench) => {
     const cells = await measureAll(bench);
     const of = (tree: Tree, side: SideName): readonly Cell[] =>
