@@ -15,7 +15,7 @@ const USAGE = `npm run bench -- [--row N]... [--node 24] [--json FILE] [--quick]
 
   --row N      only this row; may be repeated (${rowIds.join(', ')})
   --node 24    measures on this version of Node instead of the one that runs
-  --json FILE  writes the figures, for npm run bench:picture
+  --json FILE  writes the figures, for npm run bench:page
   --quick      tiny counts: whether everything still runs, not how fast`;
 
 const { values: options } = parseArgs({

@@ -1,5 +1,6 @@
 // Runs every example, as a reader would: the script `example`, or else `test`, or else `demo`. It must succeed, and print
 // what `expected-output.txt` says where there is one. Numbers are masked, and nothing else: times and ports differ.
+// What a README shows after `<!-- printed, in outline -->` must have the scenes and the checks that are printed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,9 +8,18 @@ import { root } from './entries.js';
 
 const SCRIPTS = ['example', 'test', 'demo'];
 const LIMIT_MS = 120_000;
+/** Behind it a check of a scene says what it saw. */
+const CHECK_WIDTH = 70;
+const SHOWN = /<!-- printed, in outline -->\s*```\n(.*?)^```/ms;
 
 export function mask(text: string): string {
   return text.trimEnd().replace(/\d+(\.\d+)?/g, '#');
+}
+
+/** What does not depend on time: the titles of the scenes, and the checks without what they saw. */
+export function outline(text: string): string {
+  const lines = text.split('\n').filter((line) => /^(\d+ {2}\S| {5}ok )/.test(line));
+  return lines.map((line) => line.slice(0, CHECK_WIDTH).trimEnd()).join('\n');
 }
 
 /** What is wrong with the example in this folder, if anything. */
@@ -27,6 +37,11 @@ export function check(folder: string, tsconfig: string): string | undefined {
     env: { ...process.env, NO_COLOR: '1', TSX_TSCONFIG_PATH: tsconfig },
   });
   if (status !== 0) return `${script} ended with ${status ?? 'its time limit'}\n${stdout}${stderr}`;
+  const readme = join(folder, 'README.md');
+  const shown = existsSync(readme) ? SHOWN.exec(readFileSync(readme, 'utf8'))?.[1] : undefined;
+  if (shown !== undefined && outline(shown) !== outline(stdout)) {
+    return `printed other scenes or checks than its README shows:\n${stdout}${stderr}`;
+  }
   const expected = join(folder, 'expected-output.txt');
   if (!existsSync(expected)) return script === 'example' ? 'has no expected-output.txt' : undefined;
   if (mask(stdout) === mask(readFileSync(expected, 'utf8'))) return undefined;

@@ -1,4 +1,4 @@
-import { ratioOf, type Summary, summarise } from './statistics.js';
+import { quantile, ratioOf, type Summary, summarise } from './statistics.js';
 
 export type Unit = 'x' | 'ns' | 'us' | 'ms' | 'B' | '';
 
@@ -42,7 +42,17 @@ export function ratio(what: string, ours: Sample, peer: Sample, target: Target =
 }
 
 export function absolute(what: string, unit: Unit, values: readonly number[], target: Target = {}): Figure {
+  const [value] = values;
+  if (values.length === 1 && value !== undefined) return { what, unit, value, ...target };
   return figureOf(what, unit, summarise(values), target);
+}
+
+/** For what differs from one time to the next: the middle, and what one in a hundred is over. */
+export function percentiles(what: string, unit: Unit, values: readonly number[]): Figure[] {
+  return [
+    figureOf(`${what}, p50`, unit, summarise(values)),
+    { what: `${what}, p99`, unit, value: quantile(values, 0.99) },
+  ];
 }
 
 export function figureOf(what: string, unit: Unit, { median, p10, p90 }: Summary, target: Target = {}): Figure {

@@ -29,7 +29,8 @@ function isText(column: number): boolean {
   return column <= 1 || column === 4 || column === 9;
 }
 
-function cells(figure: Judged): string[] {
+/** What stands behind the name of a figure, in the order of the head. */
+export function cells(figure: Judged): string[] {
   const { unit, value, spread, ours, peer, budget, stretch } = figure;
   return [
     ours === undefined ? '' : nanoseconds(ours),
@@ -50,6 +51,7 @@ function verdict({ verdict: word, missedRuns, runs }: Judged): string {
 }
 
 function shown(value: number, unit: Unit): string {
+  if (unit === '' && Number.isInteger(value)) return `${value}`;
   return unit === 'x' ? `${number(value)}x` : `${number(value)} ${unit}`.trimEnd();
 }
 
@@ -60,7 +62,7 @@ function nanoseconds(ns: number): string {
 
 /** Three digits: more would be noise. */
 export function number(value: number): string {
-  if (value === 0) return '0';
+  if (Math.abs(value) < 0.00005) return '0';
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
   return value.toFixed(Math.min(digits, 4));
 }

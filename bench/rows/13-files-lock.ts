@@ -1,31 +1,83 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
-import { type Backend, type ClaimRequest, createRunControl } from 'runfence';
+import { type ClaimRequest, createRunControl } from 'runfence';
 import { files } from 'runfence/files';
+import { absolute, type Figure, percentiles, ratio } from '../harness/figure.js';
+import { type Bench, check, type Row } from '../harness/row.js';
+import { quantile } from '../harness/statistics.js';
 
-/** Row 13: a lock and its unlock in files against plain proper-lockfile, claims, and many sessions. Run by tsx. */
-const BUDGET = 1.8;
-const ROUNDS = 15;
-const PAIRS = 100;
+const SESSIONS = 5_000;
+/** Records that are no longer the newest are removed half a second later. */
+const TIDY_MS = 1_500;
 
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+interface Place {
+  readonly name: string;
+  readonly path: string;
 }
 
-function shown(values: readonly number[]): string {
-  return `p50 ${percentile(values, 0.5).toFixed(3)} ms, p99 ${percentile(values, 0.99).toFixed(3)} ms`;
+const disk: Place = { name: 'on disk', path: tmpdir() };
+const memory: Place = { name: 'in memory', path: '/dev/shm' };
+const places: readonly Place[] = existsSync(memory.path) ? [memory, disk] : [disk];
+/** What a disk adds for its own journal says more of the disk than of us: the budget holds where there is none. */
+const judged = places[0] as Place;
+
+async function inFolder<T>({ path }: Place, work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(path, 'runfence-bench-'));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
+/** In ns of the wall clock: most of it is the kernel's, some of it in other threads. */
 async function timed(act: () => Promise<unknown>): Promise<number> {
-  const at = performance.now();
+  const start = process.hrtime.bigint();
   await act();
-  return performance.now() - at;
+  return Number(process.hrtime.bigint() - start);
 }
 
-function request(sessionKey: string, runId: string): ClaimRequest {
+/** A lock and its unlock. */
+function locks(bench: Bench, place: Place): Promise<Figure[]> {
+  return inFolder(place, async (folder) => {
+    const backend = files({ dir: join(folder, 'store'), durable: false });
+    const request = { sessionKey: 's', nodeId: 'bench', run: undefined, reserved: undefined } as const;
+    const ours = async (): Promise<void> => {
+      const answer = await backend.lock({ ...request, since: Date.now() });
+      check(answer.kind === 'granted', 'a lock that is granted');
+      await backend.unlock({ sessionKey: 's', token: answer.token });
+    };
+    const theirs = async (): Promise<void> => {
+      const release = await lockfile.lock(join(folder, 'plain'), { realpath: false });
+      await release();
+    };
+    const side = (name: string, act: () => Promise<void>, into: number[]) => ({
+      name,
+      batch: async (operations: number) => {
+        const own: number[] = [];
+        for (let i = 0; i < operations; i++) own.push(await timed(act));
+        into.push(...own);
+        return quantile(own, 0.5) * operations;
+      },
+    });
+    const all = { ours: [] as number[], theirs: [] as number[] };
+    const [fence, peer] = await bench.compare([
+      side('runfence', ours, all.ours),
+      side('proper-lockfile', theirs, all.theirs),
+    ]);
+    await backend.close();
+    const slowest = (name: string, values: readonly number[]) => ({ name, values: [quantile(values, 0.99)] });
+    return [
+      ratio(place.name, fence, peer, place === judged ? { budget: 1.8, stretch: 1.3 } : {}),
+      ratio(`${place.name}, p99`, slowest(fence.name, all.ours), slowest(peer.name, all.theirs)),
+    ];
+  });
+}
+
+function claimOf(sessionKey: string, runId: string): ClaimRequest {
   return {
     sessionKey,
     runId,
@@ -43,115 +95,86 @@ function request(sessionKey: string, runId: string): ClaimRequest {
   };
 }
 
-async function pair(backend: Backend): Promise<void> {
-  const answer = await backend.lock({
-    sessionKey: 's',
-    nodeId: 'bench',
-    run: undefined,
-    reserved: undefined,
-    since: Date.now(),
-  });
-  if (answer.kind !== 'granted') throw new Error(answer.kind);
-  await backend.unlock({ sessionKey: 's', token: answer.token });
-}
-
-async function compare(under: string): Promise<number> {
-  const dir = mkdtempSync(join(under, 'runfence-bench-'));
-  const backend = files({ dir: join(dir, 'store'), durable: false });
-  const plain = async (): Promise<void> => {
-    const release = await lockfile.lock(join(dir, 'plain'), { realpath: false });
-    await release();
-  };
-  const ours: number[] = [];
-  const theirs: number[] = [];
-  const ratios: number[] = [];
-  // What is loaded and made once.
-  for (let i = 0; i < PAIRS; i++) {
-    await plain();
-    await pair(backend);
-  }
-  for (let round = 0; round < ROUNDS; round++) {
-    const roundOurs: number[] = [];
-    const roundTheirs: number[] = [];
-    for (let i = 0; i < PAIRS; i++) {
-      roundTheirs.push(await timed(plain));
-      roundOurs.push(await timed(() => pair(backend)));
+function claims(bench: Bench, place: Place, durable: boolean): Promise<Figure[]> {
+  return inFolder(place, async (dir) => {
+    const backend = files({ dir, durable });
+    const ns: number[] = [];
+    const warmUp = bench.count(20);
+    for (let i = -warmUp; i < bench.count(200); i++) {
+      const claim = claimOf(`s${Math.abs(i) % 4}`, `r${i}`);
+      let generation = 0;
+      const took = await timed(async () => {
+        const answer = await backend.claim(claim);
+        check(answer.kind === 'granted', 'a claim that is granted');
+        ({ generation } = answer);
+      });
+      if (i >= 0) ns.push(took);
+      const { sessionKey, runId, nodeId } = claim;
+      await backend.end({ sessionKey, runId, nodeId, generation, status: 'completed', retain: false });
     }
-    ratios.push(percentile(roundOurs, 0.5) / percentile(roundTheirs, 0.5));
-    ours.push(...roundOurs);
-    theirs.push(...roundTheirs);
-  }
-  await backend.close();
-  rmSync(dir, { recursive: true, force: true });
-  const ratio = percentile(ratios, 0.5);
-  console.log(`${under}: lock + unlock ${shown(ours)}; proper-lockfile ${shown(theirs)}; ratio ${ratio.toFixed(2)}`);
-  return ratio;
-}
-
-async function claims(under: string, durable: boolean): Promise<void> {
-  const dir = mkdtempSync(join(under, 'runfence-bench-'));
-  const backend = files({ dir, durable });
-  const ms: number[] = [];
-  for (let i = 0; i < 120; i++) {
-    const claim = request(`s${i % 4}`, `r${i}`);
-    let generation = 0;
-    const taken = await timed(async () => {
-      const answer = await backend.claim(claim);
-      if (answer.kind !== 'granted') throw new Error(answer.kind);
-      generation = answer.generation;
-    });
-    if (i >= 20) ms.push(taken);
-    const { sessionKey, runId, nodeId } = claim;
-    await backend.end({ sessionKey, runId, nodeId, generation, status: 'completed', retain: false });
-  }
-  await backend.close();
-  rmSync(dir, { recursive: true, force: true });
-  console.log(`${under}: claim ${durable ? 'with fsync' : 'without fsync'} ${shown(ms)}`);
-}
-
-async function manySessions(under: string, count: number): Promise<void> {
-  const dir = mkdtempSync(join(under, 'runfence-bench-'));
-  const control = createRunControl({
-    backend: files({ dir, durable: false }),
-    defaults: { backendTimeoutMs: 60_000 },
-    retention: { max: 0 },
+    await backend.close();
+    return percentiles(
+      `a claim ${durable ? 'with' : 'without'} fsync, ${place.name}`,
+      'us',
+      ns.map((value) => value / 1e3),
+    );
   });
-  const entries = (): string => {
-    const found = readdirSync(dir, { recursive: true, withFileTypes: true });
-    const folders = found.filter((entry) => entry.isDirectory()).length;
-    return `${found.length - folders} files, ${folders} folders`;
-  };
-  const at = performance.now();
-  const runs = await Promise.all(
-    Array.from({ length: count }, async (_unused, i) => {
-      const begun = await control.runs.begin({ sessionKey: `session ${i}` });
-      if (begun.status !== 'started') throw new Error(begun.status);
-      return begun.run;
-    }),
-  );
-  const begunMs = performance.now() - at;
-  await new Promise((done) => setTimeout(done, 1_500));
-  const live = entries();
-  const endAt = performance.now();
-  for (const run of runs) run.complete();
-  await control.drain();
-  const endedMs = performance.now() - endAt;
-  const rest = files({ dir, durable: false });
-  await rest.claim(request('last', 'last'));
-  await new Promise((done) => setTimeout(done, 1_500));
-  await rest.close();
-  console.log(
-    `${under}: ${count} sessions at once begun in ${begunMs.toFixed(0)} ms, ended in ${endedMs.toFixed(0)} ms; ` +
-      `on disk while live: ${live}; after release: ${entries()}`,
-  );
-  rmSync(dir, { recursive: true, force: true });
 }
 
-const places = [...(existsSync('/dev/shm') ? ['/dev/shm'] : []), tmpdir()];
-const ratios: number[] = [];
-for (const place of places) ratios.push(await compare(place));
-for (const place of places) for (const durable of [false, true]) await claims(place, durable);
-await manySessions(places[0] ?? tmpdir(), 5_000);
-const best = Math.min(...ratios);
-console.log(`row 13: ${best.toFixed(2)} of ${BUDGET} at the best place`);
-if (!(best <= BUDGET)) process.exitCode = 1;
+function filesIn(folder: string): number {
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory()).length;
+}
+
+/** Many sessions that are active at once, and what is left of them on the disk. */
+function manySessions(bench: Bench, place: Place): Promise<Figure[]> {
+  return inFolder(place, async (dir) => {
+    const count = bench.count(SESSIONS);
+    const control = createRunControl({
+      backend: files({ dir, durable: false }),
+      defaults: { backendTimeoutMs: 60_000 },
+      retention: { max: 0 },
+    });
+    bench.note(`${count} sessions begin`);
+    const begin = async (i: number) => {
+      const begun = await control.runs.begin({ sessionKey: `session ${i}` });
+      check(begun.status === 'started', 'a run that starts');
+      return begun.run;
+    };
+    let runs: Awaited<ReturnType<typeof begin>>[] = [];
+    const begunNs = await timed(async () => {
+      runs = await Promise.all(Array.from({ length: count }, (_, i) => begin(i)));
+    });
+    await sleep(TIDY_MS);
+    const live = filesIn(dir);
+    bench.note(`${count} sessions end`);
+    const endedNs = await timed(async () => {
+      for (const run of runs) run.complete();
+      await control.drain();
+    });
+    // Tidying up ends with its backend: the next one that looks into a folder goes on with it.
+    const next = files({ dir, durable: false });
+    await next.claim(claimOf('last', 'last'));
+    await sleep(TIDY_MS);
+    await next.close();
+    const left = filesIn(dir);
+    return [
+      absolute(`${count} sessions at once, begun`, 'ms', [begunNs / 1e6]),
+      absolute(`${count} sessions at once, ended`, 'ms', [endedNs / 1e6]),
+      absolute('files while they are active', '', [live]),
+      absolute('files after their release', '', [left]),
+    ];
+  });
+}
+
+export const row: Row = {
+  title: 'a lock in files, between processes',
+  measure: async (bench) => {
+    const figures: Figure[] = [];
+    for (const place of places) figures.push(...(await locks(bench, place)));
+    for (const place of places) {
+      for (const durable of [false, true]) figures.push(...(await claims(bench, place, durable)));
+    }
+    figures.push(...(await manySessions(bench, judged)));
+    return figures;
+  },
+};

@@ -1,8 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { createRunControl } from 'runfence';
-import { type Figure, figureOf } from '../harness/figure.js';
+import { percentiles } from '../harness/figure.js';
 import { check, type Row } from '../harness/row.js';
-import { quantile } from '../harness/statistics.js';
 
 /** A model that says a token a turn, and hangs up when it is told to. */
 async function* model(signal: AbortSignal): AsyncGenerator<string> {
@@ -10,18 +9,6 @@ async function* model(signal: AbortSignal): AsyncGenerator<string> {
     await setImmediate();
     yield 'token';
   }
-}
-
-function percentiles(what: string, values: readonly number[]): Figure[] {
-  const at = (name: string, q: number): Figure => {
-    const value = quantile(values, q);
-    return figureOf(`${what}, ${name}`, 'us', {
-      median: value,
-      p10: quantile(values, 0.1),
-      p90: quantile(values, 0.9),
-    });
-  };
-  return [at('p50', 0.5), at('p99', 0.99)];
 }
 
 export const row: Row = {
@@ -54,6 +41,6 @@ export const row: Row = {
       lastEffect.push(Math.max(0, writtenAt - abortedAt) * 1e3);
       check(report.quiet && receipt.result === 'aborted', 'a run that stops');
     }
-    return [...percentiles('last effect', lastEffect), ...percentiles('quiet', quiet)];
+    return [...percentiles('last effect', 'us', lastEffect), ...percentiles('quiet', 'us', quiet)];
   },
 };

@@ -34,6 +34,7 @@ describe('the table', () => {
 
   test.each([
     [0, '0'],
+    [-0.00001, '0'],
     [0.0123, '0.0123'],
     [0.5, '0.500'],
     [12.34, '12.3'],
@@ -45,25 +46,34 @@ describe('the table', () => {
 
 describe('the picture', () => {
   const svg = pictureOf([report('20.1.0', 2), report('24.2.0', 0.05)]);
-  const at = (pattern: RegExp): number => Number(svg.match(pattern)?.[1]);
+  const at = (pattern: RegExp, drawn = svg): number => Number([...drawn.matchAll(pattern)].at(-1)?.[1]);
+  const one = at(/<line class="one" x1="([\d.]+)"/g);
 
   test('is one well-formed svg, with its labels escaped', () => {
     expect(svg.match(/<svg /g)).toHaveLength(1);
     expect(svg.trimEnd().endsWith('</svg>')).toBe(true);
     expect(svg).toContain('against &lt;peer&gt;');
-    expect(svg).not.toContain('NaN');
+    expect(svg).not.toMatch(/NaN|undefined/);
   });
 
   test('has a mark a report: a ratio over 1x is right of the line, one below it left', () => {
-    const one = at(/<line class="one" x1="([\d.]+)"/);
-    expect(at(/<circle class="missed" cx="([\d.]+)"/)).toBeGreaterThan(one);
-    expect([...svg.matchAll(/<rect class="dot" x="([\d.]+)"/g)].map(([, x]) => Number(x) < one)).toContain(true);
+    expect(at(/<circle class="missed" cx="([\d.]+)"/g)).toBeGreaterThan(one);
+    expect(at(/<rect class="mark" x="([\d.]+)"/g)).toBeLessThan(one);
+    expect(svg).toContain('<tspan class="missed">2.00x</tspan> / 0.0500x');
   });
 
   test('draws the budget where it is', () => {
-    const one = at(/<line class="one" x1="([\d.]+)"/);
     const budgets = [...svg.matchAll(/<line class="budget" x1="([\d.]+)"/g)].map(([, x]) => Number(x));
     expect(budgets.filter((x) => x === one)).toHaveLength(2);
+  });
+
+  test('says by an arrow that a ratio is beyond its edge', () => {
+    const beyond = pictureOf([report('20.1.0', 400), report('24.2.0', 0.0004)]);
+    expect(beyond).not.toContain('NaN');
+    const arrows = [...beyond.matchAll(/<path class="\w+" d="M([\d.]+) /g)].map(([, x]) => Number(x));
+    expect(arrows).toHaveLength(2);
+    expect(arrows[0]).toBeGreaterThan(at(/<line class="grid" x1="([\d.]+)"/g, beyond));
+    expect(arrows[1]).toBeLessThan(at(/<line class="grid" x1="(16)"/g, beyond));
   });
 
   test('shows ratios only, and follows the colour scheme of the page', () => {

@@ -2,17 +2,18 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { root } from '../../tools/entries.js';
-import { check, mask } from '../../tools/examples.js';
+import { check, mask, outline } from '../../tools/examples.js';
 import { snippetFolder } from './snippets.js';
 
 describe('the runner of examples', () => {
   const samples = snippetFolder(root, 'example-samples');
 
-  function sample(name: string, scripts: Record<string, string>, expected?: string): string {
+  function sample(name: string, scripts: Record<string, string>, expected?: string, readme?: string): string {
     const folder = join(samples, name);
     mkdirSync(folder);
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, scripts }));
     if (expected !== undefined) writeFileSync(join(folder, 'expected-output.txt'), expected);
+    if (readme !== undefined) writeFileSync(join(folder, 'README.md'), readme);
     return folder;
   }
   const run = (folder: string): string | undefined => check(folder, join(root, 'tsconfig.base.json'));
@@ -24,6 +25,21 @@ describe('the runner of examples', () => {
   test('lets an example pass that prints what is expected, but for its numbers', () => {
     expect(run(sample('good', { example: 'echo took 5 ms' }, 'took 1.5 ms\n'))).toBeUndefined();
     expect(run(sample('test', { test: 'true' }))).toBeUndefined();
+  });
+
+  test('takes the scenes and the checks for the outline, without what a check saw', () => {
+    const check = '     ok    the answer ends'.padEnd(70);
+    const text = `server on port 80\n\n1  A stop\n     0 ms  alice   POST /stop\n${check}last byte 3 ms\n\n5 in all\n`;
+    expect(outline(text)).toBe('1  A stop\n     ok    the answer ends');
+  });
+
+  test('compares the outline that a README shows', () => {
+    const shown = (scene: string): string =>
+      `# A\n\n<!-- printed, in outline -->\n\`\`\`\n${scene}\n 3 ms  x\n\`\`\`\n`;
+    const scripts = { demo: "echo '1  A stop'" };
+    expect(run(sample('same-scene', scripts, undefined, shown('1  A stop')))).toBeUndefined();
+    expect(run(sample('other-scene', scripts, undefined, shown('1  Two stops')))).toContain('other scenes or checks');
+    expect(run(sample('one-scene-more', scripts, undefined, shown('1  A stop\n2  More')))).toContain('other scenes');
   });
 
   test.each([
