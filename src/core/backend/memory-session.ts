@@ -63,10 +63,16 @@ export class MemoryRun {
 
 /** One session: its live runs in the order of their claims, and, for the sessions that have any, its lock and its stops. */
 export class MemorySession {
+  readonly key: string;
   lock: MemoryLock | undefined = undefined;
+  isResting = false;
   #first: MemoryRun | undefined = undefined;
   #last: MemoryRun | undefined = undefined;
   #stops: RecordedStop[] | undefined = undefined;
+
+  constructor(key: string) {
+    this.key = key;
+  }
 
   restore({ stops, lock }: Pick<SessionState, 'stops' | 'lock'>): void {
     if (stops.length > 0) this.#stops = [...stops];
@@ -77,7 +83,7 @@ export class MemorySession {
     return { stops: [...(this.#stops ?? NONE)], lock: (this.lock ?? new MemoryLock()).state() };
   }
 
-  get isEmpty(): boolean {
+  get isIdle(): boolean {
     return this.#first === undefined && this.lock?.isFree !== false && (this.#stops ?? NONE).length === 0;
   }
 

@@ -1,5 +1,6 @@
 import type { AbortReason } from '../abort/reason.js';
 import { RunfenceError } from '../internal/errors.js';
+import { Sessions } from '../internal/sessions.js';
 import { MemoryRun, MemorySession } from './memory-session.js';
 import type { MemoryState } from './memory-state.js';
 import type {
@@ -52,7 +53,7 @@ export function memory(options: MemoryOptions = {}): Memory {
 class MemoryBackend implements Memory {
   readonly scope = 'process';
   readonly synchronous = true;
-  readonly #sessions = new Map<string, MemorySession>();
+  readonly #sessions: Sessions<MemorySession> = new Sessions();
   readonly #runs = new Map<string, MemoryRun>();
   readonly #nodes = new Map<string, MemoryNode>();
   /** What an operation has to tell: once it is done, or a listener would claim in the middle of it. */
@@ -73,7 +74,7 @@ class MemoryBackend implements Memory {
     return {
       counter: this.#counter,
       runs: [...[...this.#nodes.values()].flatMap(retainedBy), ...this.#runs.values()].map((run) => run.state()),
-      sessions: [...this.#sessions].map(([sessionKey, session]) => ({ sessionKey, ...session.state() })),
+      sessions: this.#sessions.busy.map((session) => ({ sessionKey: session.key, ...session.state() })),
     };
   }
 
@@ -102,7 +103,7 @@ class MemoryBackend implements Memory {
     const generation = this.#next();
     const run = new MemoryRun(request, generation);
     this.#runs.set(request.runId, run);
-    (session ?? this.#newSession(request.sessionKey)).add(run);
+    (session ?? this.#useSession(request.sessionKey)).add(run);
     return { kind: 'granted', generation, epilogues };
   }
 
@@ -113,12 +114,12 @@ class MemoryBackend implements Memory {
     const { record } = request;
     // A session's stop concerns the claims of other nodes that were queued before it.
     if (record === undefined || (!record.intent && this.#isAlone(nodeId))) {
-      if (session !== undefined) this.#tidy(sessionKey, session);
+      if (session !== undefined) this.#tidy(session);
       return { epilogues, number: undefined };
     }
     const { selector, requester, intent } = record;
     const stop: RecordedStop = { number: this.#next(), nodeId, reason, selector, requester, intent };
-    (session ?? this.#newSession(sessionKey)).record(stop);
+    (session ?? this.#useSession(sessionKey)).record(stop);
     if (!intent) {
       this.#untold.push(() => this.#tell(nodeId, (notices) => notices.recorded({ sessionKey, stop })));
     }
@@ -137,7 +138,7 @@ class MemoryBackend implements Memory {
       session.remove(run);
       // A reservation whose answer was lost: nobody will ever take it.
       session.lock?.dropReservationOf(runId);
-      this.#tidy(sessionKey, session);
+      this.#tidy(session);
     }
     if (this.#nodes.size > 1) this.#changed(request.nodeId, request.sessionKey, run.stored());
   }
@@ -164,7 +165,7 @@ class MemoryBackend implements Memory {
   unlock({ sessionKey, token }: UnlockRequest): boolean {
     const session = this.#sessions.get(sessionKey);
     if (session?.lock?.free(token) !== true) return false;
-    this.#tidy(sessionKey, session);
+    this.#tidy(session);
     this.#changed(undefined, sessionKey, undefined);
     return true;
   }
@@ -190,7 +191,7 @@ class MemoryBackend implements Memory {
     const session = this.#sessions.get(what.sessionKey);
     if (session === undefined) return;
     session.forgetStop(what.stop);
-    this.#tidy(what.sessionKey, session);
+    this.#tidy(session);
   }
 
   subscribe(nodeId: string, notices: Notices, retained?: RetainedRuns): () => void {
@@ -236,13 +237,7 @@ class MemoryBackend implements Memory {
   }
 
   #useSession(sessionKey: string): MemorySession {
-    return this.#sessions.get(sessionKey) ?? this.#newSession(sessionKey);
-  }
-
-  #newSession(sessionKey: string): MemorySession {
-    const session = new MemorySession();
-    this.#sessions.set(sessionKey, session);
-    return session;
+    return this.#sessions.get(sessionKey) ?? this.#sessions.add(new MemorySession(sessionKey));
   }
 
   #stopRuns(
@@ -300,9 +295,8 @@ class MemoryBackend implements Memory {
     return epilogues ?? NOTHING;
   }
 
-  /** @param session - as it was found in this tick */
-  #tidy(sessionKey: string, session: MemorySession): void {
-    if (session.isEmpty) this.#sessions.delete(sessionKey);
+  #tidy(session: MemorySession): void {
+    if (session.isIdle) this.#sessions.rest(session);
   }
 
   #tellAll(): void {

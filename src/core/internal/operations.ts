@@ -1,4 +1,4 @@
-import type { Backend } from '../backend/port.js';
+import type { Backend, EndRequest, LockAnswer, LockRequest, UnlockRequest } from '../backend/port.js';
 import { type Awaitable, isThenable } from './awaitable.js';
 import { unavailable } from './errors.js';
 import type { Runtime } from './runtime.js';
@@ -9,6 +9,10 @@ import type { Runtime } from './runtime.js';
  */
 export class Operations {
   readonly backend: Backend;
+  /** The backend's, for `sendRequest`. */
+  readonly end: (request: EndRequest) => Awaitable<void>;
+  readonly lock: (request: LockRequest) => Awaitable<LockAnswer>;
+  readonly unlock: (request: UnlockRequest) => Awaitable<boolean>;
   readonly #runtime: Runtime;
   /** How long an answer may take, in ms. */
   readonly timeoutMs: number;
@@ -16,6 +20,9 @@ export class Operations {
 
   constructor(backend: Backend, runtime: Runtime, timeoutMs: number) {
     this.backend = backend;
+    this.end = (request) => backend.end(request);
+    this.lock = (request) => backend.lock(request);
+    this.unlock = (request) => backend.unlock(request);
     this.#runtime = runtime;
     this.timeoutMs = timeoutMs;
   }
@@ -35,16 +42,17 @@ export class Operations {
   sendRequest<Q extends { readonly sessionKey: string }, T>(
     request: Q,
     call: (request: Q) => Awaitable<T>,
+    late?: (value: T) => void,
   ): Awaitable<T> {
     const { sessionKey } = request;
-    if (this.#lines.size > 0 && this.#lines.has(sessionKey)) return this.send(sessionKey, () => call(request));
+    if (this.#lines.size > 0 && this.#lines.has(sessionKey)) return this.send(sessionKey, () => call(request), late);
     let answer: Awaitable<T>;
     try {
       answer = call(request);
     } catch (error) {
       throw unavailable(error);
     }
-    return isThenable(answer) ? this.#open(sessionKey, answer as PromiseLike<T>, undefined) : answer;
+    return isThenable(answer) ? this.#open(sessionKey, answer as PromiseLike<T>, late) : answer;
   }
 
   /** As `send`, before everything that is not sent yet. */

@@ -34,5 +34,5 @@ export function askForLock(
   request: LockRequest,
   late: (answer: LockAnswer) => void,
 ): Awaitable<LockAnswer> {
-  return operations.send(request.sessionKey, () => operations.backend.lock(request), late);
+  return operations.sendRequest(request, operations.lock, late);
 }

@@ -162,7 +162,7 @@ export class Returns {
 
   #unlock(token: number): Awaitable<boolean> {
     const { operations } = this.#context;
-    return operations.send(this.#key, () => operations.backend.unlock({ sessionKey: this.#key, token }));
+    return operations.sendRequest({ sessionKey: this.#key, token }, operations.unlock);
   }
 }
 

@@ -6,14 +6,14 @@ import type { Clock } from '../internal/clock.js';
 import { closed, invalid } from '../internal/errors.js';
 import { Operations } from '../internal/operations.js';
 import { type OnError, Runtime } from '../internal/runtime.js';
+import { Sessions } from '../internal/sessions.js';
 import { isAbortSignal, SignalLinks } from '../internal/signals.js';
 import { checkBackend, checkKey, checkLimit, checkObject, waitMs } from '../internal/validate.js';
 import type { Run } from '../run/run.js';
 import type { LockContext } from './context.js';
 import type { Grant, HeldGrant } from './grant.js';
 import type { LockingRun } from './locking-run.js';
-import type { LockQueue } from './queue.js';
-import { LockQueues } from './queues.js';
+import { LockQueue } from './queue.js';
 import { Waiter } from './waiter.js';
 
 /** How a `SessionLock` is made. */
@@ -72,7 +72,7 @@ const ACQUIRE: ReadonlySet<string> = new Set(['holder', 'signal', 'timeoutMs']);
 export class SessionLock {
   readonly #runtime: Runtime;
   readonly #operations: Operations;
-  readonly #queues = new LockQueues();
+  readonly #queues: Sessions<LockQueue> = new Sessions();
   readonly #context: LockContext;
   readonly #lockTimeoutMs: number;
   readonly #waiting: SignalLinks<Waiter>;
@@ -167,12 +167,12 @@ export class SessionLock {
 
   /** @internal */
   queue(sessionKey: string): LockQueue {
-    return this.#queues.use(sessionKey, this.#context);
+    return this.#queues.get(sessionKey) ?? this.#queues.add(new LockQueue(sessionKey, this.#context));
   }
 
   /** Something changed on another node: whoever waits asks again. @internal */
   changed(sessionKey: string): void {
-    this.#queues.find(sessionKey)?.pump();
+    this.#queues.get(sessionKey)?.pump();
   }
 
   /** Notices may have been missed: locks may be free, and grants lost. @internal */
@@ -195,7 +195,7 @@ export class SessionLock {
 
   /** @internal */
   lockLost(sessionKey: string, token: number): void {
-    const held = this.#queues.find(sessionKey)?.held;
+    const held = this.#queues.get(sessionKey)?.held;
     if (held?.token === token) held.loseInBackend();
   }
 

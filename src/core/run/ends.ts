@@ -15,12 +15,9 @@ export class Ends {
   #timer: Timer | undefined;
   #isClosed = false;
 
-  readonly #tell: (request: EndRequest) => Awaitable<void>;
-
   constructor(runtime: Runtime, operations: Operations) {
     this.#runtime = runtime;
     this.#operations = operations;
-    this.#tell = (request) => operations.backend.end(request);
   }
 
   send(request: EndRequest): void {
@@ -61,7 +58,7 @@ export class Ends {
   #end(request: EndRequest, isFirst: boolean): void {
     let ended: Awaitable<void>;
     try {
-      ended = this.#operations.sendRequest(request, this.#tell);
+      ended = this.#operations.sendRequest(request, this.#operations.end);
     } catch (error) {
       this.#owe(request, isFirst, error);
       return;

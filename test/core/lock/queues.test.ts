@@ -3,18 +3,18 @@ import { expect, test } from 'vitest';
 import { memory } from '../../../src/core/backend/memory.js';
 import { Operations } from '../../../src/core/internal/operations.js';
 import { Runtime } from '../../../src/core/internal/runtime.js';
+import { Sessions } from '../../../src/core/internal/sessions.js';
 import type { LockContext } from '../../../src/core/lock/context.js';
 import type { HeldGrant } from '../../../src/core/lock/grant.js';
-import type { LockQueue } from '../../../src/core/lock/queue.js';
-import { LockQueues } from '../../../src/core/lock/queues.js';
+import { LockQueue } from '../../../src/core/lock/queue.js';
 import { Waiter } from '../../../src/core/lock/waiter.js';
 import { trackedLock } from '../../support/tracked.js';
 
 const MOST_RESTING = 1_024;
 
-function make(): { queues: LockQueues; use: (sessionKey: string) => LockQueue; restMany: () => void } {
+function make(): { queues: Sessions<LockQueue>; use: (sessionKey: string) => LockQueue; restMany: () => void } {
   const runtime = new Runtime({});
-  const queues = new LockQueues();
+  const queues = new Sessions<LockQueue>();
   const context: LockContext = {
     runtime,
     operations: new Operations(memory(), runtime, 2_000),
@@ -22,7 +22,8 @@ function make(): { queues: LockQueues; use: (sessionKey: string) => LockQueue; r
     isClosed: false,
     idle: (queue) => queues.rest(queue),
   };
-  const use = (sessionKey: string): LockQueue => queues.use(sessionKey, context);
+  const use = (sessionKey: string): LockQueue =>
+    queues.get(sessionKey) ?? queues.add(new LockQueue(sessionKey, context));
   const restMany = (): void => {
     for (let i = 0; i < MOST_RESTING; i++) lock(use(`other-${i}`)).release();
   };
@@ -59,7 +60,7 @@ test('of the queues that nobody uses, the oldest goes when they are too many', (
   const { queues, use, restMany } = make();
   lock(use('s')).release();
   restMany();
-  expect([queues.find('s'), queues.find('other-0') !== undefined]).toEqual([undefined, true]);
+  expect([queues.get('s'), queues.get('other-0') !== undefined]).toEqual([undefined, true]);
 });
 
 test('a queue that is used again stays, however many rest after it, and rests again when it is free', () => {
@@ -68,11 +69,11 @@ test('a queue that is used again stays, however many rest after it, and rests ag
   lock(queue).release();
   const grant = lock(queue);
   restMany();
-  expect(queues.find('s')).toBe(queue);
+  expect(queues.get('s')).toBe(queue);
   grant.release();
-  expect([queues.find('s'), queues.busy]).toEqual([queue, []]);
+  expect([queues.get('s'), queues.busy]).toEqual([queue, []]);
   restMany();
-  expect(queues.find('s')).toBeUndefined();
+  expect(queues.get('s')).toBeUndefined();
 });
 
 test('a queue that was dropped and rests once more does not take its successor with it', () => {
@@ -83,7 +84,7 @@ test('a queue that was dropped and rests once more does not take its successor w
   const grant = lock(use('s'));
   dropped.pump();
   restMany();
-  expect(queues.find('s')?.held).toBe(grant);
+  expect(queues.get('s')?.held).toBe(grant);
   grant.release();
 });
 
