@@ -115,8 +115,8 @@ export const mutants: readonly Mutant[] = [
     file: 'src/core/backend/memory.ts',
     edits: [
       [
-        'if (session.isEmpty) this.#sessions.delete(sessionKey);',
-        'if (session.isEmpty && this.#sessions.delete(sessionKey) && this.#sessions.size === 0) this.#counter = 0;',
+        'if (session.isIdle) this.#sessions.rest(session);',
+        'if (session.isIdle) this.#sessions.rest(session);\n    if (this.#sessions.busy.length === 0) this.#counter = 0;',
       ],
     ],
   },
@@ -220,7 +220,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a session stop does not move the stop counter',
     file: 'src/core/backend/memory.ts',
     edits: [
-      ['(session ?? this.#newSession(sessionKey)).record(stop);', 'void (session ?? this.#newSession(sessionKey));'],
+      ['(session ?? this.#useSession(sessionKey)).record(stop);', 'void (session ?? this.#useSession(sessionKey));'],
     ],
   },
   {

@@ -1,3 +1,5 @@
+import { type Link, Linked } from '../internal/linked.js';
+import type { Restable } from '../internal/sessions.js';
 import { MemoryLock } from './memory-lock.js';
 import type { RunState, SessionState } from './memory-state.js';
 import type { ClaimRequest, RecordedStop, StoredRun } from './port.js';
@@ -8,7 +10,7 @@ type Claimed = Pick<ClaimRequest, 'sessionKey' | 'runId' | 'nodeId' | 'kind' | '
 const NONE: readonly never[] = Object.freeze([]);
 
 /** A run as the memory has it, with its place among the live ones of its session. */
-export class MemoryRun {
+export class MemoryRun implements Link<MemoryRun> {
   readonly sessionKey: string;
   readonly runId: string;
   readonly generation: number;
@@ -62,15 +64,14 @@ export class MemoryRun {
 }
 
 /** One session: its live runs in the order of their claims, and, for the sessions that have any, its lock and its stops. */
-export class MemorySession {
+export class MemorySession extends Linked<MemoryRun> implements Restable {
   readonly key: string;
   lock: MemoryLock | undefined = undefined;
   isResting = false;
-  #first: MemoryRun | undefined = undefined;
-  #last: MemoryRun | undefined = undefined;
   #stops: RecordedStop[] | undefined = undefined;
 
   constructor(key: string) {
+    super();
     this.key = key;
   }
 
@@ -84,7 +85,7 @@ export class MemorySession {
   }
 
   get isIdle(): boolean {
-    return this.#first === undefined && this.lock?.isFree !== false && (this.#stops ?? NONE).length === 0;
+    return this.first === undefined && this.lock?.isFree !== false && (this.#stops ?? NONE).length === 0;
   }
 
   /** The stops that may concern a claim. */
@@ -114,39 +115,18 @@ export class MemorySession {
 
   /** All live runs, as copies. */
   live(): StoredRun[] {
-    const found: StoredRun[] = [];
-    for (let run = this.#first; run !== undefined; run = run.next) found.push(run.stored());
-    return found;
+    return this.all().map((run) => run.stored());
   }
 
   /** The runs of this status that are not beside a claim, as copies. */
   others(status: StoredRun['status'], beside: readonly string[]): readonly StoredRun[] {
     let found: StoredRun[] | undefined;
-    for (let run = this.#first; run !== undefined; run = run.next) {
+    for (let run = this.first; run !== undefined; run = run.next) {
       if (run.status !== status || beside.includes(run.runId)) continue;
       if (found === undefined) found = [run.stored()];
       else found.push(run.stored());
     }
     return found ?? NONE;
-  }
-
-  add(run: MemoryRun): void {
-    run.previous = this.#last;
-    if (this.#last === undefined) this.#first = run;
-    else this.#last.next = run;
-    this.#last = run;
-  }
-
-  /** By identity: a run that has left changes nothing. */
-  remove(run: MemoryRun): void {
-    const { previous, next } = run;
-    if (previous === undefined && this.#first !== run) return;
-    if (previous === undefined) this.#first = next;
-    else previous.next = next;
-    if (next === undefined) this.#last = previous;
-    else next.previous = previous;
-    run.previous = undefined;
-    run.next = undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { LockAnswer, LockGranted, LockHolder, LockRequest, LockStale } from '../backend/port.js';
 import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
+import { Linked } from '../internal/linked.js';
 import type { Timer } from '../internal/timers.js';
 import { askForLock, lockRequest } from './ask.js';
 import type { LockContext } from './context.js';
@@ -9,7 +10,6 @@ import { HeldGrant, lockLost } from './grant.js';
 import type { LockingRun } from './locking-run.js';
 import { Returns } from './returns.js';
 import { LockTimeoutError, Waiter } from './waiter.js';
-import { WaiterLine } from './waiter-line.js';
 
 /** A backend that says busy is asked again: its notice may be lost. */
 const RETRY_MS = 50;
@@ -20,7 +20,7 @@ export class LockQueue {
   readonly context: LockContext;
   /** It is among those that are kept although nobody uses them. */
   isResting = false;
-  readonly #waiters: WaiterLine = new WaiterLine();
+  readonly #waiters: Linked<Waiter> = new Linked();
   /** Somebody came who does not wait, and is refused if not served at once. */
   #hasImpatient = false;
   readonly #epilogues: EpilogueLine = new EpilogueLine();

@@ -1,12 +1,13 @@
 import type { LockHolder } from '../backend/port.js';
 import { RunfenceError } from '../internal/errors.js';
+import type { Link } from '../internal/linked.js';
 import type { Timer } from '../internal/timers.js';
 import type { HeldGrant } from './grant.js';
 import type { LockingRun, Watcher } from './locking-run.js';
 import type { LockQueue } from './queue.js';
 
 /** Who waits for a session's lock. It leaves the queue when it is granted, refused, or told to stop waiting. */
-export class Waiter implements Watcher {
+export class Waiter implements Watcher, Link<Waiter> {
   nextWatcher: Watcher | undefined = undefined;
   previousWatcher: Watcher | undefined = undefined;
   /** Its place in the queue. */

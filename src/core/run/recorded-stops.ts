@@ -1,3 +1,4 @@
+import { type Link, Linked } from '../internal/linked.js';
 import type { Runtime } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
 import { principalKey, type Requester } from '../principal.js';
@@ -39,14 +40,12 @@ export class RecordedStops {
 }
 
 /** A stored stop, in the line of its pool. */
-interface Kept {
+interface Kept extends Link<Kept> {
   readonly sessionKey: string;
   readonly number: number;
   readonly by: string | undefined;
   /** By the monotonic clock. */
   readonly until: number;
-  previous: Kept | undefined;
-  next: Kept | undefined;
 }
 
 /**
@@ -58,8 +57,7 @@ class Pool {
   readonly #runtime: Runtime;
   readonly #ttlMs: number;
   readonly #forget: (sessionKey: string, number: number) => void;
-  #first: Kept | undefined = undefined;
-  #last: Kept | undefined = undefined;
+  readonly #line: Linked<Kept> = new Linked();
   #timer: Timer | undefined = undefined;
   size = 0;
 
@@ -76,9 +74,9 @@ class Pool {
   keep(sessionKey: string, number: number, by: string | undefined): void {
     const others = by === undefined ? undefined : this.#byPrincipal.get(by);
     if (others !== undefined && others.size >= MOST_A_PRINCIPAL) this.#dropFirstOf(others);
-    if (this.#first !== undefined && this.size >= MOST) this.#drop(this.#first);
+    if (this.#line.first !== undefined && this.size >= MOST) this.#drop(this.#line.first);
     const until = this.#runtime.clock.monotonic() + this.#ttlMs;
-    const kept: Kept = { sessionKey, number, by, until, previous: this.#last, next: undefined };
+    const kept: Kept = { sessionKey, number, by, until, previous: undefined, next: undefined };
     this.#add(kept);
     this.#timer ??= this.#runtime.timers.after(this.#ttlMs, () => this.#dropExpired());
   }
@@ -86,21 +84,19 @@ class Pool {
   clear(): void {
     this.#runtime.timers.cancel(this.#timer);
     this.#timer = undefined;
-    while (this.#first !== undefined) this.#drop(this.#first);
+    while (this.#line.first !== undefined) this.#drop(this.#line.first);
   }
 
   #dropExpired(): void {
     const { clock, timers } = this.#runtime;
     const now = clock.monotonic();
-    while (this.#first !== undefined && this.#first.until <= now) this.#drop(this.#first);
-    const first = this.#first;
+    while (this.#line.first !== undefined && this.#line.first.until <= now) this.#drop(this.#line.first);
+    const first = this.#line.first;
     this.#timer = first === undefined ? undefined : timers.after(first.until - now, () => this.#dropExpired());
   }
 
   #add(kept: Kept): void {
-    if (this.#last === undefined) this.#first = kept;
-    else this.#last.next = kept;
-    this.#last = kept;
+    this.#line.add(kept);
     this.size += 1;
     if (kept.by === undefined) return;
     const own = this.#byPrincipal.get(kept.by) ?? new Set();
@@ -113,11 +109,8 @@ class Pool {
   }
 
   #drop(kept: Kept): void {
-    const { previous, next, by } = kept;
-    if (previous === undefined) this.#first = next;
-    else previous.next = next;
-    if (next === undefined) this.#last = previous;
-    else next.previous = previous;
+    const { by } = kept;
+    this.#line.remove(kept);
     this.size -= 1;
     if (by !== undefined) {
       const own = this.#byPrincipal.get(by);
