@@ -1,4 +1,4 @@
-import { isRunfenceError, type Run, type RunControl, type Selector } from 'runfence';
+import { isRunfenceError, type Run, type RunControl, type RunView, type Selector } from 'runfence';
 import type { Choices } from '../choices.js';
 
 /** A run as its work sees it, and what is known of it from outside. */
@@ -56,10 +56,10 @@ export class Witness {
   hear(control: RunControl): void {
     control.on('run:aborted', ({ run, reason }) => {
       this.stops[reason] = (this.stops[reason] ?? 0) + 1;
-      this.#over(run.runId);
+      this.#over(run);
     });
     control.on('run:ended', ({ run }) => {
-      this.#over(run.runId);
+      this.#over(run);
       // An id may come again once it is forgotten, a generation not.
       const key = keyOf(run.runId, run.generation);
       if (run.generation > 0 && this.#ended.has(key)) this.endedTwice += 1;
@@ -123,9 +123,10 @@ export class Witness {
     if (this.unexpected.length < 20 && !this.unexpected.includes(message)) this.unexpected.push(message);
   }
 
-  #over(runId: string): void {
+  /** By its generation: the same id may wait on the other node, and is refused there. */
+  #over({ runId, generation }: RunView): void {
     const seen = this.#byId.get(runId);
-    if (seen !== undefined) this.#end(seen);
+    if (seen?.run.generation === generation) this.#end(seen);
   }
 
   #end(seen: Seen): void {
