@@ -143,7 +143,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a node that leaves takes what it retained with it',
     file: 'src/core/backend/memory.ts',
-    edits: [['else for (const run of retainedBy(node)) this.#runs.set(run.runId, run);', '']],
+    edits: [['else for (const run of retainedBy(node)) this.#adopt(run);', '']],
   },
   {
     name: 'a stop raises the floor over an older run beside it',

@@ -39,7 +39,7 @@ export const ABORT_REASONS: readonly AbortReason[] = Object.freeze(Object.keys(M
  * What a run's `signal.reason` is, and what fenced sources, gated calls and refused commits of an
  * aborted run reject with. Its `name` is `AbortError`, or `TimeoutError` for the reason `timeout`,
  * so that SDKs treat it as a cancellation. The message is fixed per reason and carries no ids.
- * The runs of a session that one stop cuts share one error; other sessions, and later runs, have errors of their own.
+ * Runs of a session that one stop cuts may share one error; other sessions, and later runs, have errors of their own.
  */
 export class RunAbortedError extends RunfenceError {
   declare readonly code: 'RUN_ABORTED';

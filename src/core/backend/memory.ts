@@ -201,7 +201,7 @@ class MemoryBackend implements Memory {
       if (this.#nodes.get(nodeId) !== node) return;
       this.#nodes.delete(nodeId);
       if (this.#nodes.size === 0) this.#dropRetained();
-      else for (const run of retainedBy(node)) this.#runs.set(run.runId, run);
+      else for (const run of retainedBy(node)) this.#adopt(run);
     };
   }
 
@@ -210,6 +210,11 @@ class MemoryBackend implements Memory {
   /** What a drained node retained is there for retries on the others, and goes with the last of them. */
   #dropRetained(): void {
     for (const [runId, run] of this.#runs) if (!run.isLive) this.#runs.delete(runId);
+  }
+
+  /** One whose end is on its way is live here, and that end finds it. */
+  #adopt(run: MemoryRun): void {
+    if (!this.#runs.has(run.runId)) this.#runs.set(run.runId, run);
   }
 
   /** Live, or retained here or by a node but for the one that asks, which knows its own. */

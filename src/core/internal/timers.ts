@@ -67,8 +67,14 @@ export class Timers {
   #arm(): void {
     const wasArming = this.#isArming;
     this.#isArming = true;
-    this.#rearm();
-    this.#isArming = wasArming;
+    try {
+      this.#rearm();
+    } catch (error) {
+      this.#armedFor = Number.POSITIVE_INFINITY;
+      throw error;
+    } finally {
+      this.#isArming = wasArming;
+    }
   }
 
   #rearm(): void {

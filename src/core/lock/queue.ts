@@ -157,6 +157,13 @@ export class LockQueue {
   }
 
   #serveWaiter(waiter: Waiter): void {
+    const { run } = waiter;
+    if (run?.isCurrent() === false) {
+      // Cut, and told of it later in the same cut: asked for until then, the lock would be given back and asked for again.
+      waiter.refuse(run.closedError());
+      this.pump();
+      return;
+    }
     this.#asking = waiter;
     this.#ask(waiter, undefined);
   }

@@ -28,6 +28,11 @@ export class RecordedStops {
     return this.#intents.size + this.#stops.size;
   }
 
+  /** How many timers wait until the oldest may be forgotten. */
+  get timers(): number {
+    return this.#intents.timers + this.#stops.timers;
+  }
+
   clear(): void {
     this.#intents.clear();
     this.#stops.clear();
@@ -60,6 +65,10 @@ class Pool {
     this.#runtime = runtime;
     this.#ttlMs = ttlMs;
     this.#forget = forget;
+  }
+
+  get timers(): number {
+    return this.#timer === undefined ? 0 : 1;
   }
 
   keep(sessionKey: string, number: number, by: string | undefined): void {

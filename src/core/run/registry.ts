@@ -290,6 +290,11 @@ export class RunRegistry {
     };
   }
 
+  /** Timers of stored stops, which nobody waits for. @internal */
+  get stopTimers(): number {
+    return this.#recording.stops.timers;
+  }
+
   /** What other nodes wait for until the backend has taken it, by name. @internal */
   get unsent(): string[] {
     return [...this.#ends.unsent, ...this.#strays.unread, ...this.locks.unsent];

@@ -1,4 +1,4 @@
-import { memory } from 'runfence';
+import { type Backend, memory } from 'runfence';
 import { flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
@@ -65,4 +65,34 @@ test('a control that is drained leaves what it retained to the others, and the l
   await expect(second.wait('stopped')).resolves.toMatchObject({ status: 'aborted', reason: 'user' });
   await second.drain();
   expect(backend.state()).toMatchObject({ runs: [], sessions: [] });
+});
+
+test('an end that arrives after its control was drained ends the run for the others', async () => {
+  const backend = memory();
+  let arrive = (): void => {};
+  // A host's own wrapper, around the whole port.
+  const late = new Proxy<Backend>(backend, {
+    get: (_, name) => {
+      if (name === 'synchronous') return false;
+      if (name === 'end')
+        return (...[end]: Parameters<Backend['end']>) =>
+          new Promise<void>((resolve) => {
+            arrive = () => resolve(backend.end(end));
+          });
+      const value = backend[name as keyof Backend];
+      return typeof value === 'function' ? value.bind(backend) : value;
+    },
+  });
+  const { control: here, clock } = tracked({ backend: late });
+  const { control: there } = tracked({ backend }, clock);
+  (await begin(here, { runId: 'r' })).complete();
+  const drained = here.drain({ graceMs: 0 });
+  await clock.advance(10_000);
+  await drained;
+  expect(backend.read({ sessionKey: 's' })).toMatchObject([{ runId: 'r', status: 'running' }]);
+  arrive();
+  await flush();
+  expect(backend.read({ sessionKey: 's' })).toEqual([]);
+  const again = await there.runs.begin({ sessionKey: 's', runId: 'r' });
+  expect(again).toMatchObject({ status: 'duplicate', run: { status: 'completed' } });
 });

@@ -196,3 +196,18 @@ test('a clock that is moved while a timer is set calls back when the caller has 
   expect(seen).toEqual([true]);
   expect([timers.size, clock.pending, errors.length]).toEqual([0, 0, 0]);
 });
+
+test('a clock that throws while a timer is set keeps no later timer from firing', async () => {
+  const clock = new FakeClock();
+  const set = clock.setTimeout.bind(clock);
+  clock.setTimeout = () => {
+    clock.setTimeout = set;
+    throw new Error('no timer is left');
+  };
+  const { timers } = make(clock);
+  expect(() => timers.after(10, () => {})).toThrow('no timer is left');
+  const fired: string[] = [];
+  timers.after(20, () => fired.push('later'));
+  await clock.advance(20);
+  expect([fired, timers.size, clock.pending]).toEqual([['later'], 0, 0]);
+});

@@ -60,7 +60,8 @@ export async function handle(cast: Cast, node: Node, options: RunOptions): Promi
     if (runId !== undefined) watch.refused(runId);
     throw error;
   });
-  if (begun.status === 'aborted' && runId !== undefined) watch.refused(runId);
+  const isRefused = begun.status === 'aborted' || begun.status === 'rejected';
+  if (isRefused && runId !== undefined) watch.refused(runId);
   if (begun.status === 'started') cast.use(begun.run, node);
   if (begun.status === 'duplicate') cast.note('outcome of a duplicate', begun.outcome);
   if (begun.status === 'queued') {

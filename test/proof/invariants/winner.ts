@@ -27,6 +27,9 @@ export function oneOutcome(history: History): Violation[] {
 export function oneTakeover(history: History, isKnown: (runId: string) => boolean = () => false): Violation[] {
   const replaced = new Map(history.all('replaced').map((fact) => [`${fact.runId} ${fact.generation}`, fact]));
   const startedOn = new Map(history.all('run:started').map(({ run }) => [runKey(run), run]));
+  // The notice of its stop may overtake the answer that gives a run its generation.
+  const beforeItsAnswer = ({ runId }: { readonly runId: string }) =>
+    history.all('replaced').find((fact) => fact.runId === runId);
   const stopped = new Set(history.all('run:aborted').map(({ run }) => run.runId));
   for (const { runIds } of history.all('stop')) for (const runId of runIds) stopped.add(runId);
   const told = new Set(history.all('refused', 'outcome').map(({ runId }) => runId));
@@ -37,7 +40,8 @@ export function oneTakeover(history: History, isKnown: (runId: string) => boolea
     const supersededBy = cut.supersededBy ?? read?.by;
     if (supersededBy === undefined) return [{ invariant: 2, text: `${run.runId} was superseded by nobody` }];
     // By node and id: another node may have had a run of that id, which is over.
-    const fact = replaced.get(`${run.runId} ${run.generation}`);
+    const fact =
+      replaced.get(`${run.runId} ${run.generation}`) ?? (run.generation > 0 ? undefined : beforeItsAnswer(run));
     const by = fact?.by === supersededBy ? fact.nodeId : run.nodeId;
     const next = startedOn.get(runKey({ nodeId: by, runId: supersededBy }));
     if (next !== undefined && run.generation > 0 && next.generation <= run.generation) {

@@ -60,6 +60,22 @@ describe('a control passes', () => {
 });
 
 describe('what is left is named', () => {
+  test('a call of the backend that has no answer, also beside several stored stops', async () => {
+    const backend = new FaultyBackend();
+    const { control, clock } = tracked({ backend });
+    tracked({ backend }, clock);
+    for (const sessionKey of ['a', 'b', 'c']) await control.abort({ sessionKey });
+    expect(control.runs.sizes).toMatchObject({ stops: 3, timers: 1 });
+    backend.hold('read');
+    const waiting = control.wait('r1');
+    expect(await leftOf(expectQuiet(control, NOW))).toEqual([
+      '1 timer: a call of the backend has no answer, or something waits with a timeout',
+    ]);
+    backend.release('read');
+    await waiting;
+    await expectQuiet(control, NOW);
+  });
+
   test('a run that still runs, and one that is queued behind it', async () => {
     const { control } = tracked();
     const run = await begin(control, { runId: 'r1' });
