@@ -44,7 +44,7 @@ export class Timers {
     const timer = new Timer(this.#clock.monotonic() + Math.max(0, ms), this.#order++, callback);
     if (ms !== Number.POSITIVE_INFINITY) {
       this.#rise(timer, this.#heap.length);
-      if (timer.at < this.#armedFor) this.#arm();
+      if (timer.at < this.#armedFor) this.#armFor(timer);
     }
     return timer;
   }
@@ -62,6 +62,16 @@ export class Timers {
 
   unhold(): void {
     if (--this.#waiting === 0) setRef(this.#handle, false);
+  }
+
+  /** If the clock throws, whoever asked has no timer, and so there is none. */
+  #armFor(timer: Timer): void {
+    try {
+      this.#arm();
+    } catch (error) {
+      this.cancel(timer);
+      throw error;
+    }
   }
 
   #arm(): void {

@@ -63,7 +63,13 @@ export class LockQueue {
     this.#waiters.add(waiter);
     if (waiter.timeoutMs === 0) this.#hasImpatient = true;
     this.pump();
-    if (waiter.isWaiting) waiter.startWaiting();
+    if (!waiter.isWaiting) return;
+    try {
+      waiter.startWaiting();
+    } catch (error) {
+      // Of the clock: left in the line, it would be given a lock that nobody knows of.
+      waiter.refuse(error);
+    }
   }
 
   /** It was refused. */

@@ -206,6 +206,7 @@ test('a clock that throws while a timer is set keeps no later timer from firing'
   };
   const { timers } = make(clock);
   expect(() => timers.after(10, () => {})).toThrow('no timer is left');
+  expect(timers.size).toBe(0);
   const fired: string[] = [];
   timers.after(20, () => fired.push('later'));
   await clock.advance(20);

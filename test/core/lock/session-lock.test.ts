@@ -310,6 +310,19 @@ test('a lock that is handed over by an earlier listener of its holder’s signal
   (await locks.acquire('s')).release();
 });
 
+test('a clock that throws when the waiting begins refuses who asked, who is not served later', async () => {
+  const { control, clock } = tracked();
+  const grant = await control.locks.acquire('s');
+  const set = clock.setTimeout.bind(clock);
+  clock.setTimeout = () => {
+    clock.setTimeout = set;
+    throw new Error('no timer is left');
+  };
+  await expect(control.locks.acquire('s')).rejects.toThrow('no timer is left');
+  grant.release();
+  expect(await control.locks.holder('s')).toBeUndefined();
+});
+
 test('a clock that throws refuses who asked for the lock, and the next is served', async () => {
   class Broken extends FakeClock {
     isBroken = true;

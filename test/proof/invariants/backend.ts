@@ -134,7 +134,7 @@ export function recordBackend(under: Backend, history: History): Records {
       if ('stop' in what) stops.delete(what.stop);
       return under.forget(what);
     },
-    subscribe: (nodeId, notices) => under.subscribe(nodeId, notices),
+    subscribe: (nodeId, notices, retained) => under.subscribe(nodeId, notices, retained),
     close: () => under.close(),
   };
   return {
