@@ -61,7 +61,11 @@ export class Queue {
     const { run } = candidate;
     run.isAnnounced = true;
     if (run.spec.queueTimeoutMs !== undefined) {
-      candidate.queueTimer = this.#runtime.timers.after(run.spec.queueTimeoutMs, () => run.host.cut(run, 'timeout'));
+      const { timers } = this.#runtime;
+      const timer = timers.after(run.spec.queueTimeoutMs, () => run.host.cut(run, 'timeout'));
+      // The clock is code of the host, and may have ended the waiting.
+      if (run.status === 'queued') candidate.queueTimer = timer;
+      else timers.cancel(timer);
     }
     run.onEnded((outcome) => {
       const { id: runId } = run;
@@ -200,11 +204,16 @@ export class Queue {
   }
 
   #limitQuietWait(candidate: Candidate): void {
+    if (candidate.quietTimer !== undefined) return;
     const { run } = candidate;
-    candidate.quietTimer ??= this.#runtime.timers.after(run.spec.graceMs, () => {
+    const { timers } = this.#runtime;
+    const timer = timers.after(run.spec.graceMs, () => {
       const leftovers = this.unsettled(run).flatMap((other) => other.leftovers());
       this.refuse(candidate, rejected('not-quiet', { leftovers }));
     });
+    // As above; or it was set by now.
+    if (run.status === 'queued' && candidate.quietTimer === undefined) candidate.quietTimer = timer;
+    else timers.cancel(timer);
   }
 
   #stopQuietWait(candidate: Candidate): void {

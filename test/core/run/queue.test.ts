@@ -243,3 +243,18 @@ describe('a child does not wait behind runs that wait for its ancestors', () => 
     expect(order).toEqual([1, 2, 3]);
   });
 });
+
+test('a clock that calls back while the time in the queue is set lets the run start, and does not end it later', async () => {
+  const { control, clock } = tracked();
+  const first = await begin(control);
+  const set = clock.setTimeout.bind(clock);
+  clock.setTimeout = (callback, ms) => {
+    clock.setTimeout = set;
+    first.complete();
+    return set(callback, ms);
+  };
+  const begun = await control.runs.begin({ sessionKey: 's', whenBusy: 'enqueue', queueTimeoutMs: 100 });
+  await clock.advance(1_000);
+  expect(begun).toMatchObject({ status: 'started', run: { status: 'running' } });
+  if (begun.status === 'started') begun.run.complete();
+});

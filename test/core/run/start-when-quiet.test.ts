@@ -243,3 +243,19 @@ test('interrupt waits for what was attached to a queued run that it drops', asyn
   expect(isCalled).toBe(true);
   parent.complete();
 });
+
+test('a clock that calls back while the grace of a waiting run is set lets it start, and does not end it later', async () => {
+  const { control, clock } = tracked();
+  const old = await begin(control);
+  await control.abort({ runId: old.id });
+  const set = clock.setTimeout.bind(clock);
+  clock.setTimeout = (callback, ms) => {
+    clock.setTimeout = set;
+    old.complete();
+    return set(callback, ms);
+  };
+  const begun = await control.runs.begin({ sessionKey: 's', startWhen: 'quiet', graceMs: 100 });
+  await clock.advance(1_000);
+  expect(begun).toMatchObject({ status: 'started', run: { status: 'running' } });
+  if (begun.status === 'started') begun.run.complete();
+});
