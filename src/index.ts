@@ -72,7 +72,7 @@ export type { FenceOptions } from './core/fence/fence.js';
 export type { Awaitable } from './core/internal/awaitable.js';
 export type { Clock } from './core/internal/clock.js';
 export { type ErrorCode, isRunfenceError, RunfenceError } from './core/internal/errors.js';
-export type { OnError } from './core/internal/runtime.js';
+export type { ErrorContext, OnError } from './core/internal/runtime.js';
 export type { EpilogueContext } from './core/lock/epilogue.js';
 export type { CommitContext, Grant } from './core/lock/grant.js';
 export { type AcquireOptions, SessionLock, type SessionLockOptions } from './core/lock/session-lock.js';

@@ -14,7 +14,9 @@ interface Stage {
   check(held: boolean, claim: string, evidence: string): void;
 }
 
-const SOON_MS = 1_000;
+/** Half of what it takes until a process that is only silent, and not dead, is given up. */
+const SOON_MS = 5_000;
+const LIMIT_MS = 30_000;
 
 /** Two processes with one job that must not overlap. One is killed in the middle of it, the other goes on. */
 export async function cronScene(stage: Stage): Promise<void> {
@@ -22,29 +24,31 @@ export async function cronScene(stage: Stage): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'runfence-cron-'));
   const log = join(folder, 'report.log');
   const main = fileURLToPath(new URL('./main.ts', import.meta.url));
-  const [first, second] = ['first', 'second'].map((name) => fork(main, [name, folder], { stdio: 'pipe' }));
+  const [first, second] = ['first', 'second'].map((name) =>
+    fork(main, [name, folder], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }),
+  );
   if (first === undefined || second === undefined) return;
   try {
-    const both = await until(() => wholeJobsOf(log, 'first') >= 2 && wholeJobsOf(log, 'second') >= 2);
+    const both = await until(log, () => wholeJobsOf(log, 'first') >= 2 && wholeJobsOf(log, 'second') >= 2);
     stage.event(
       'cron',
       `both had their turns: ${jobsIn(log)
         .map(({ name }) => name)
         .join(', ')}`,
     );
-    await until(() => isInTheMiddle(log, 'first'));
+    await until(log, () => isFrozenInAJob(first, 'first', log));
     const parts = read(log).length;
     const killedAt = performance.now();
     await kill(first);
     stage.event('cron', 'first is killed in the middle of a job');
-    await until(() =>
+    await until(log, () =>
       read(log)
         .slice(parts)
         .some(({ name }) => name === 'second'),
     );
     const tookMs = performance.now() - killedAt;
     stage.event('cron', 'second goes on');
-    await until(() => wholeJobsOf(log, 'second') >= 4);
+    await until(log, () => wholeJobsOf(log, 'second') >= 4);
     second.kill('SIGTERM');
     const [code] = (await once(second, 'exit')) as [number | null];
 
@@ -89,6 +93,15 @@ function isInTheMiddle(log: string, name: string): boolean {
   return job?.name === name && job.parts > 1 && job.parts < PARTS - 1;
 }
 
+/** A look at the log may be old when it is over, so the process is held before it, and let go if it came too late. */
+function isFrozenInAJob(child: ChildProcess, name: string, log: string): boolean {
+  if (!isInTheMiddle(log, name)) return false;
+  child.kill('SIGSTOP');
+  if (isInTheMiddle(log, name)) return true;
+  child.kill('SIGCONT');
+  return false;
+}
+
 function read(log: string): Part[] {
   try {
     const lines = readFileSync(log, 'utf8').split('\n').slice(0, -1);
@@ -99,12 +112,13 @@ function read(log: string): Part[] {
   }
 }
 
-async function until(condition: () => boolean): Promise<boolean> {
-  for (let waited = 0; waited < 10_000; waited += 10) {
+async function until(log: string, condition: () => boolean): Promise<boolean> {
+  for (const startedAt = performance.now(); performance.now() - startedAt < LIMIT_MS; ) {
     if (condition()) return true;
     await sleep(10);
   }
-  throw new Error('The processes did not get on with their jobs in 10 s.');
+  const jobs = jobsIn(log).map(({ name, parts }) => `${name} (${parts})`);
+  throw new Error(`The processes did not get on with their jobs in ${LIMIT_MS} ms: ${jobs.join(', ') || 'none'}.`);
 }
 
 async function kill(child: ChildProcess): Promise<void> {

@@ -88,7 +88,7 @@ function failAfter(timeoutMs: number, what: string): NodeJS.Timeout {
 if (process.argv.includes('--serve')) {
   await import('./main.js');
 } else {
-  const finished = failAfter(30_000, 'The demo did not come to its end');
+  const finished = failAfter(100_000, 'The demo did not come to its end');
   await demo();
   clearTimeout(finished);
   failAfter(3_000, 'The demo is over, but its process did not exit by itself');

@@ -16,7 +16,7 @@ export interface ChatServer {
 }
 
 /** How long a receipt waits for what was stopped to be really gone, before it names what is left. */
-const QUIET_MS = 1_000;
+const QUIET_MS = 3_000;
 
 /** Each user has chats of their own: nobody can even name the chat of somebody else. */
 const keyOf = (userId: string, chat: string): string => `${userId}/${chat}`;

@@ -32,7 +32,7 @@ export const tools: Readonly<Record<string, Tool>> = {
     parameters: { type: 'object', properties: {} },
     async execute(_, context) {
       const program = fileURLToPath(new URL('demo/checks.mjs', import.meta.url));
-      const checks = await context.spawn(process.execPath, [program], { graceMs: 200, timeoutMs: 60_000 });
+      const checks = await context.spawn(process.execPath, [program], { graceMs: 1_000, timeoutMs: 60_000 });
       for await (const lines of checks.stdout.pipeThrough(new TextDecoderStream())) {
         for (const line of lines.trimEnd().split('\n')) context.say(`(${line}) `);
       }

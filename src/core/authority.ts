@@ -1,5 +1,6 @@
 import { isThenable } from './internal/awaitable.js';
 import { invalid, RunfenceError } from './internal/errors.js';
+import type { Reporter } from './internal/runtime.js';
 import { ADMIN, type Principal, type Requester, sharesId } from './principal.js';
 
 /** What can be allowed or refused. */
@@ -40,10 +41,10 @@ export type Ownerless = 'closed' | 'open';
 export class Authority {
   readonly #authorize: Authorize | undefined;
   readonly #isOpen: boolean;
-  readonly #onError: (error: unknown) => void;
+  readonly #onError: Reporter;
   #reportedOwnerless = false;
 
-  constructor(authorize: Authorize | undefined, ownerless: Ownerless, onError: (error: unknown) => void) {
+  constructor(authorize: Authorize | undefined, ownerless: Ownerless, onError: Reporter) {
     this.#onError = onError;
     this.#authorize = authorize;
     this.#isOpen = ownerless === 'open';
@@ -61,16 +62,17 @@ export class Authority {
       });
       if (typeof answer === 'boolean') return answer;
       // A promise would be truthy, whatever it says later.
-      if (isThenable(answer)) answer.then(undefined, this.#onError);
-      this.#onError(invalid('authorize must answer true or false at once: what it answered counts as no.'));
+      if (isThenable(answer)) answer.then(undefined, (error) => this.#onError(error, target));
+      this.#onError(invalid('authorize must answer true or false at once: what it answered counts as no.'), target);
       return false;
     } catch (error) {
-      this.#onError(error);
+      this.#onError(error, target);
       return false;
     }
   }
 
-  #sharesOwner(principal: Principal, { owner }: AuthorityTarget): boolean {
+  #sharesOwner(principal: Principal, target: AuthorityTarget): boolean {
+    const { owner } = target;
     if (owner !== undefined) return sharesId(owner, principal);
     if (this.#isOpen) return true;
     if (!this.#reportedOwnerless) {
@@ -80,6 +82,7 @@ export class Authority {
           'OWNER_MISSING',
           'A principal was refused a run that has no owner. Give runs an owner, or set ownerless to "open".',
         ),
+        target,
       );
     }
     return false;

@@ -37,7 +37,10 @@ export interface RunControlOptions {
   readonly retention?: RetentionOptions;
   /** What runs get that do not say otherwise, and the bounds of locks, epilogues and the backend. */
   readonly defaults?: Defaults;
-  /** Receives errors that have no caller: of listeners, of work after its abort, of the backend after a stop. Silent by default. */
+  /**
+   * Receives errors that have no caller, and the session and run that they belong to: errors of listeners, of work after
+   * its abort, of the backend after a stop. Silent by default.
+   */
   readonly onError?: OnError;
 }
 

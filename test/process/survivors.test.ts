@@ -1,6 +1,6 @@
 import { spawn as spawnChild } from 'node:child_process';
 import { once } from 'node:events';
-import { FakeClock } from 'runfence/testing';
+import { FakeClock, flush } from 'runfence/testing';
 import { describe, expect, test, vi } from 'vitest';
 import { KillLadder } from '../../src/process/kill-ladder.js';
 import { OwnedProcess } from '../../src/process/owned-process.js';
@@ -73,6 +73,8 @@ describe('who survives', () => {
       const owned = new OwnedProcess(run, '/usr/bin/sleep', child, tree, { graceMs: 0 });
       const receipt = await control.abort({ runId: run.id });
       run.complete();
+      // Its two outputs are told to stop in the cut, and have stopped some turns later.
+      await flush();
       const leftovers = async () => (await receipt.whenQuiet({ timeoutMs: 0 })).runs[0]?.leftovers;
       expect(await leftovers()).toEqual([`process sleep (${child.pid})`]);
       await clock.advance(PROOF_MS);

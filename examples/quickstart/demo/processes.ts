@@ -1,10 +1,12 @@
 /** Watches processes from outside: asks the system, not the library, whether they are there. */
 import { readFileSync } from 'node:fs';
 
+const LOOK_MS = 3;
+
 export class Processes {
-  static readonly LOOK_MS = 3;
   readonly #goneAt = new Map<string, number>();
   readonly #pids: ReadonlyMap<string, number>;
+  readonly #onGone: (name: string, pid: number) => void;
   readonly #timer: NodeJS.Timeout;
 
   /** The processes that a text names, such as `(linter 4711)`. */
@@ -14,13 +16,16 @@ export class Processes {
 
   constructor(pids: ReadonlyMap<string, number>, onGone: (name: string, pid: number) => void) {
     this.#pids = pids;
-    this.#timer = setInterval(() => {
-      for (const [name, pid] of pids) {
-        if (this.#goneAt.has(name) || isRunning(pid)) continue;
-        this.#goneAt.set(name, performance.now());
-        onGone(name, pid);
-      }
-    }, Processes.LOOK_MS);
+    this.#onGone = onGone;
+    this.#timer = setInterval(() => this.look(), LOOK_MS);
+  }
+
+  look(): void {
+    for (const [name, pid] of this.#pids) {
+      if (this.#goneAt.has(name) || isRunning(pid)) continue;
+      this.#goneAt.set(name, performance.now());
+      this.#onGone(name, pid);
+    }
   }
 
   describe(): string {
@@ -31,6 +36,7 @@ export class Processes {
     return this.#goneAt.get(name);
   }
 
+  /** Who was there when somebody looked last. */
   left(): string[] {
     return [...this.#pids.keys()].filter((name) => !this.#goneAt.has(name));
   }

@@ -1,6 +1,6 @@
 /**
  * Can the demo fail? Takes one safety out of a copy of the server at a time, runs the demo on it, and expects that a
- * check breaks. Run it with `npm run sabotage`; it takes about a minute.
+ * check breaks. Run it with `npm run sabotage`; it takes some minutes.
  */
 import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -85,10 +85,12 @@ const quickstart = fileURLToPath(new URL('..', import.meta.url));
 const missed: string[] = [];
 
 for (const { name, file, replace } of sabotages) {
-  const copy = await mkdtemp(`${quickstart}.sabotage-`);
+  // Beside it: the demo imports from the example next door.
+  const copy = await mkdtemp(`${quickstart}../.sabotage-`);
   try {
     for (const entry of await readdir(quickstart)) {
-      if (/\.ts$|^demo$/.test(entry)) await cp(quickstart + entry, `${copy}/${entry}`, { recursive: true });
+      if (/\.ts$|^demo$|^package\.json$/.test(entry))
+        await cp(quickstart + entry, `${copy}/${entry}`, { recursive: true });
     }
     let source = await readFile(`${copy}/${file}`, 'utf8');
     for (const [from, to] of replace) {

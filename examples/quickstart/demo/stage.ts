@@ -5,11 +5,15 @@ import { type ChatServer, createChatServer } from '../server.js';
 import { tools } from '../tools.js';
 import type { Entry } from '../transcript.js';
 import { type Answer, Client, type Receipt } from './client.js';
+import { eventually, Gate } from './gate.js';
 import { ms, Timeline } from './timeline.js';
 import { type Save, type ToolUse, WitnessedTranscript, witnessTools } from './witness.js';
 
-/** What is checked takes a few ms; the bound leaves room for a busy machine. */
-export const SOON_MS = 400;
+/**
+ * For what follows within the process, with no I/O between: under a ms, whatever the load. It would take longer than
+ * this if it were left to one of the server's own limits, of which the shortest is a second.
+ */
+export const AT_ONCE_MS = 900;
 export const TOKENS_PER_SECOND = 60;
 
 /** The moment at which a scene stops something, and what its message had cost until then. */
@@ -17,6 +21,11 @@ export interface Stop {
   readonly at: number;
   readonly message: string;
   readonly tokens: number;
+}
+
+interface Quiet {
+  readonly at: number;
+  readonly fencedEffects: number;
 }
 
 /** A scene's column of the table. */
@@ -41,13 +50,15 @@ export function since(from: number | undefined, to: number | undefined): number 
 export class Stage {
   readonly line: Timeline = new Timeline();
   readonly uses: ToolUse[];
+  /** Where a tool is held before it stores something. */
+  readonly beforeToolSaves: Gate;
   readonly model: ModelServer;
   readonly store: WitnessedTranscript;
   readonly app: ChatServer;
   readonly url: string;
   readonly alice: Client;
   readonly bob: Client;
-  readonly #quietAt = new Map<string, number>();
+  readonly #quiets = new Map<string, Quiet>();
 
   static async open(): Promise<Stage> {
     let stage: Stage | undefined;
@@ -56,10 +67,11 @@ export class Stage {
     const model = await startModelServer({ tokensPerSecond: TOKENS_PER_SECOND, onHangUp });
     const store = new WitnessedTranscript((save) => stage?.line.event('store', describe(save)));
     const uses: ToolUse[] = [];
+    const beforeToolSaves = new Gate();
     const app = createChatServer({
       openai: new OpenAI({ baseURL: model.baseURL, apiKey: 'scripted' }),
       model: 'scripted',
-      tools: witnessTools(tools, uses, (what) => stage?.line.event('tool', what)),
+      tools: witnessTools(tools, uses, beforeToolSaves, (what) => stage?.line.event('tool', what)),
       transcript: store,
       users: new Map([
         ['alice-token', 'alice'],
@@ -67,19 +79,28 @@ export class Stage {
       ]),
     });
     await new Promise<void>((resolve) => app.server.listen(0, '127.0.0.1', resolve));
-    stage = new Stage(model, store, uses, app);
+    stage = new Stage(model, store, uses, beforeToolSaves, app);
     return stage;
   }
 
-  private constructor(model: ModelServer, store: WitnessedTranscript, uses: ToolUse[], app: ChatServer) {
+  private constructor(
+    model: ModelServer,
+    store: WitnessedTranscript,
+    uses: ToolUse[],
+    beforeToolSaves: Gate,
+    app: ChatServer,
+  ) {
     this.model = model;
     this.store = store;
     this.uses = uses;
+    this.beforeToolSaves = beforeToolSaves;
     this.app = app;
     this.url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
     this.alice = new Client(this.url, 'alice-token');
     this.bob = new Client(this.url, 'bob-token');
-    app.control.on('run:quiet', ({ run }) => this.#quietAt.set(run.runId, performance.now()));
+    app.control.on('run:quiet', ({ run, fencedEffects }) =>
+      this.#quiets.set(run.runId, { at: performance.now(), fencedEffects }),
+    );
   }
 
   async close(): Promise<void> {
@@ -114,17 +135,37 @@ export class Stage {
     return this.store.saves.find((save) => save.chat === `alice/${chat}` && save.entries.some(condition));
   }
 
-  quietMs(receipt: Receipt | undefined, stop: Stop): number {
-    return since(stop.at, this.#quietAt.get(receipt?.runs[0]?.runId ?? ''));
+  /** When the run of a receipt was quiet, and how many effects of it had been fenced by then. */
+  quietOf(receipt: Receipt | undefined): Quiet | undefined {
+    return this.#quiets.get(receipt?.runs[0]?.runId ?? '');
   }
 
-  /** What holds for every answer that is stopped after it said something, whoever stops it. */
-  checkStopped(answer: Answer, chat: string, reason: string, stop: Stop): void {
+  quietMs(receipt: Receipt | undefined, stop: Stop): number {
+    return since(stop.at, this.quietOf(receipt)?.at);
+  }
+
+  /** When the provider came to the end of its script for a message, if it ever did. */
+  scriptEndedAt(message: string): number | undefined {
+    return this.callsFor(message)[0]?.endedAt;
+  }
+
+  /** The provider hears of a hang-up some time after the client has its answer. */
+  async untilHungUp(message: string): Promise<void> {
+    await eventually(() => this.callsFor(message)[0]?.hungUpAt !== undefined);
+  }
+
+  /**
+   * What holds for every answer that is stopped after it said something, whoever stops it. `overAt` is when that which
+   * was stopped was over, if it ever was.
+   */
+  checkStopped(answer: Answer, chat: string, reason: string, stop: Stop, overAt: number | undefined): void {
     const { line } = this;
     const lastByteMs = since(stop.at, answer.endingAt);
     const lastTextMs = Math.max(0, since(stop.at, answer.lastTextAt));
     line.check(answer.ending === `stopped: ${reason}`, 'the client is told why', `[${answer.ending}]`);
-    line.check(lastByteMs < SOON_MS, 'the answer ends', `last byte ${ms(lastByteMs)}, last text ${ms(lastTextMs)}`);
+    const isFirst = since(answer.endingAt, overAt ?? Number.POSITIVE_INFINITY) > 0;
+    const evidence = `last byte ${ms(lastByteMs)}, last text ${ms(lastTextMs)}`;
+    line.check(isFirst, 'the answer ends, and waits for nothing that is stopped', evidence);
     line.check(answer.late === '', 'nothing follows', `${answer.late.length} characters`);
     const entries = this.store.read(`alice/${chat}`);
     const kept = entries[entries.findIndex((entry) => entry.text === stop.message) + 1];
@@ -141,7 +182,7 @@ export class Stage {
     const [call] = this.callsFor(stop.message);
     const hungUpMs = since(stop.at, call?.hungUpAt);
     const tokens = this.tokensFor(stop.message) - stop.tokens;
-    const isOver = hungUpMs < SOON_MS && call?.endedAt === undefined && call?.tokensAfterHangUp === 0;
+    const isOver = hungUpMs >= 0 && call?.endedAt === undefined && call?.tokensAfterHangUp === 0;
     const evidence = `hang-up after ${ms(hungUpMs)}, ${tokens} more by then`;
     this.line.check(isOver, 'the provider stops generating', evidence);
   }
@@ -152,9 +193,9 @@ export class Stage {
     const quietMs = this.quietMs(receipt, stop);
     const epilogue = this.firstSave(chat, (entry) => entry.state === reason);
     const isHonest = receipt?.quiet === true && run?.epilogue === 'done' && run.leftovers.length === 0;
-    const inTime = quietMs < SOON_MS && quietMs >= since(stop.at, epilogue?.endedAt);
+    const isAfter = quietMs >= since(stop.at, epilogue?.endedAt);
     const evidence = `quiet after ${ms(quietMs)}, lock ${run?.lock}, epilogue ${run?.epilogue}`;
-    this.line.check(isHonest && inTime, 'the receipt says quiet, not before the last write', evidence);
+    this.line.check(isHonest && isAfter, 'the receipt says quiet, not before the last write', evidence);
   }
 
   measured(title: string, answer: Answer, stop: Stop, times: Partial<Measured> = {}): Measured {

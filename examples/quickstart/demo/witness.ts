@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tool } from '../tools.js';
 import { type Entry, Transcript } from '../transcript.js';
+import type { Gate } from './gate.js';
 
 /** How long a write takes. */
 export const STORE_MS = 10;
@@ -19,18 +20,16 @@ export interface Save {
 export class WitnessedTranscript extends Transcript {
   readonly saves: Save[] = [];
   readonly #onSave: (save: Save) => void;
-  #started: (() => void) | undefined;
+  #gate: Gate | undefined;
 
   constructor(onSave: (save: Save) => void) {
     super();
     this.#onSave = onSave;
   }
 
-  /** Resolves when the next write begins. */
-  nextSave(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#started = resolve;
-    });
+  /** The next write begins, and is held at this gate. */
+  holdNext(gate: Gate): void {
+    this.#gate = gate;
   }
 
   /** How often a write began before the one before it had ended, or with a token that is not above it. */
@@ -49,9 +48,11 @@ export class WitnessedTranscript extends Transcript {
   override async save(chat: string, token: number, ...entries: readonly Entry[]): Promise<void> {
     const startedAt = performance.now();
     const copies = entries.map((entry) => ({ ...entry }));
-    this.#started?.();
+    const gate = this.#gate;
+    this.#gate = undefined;
     let refused = true;
     try {
+      await gate?.pass();
       await sleep(STORE_MS);
       await super.save(chat, token, ...copies);
       refused = false;
@@ -72,9 +73,11 @@ export interface ToolUse {
   endedAt: number | undefined;
 }
 
+/** The tools, each with a book of its calls. What one wants to store is held at `beforeSave`. */
 export function witnessTools(
   tools: Readonly<Record<string, Tool>>,
   uses: ToolUse[],
+  beforeSave: Gate,
   onEvent: (what: string) => void,
 ): Readonly<Record<string, Tool>> {
   const witnessed = Object.entries(tools).map(([name, tool]): [string, Tool] => {
@@ -91,6 +94,7 @@ export function witnessTools(
             context.say(text);
           },
           async save(id, text) {
+            await beforeSave.pass();
             await context.save(id, text).catch((error: unknown) => {
               use.saveFailed = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
               throw error;

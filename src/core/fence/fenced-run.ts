@@ -1,4 +1,3 @@
-import type { OnError } from '../internal/runtime.js';
 import type { LockingRun } from '../lock/locking-run.js';
 
 /** What fence, gate and commit need of a run. */
@@ -7,7 +6,6 @@ export interface FencedRun extends LockingRun {
   readonly current: boolean;
   /** Queued or running. */
   readonly isLive: boolean;
-  readonly onError: OnError;
   /** An effect was refused: it is counted, and the first one is announced. */
   refused(): void;
 }

@@ -6,11 +6,12 @@ type Listener = (payload: never) => unknown;
 /** A typed emitter whose listeners cannot break the run that they watch. */
 export class Events<M extends object> {
   readonly #emitter = new EventEmitter();
-  readonly #onError: (error: unknown) => void;
+  readonly #onError: (error: unknown, payload: M[keyof M]) => void;
   /** Whether anybody hears anything: most hosts do not, and every run asks for several events. */
   #isHeard = false;
 
-  constructor(onError: (error: unknown) => void) {
+  /** @param onError - gets what a listener threw, and what it was told */
+  constructor(onError: (error: unknown, payload: M[keyof M]) => void) {
     this.#onError = onError;
   }
 
@@ -33,12 +34,12 @@ export class Events<M extends object> {
     this.#emitter.emit(event, payload);
   }
 
-  #call(listener: Listener, payload: unknown): void {
+  #call(listener: Listener, payload: M[keyof M]): void {
     try {
       const result = listener(payload as never);
-      if (isThenable(result)) result.then(undefined, this.#onError);
+      if (isThenable(result)) result.then(undefined, (error) => this.#onError(error, payload));
     } catch (error) {
-      this.#onError(error);
+      this.#onError(error, payload);
     }
   }
 }

@@ -6,8 +6,25 @@ import { Events } from './events.js';
 import { Timers } from './timers.js';
 import { checkFunction, checkOneOf } from './validate.js';
 
-/** Receives what has no caller to go to: errors of listeners, of late work, of the backend after a stop. */
-export type OnError = (error: unknown) => void;
+/** What an error without a caller belongs to. */
+export interface ErrorContext {
+  /** The session; `undefined` if only the run is known, or it has none. */
+  readonly sessionKey: string | undefined;
+  /** The id of the run; `undefined` if it is the session's, or of several of its runs. */
+  readonly runId: string | undefined;
+}
+
+/**
+ * Receives what has no caller to go to: errors of listeners, of late work, of the backend after a stop. The second
+ * argument says which session and run the error belongs to; it is absent for one that belongs to none.
+ */
+export type OnError = (error: unknown, about?: ErrorContext) => void;
+
+/** Tells `onError`. `about` is whatever names a session or a run: a run, a request, an event. Never throws. */
+export type Reporter = (
+  error: unknown,
+  about?: { readonly sessionKey?: string | undefined; readonly runId?: string | undefined },
+) => void;
 
 export interface RuntimeOptions {
   readonly clock?: Clock | undefined;
@@ -20,7 +37,7 @@ export interface RuntimeOptions {
 export class Runtime {
   readonly nodeId: string = newNodeId();
   readonly clock: Clock;
-  readonly onError: OnError;
+  readonly onError: Reporter;
   readonly timers: Timers;
   readonly events: Events<RunEvents>;
   readonly authority: Authority;
@@ -33,7 +50,7 @@ export class Runtime {
     this.clock = options.clock ?? systemClock;
     this.onError = guardedReporter(options.onError);
     this.timers = new Timers(this.clock, this.onError);
-    this.events = new Events(this.onError);
+    this.events = new Events((error, event) => this.onError(error, 'run' in event ? event.run : event));
     this.authority = new Authority(options.authorize, options.ownerless ?? 'closed', this.onError);
   }
 }
@@ -42,11 +59,13 @@ function newNodeId(): string {
   return crypto.randomUUID().replaceAll('-', '').slice(0, 16);
 }
 
-function guardedReporter(onError: OnError | undefined): OnError {
+function guardedReporter(onError: OnError | undefined): Reporter {
   if (onError === undefined) return () => {};
-  return (error) => {
+  return (error, about = {}) => {
     try {
-      onError(error);
+      const { sessionKey, runId } = about;
+      if (sessionKey === undefined && runId === undefined) onError(error);
+      else onError(error, { sessionKey, runId });
     } catch {
       // The last reporter has nobody left to report to, and must not break the run it reports on.
     }

@@ -65,7 +65,7 @@ export class Epilogue {
     const timer = runtime.timers.after(this.#timeoutMs, () => {
       isOver = true;
       controller.abort(abortError('timeout'));
-      runtime.onError(this.notSaved(`did not end within ${this.#timeoutMs} ms`));
+      this.run.onError(this.notSaved(`did not end within ${this.#timeoutMs} ms`));
       done('timed-out');
     });
     const { signal } = controller;
@@ -86,7 +86,7 @@ export class Epilogue {
         (error) => {
           failure ??= { error };
           // Told that its time is over, it may say just that.
-          if (!isOver || !saysAborted(error)) runtime.onError(error);
+          if (!isOver || !saysAborted(error)) this.run.onError(error);
           return next();
         },
       );
@@ -101,7 +101,7 @@ export class Epilogue {
           else done(hasCalled ? 'done' : 'none');
         }
       },
-      runtime.onError,
+      (error) => this.run.onError(error),
     );
   }
 }

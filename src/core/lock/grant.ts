@@ -70,6 +70,10 @@ export class HeldGrant implements Grant, Giver {
     return this.#queue.key;
   }
 
+  get runId(): string | undefined {
+    return this.run?.id;
+  }
+
   get lost(): AbortSignal {
     this.#lost ??= new AbortController();
     this.#tellLost();
@@ -170,7 +174,7 @@ export class HeldGrant implements Grant, Giver {
         finish();
       },
       (error) => {
-        if (this.isRevoked && !saysAborted(error)) this.#queue.context.runtime.onError(error);
+        if (this.isRevoked && !saysAborted(error)) this.#queue.context.runtime.onError(error, this);
         reject(error);
         finish();
       },

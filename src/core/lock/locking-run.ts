@@ -39,4 +39,6 @@ export interface LockingRun {
   epilogueEnded(state: EpilogueState, error?: unknown): void;
   /** Its lock was taken away: it is cut. */
   loseLock(): void;
+  /** For an error of this run that has no caller. */
+  onError(error: unknown): void;
 }

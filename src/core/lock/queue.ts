@@ -33,7 +33,7 @@ export class LockQueue {
   #asking: Waiter | undefined = undefined;
   /** Told of a grant that came after the bound. */
   readonly #late = (answer: LockAnswer): void => {
-    if (answer.kind === 'granted') this.giveBackLate(answer.token);
+    if (answer.kind === 'granted') this.giveBackLate(answer.token, undefined);
   };
   #isPumping = false;
   #mustPump = false;
@@ -95,9 +95,9 @@ export class LockQueue {
   }
 
   /** A token that the backend gave, or reserved, when nobody waited for its answer any more. */
-  giveBackLate(token: number): void {
+  giveBackLate(token: number, runId: string | undefined): void {
     const pump = (): void => this.pump();
-    this.#returns.give(token, { answered: pump, takenLater: pump });
+    this.#returns.give(token, { runId, answered: pump, takenLater: pump });
   }
 
   /**
@@ -178,7 +178,7 @@ export class LockQueue {
     if (answer.kind === 'stale') this.#refuseStale(waiter);
     // Cut between the question and the answer: its watcher is told in this very tick.
     else if (waiter.isWaiting && waiter.run?.isCurrent() !== false) this.#hold(waiter, answer.token, since);
-    else this.#giveBack(answer.token);
+    else this.#giveBack(answer.token, waiter.run);
   }
 
   /** The backend knows of a stop of the run that this node has not heard of yet. */
@@ -199,14 +199,14 @@ export class LockQueue {
   }
 
   #skipEpilogue(epilogue: Epilogue): void {
-    if (epilogue.isNeeded) this.context.runtime.onError(epilogue.notSaved('came too late for the lock'));
+    if (epilogue.isNeeded) epilogue.run.onError(epilogue.notSaved('came too late for the lock'));
     this.#dropEpilogue(epilogue, epilogue.isNeeded ? 'skipped' : 'none');
   }
 
   #failEpilogue(epilogue: Epilogue, token: number, error: unknown): void {
-    this.context.runtime.onError(error);
+    epilogue.run.onError(error);
     // What is still reserved stands in everybody's way.
-    this.#giveBack(token);
+    this.#giveBack(token, epilogue.run);
     this.#dropEpilogue(epilogue, 'failed');
   }
 
@@ -309,13 +309,13 @@ export class LockQueue {
         if (isTaken) this.#emit('lock:released', token, run);
         this.#freed();
       };
-      this.#returns.give(token, { answered, takenLater: () => this.freedLate(token, run) });
+      this.#returns.give(token, { runId: run.id, answered, takenLater: () => this.freedLate(token, run) });
     });
   }
 
-  #giveBack(token: number): void {
+  #giveBack(token: number, run: LockingRun | undefined): void {
     this.#isEngaged = true;
-    this.#returns.give(token, { answered: () => this.#freed(), takenLater: () => this.pump() });
+    this.#returns.give(token, { runId: run?.id, answered: () => this.#freed(), takenLater: () => this.pump() });
   }
 
   #freed(): void {

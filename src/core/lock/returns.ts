@@ -8,6 +8,8 @@ const RETRY_MS = 1_000;
 
 /** Who gives a token back, and is told what became of it. */
 export interface Giver {
+  /** Whose grant it was, as far as is known. */
+  readonly runId: string | undefined;
   /** Called once: whether the backend has taken the token. */
   answered(isTaken: boolean): void;
   /** Called if it did not, and then did. */
@@ -74,7 +76,7 @@ export class Returns {
         done();
       },
       (error) => {
-        runtime.onError(error);
+        runtime.onError(error, { sessionKey: this.#key });
         if (this.#context.isClosed) this.#reading = undefined;
         else this.#readTimer = runtime.timers.after(RETRY_MS, () => this.readBack(done));
       },
@@ -92,9 +94,9 @@ export class Returns {
   /** Gives back what the backend holds for this node, and nobody here has: the answer to the grant was lost. */
   giveStray(holder: LockHolder | undefined, taken: () => void): void {
     if (holder?.nodeId !== this.#context.runtime.nodeId) return;
-    const { token } = holder;
+    const { token, runId } = holder;
     if (!this.#sending.includes(token) && this.#owed?.has(token) !== true) {
-      this.give(token, { answered: taken, takenLater: taken });
+      this.give(token, { runId, answered: taken, takenLater: taken });
     }
   }
 
@@ -150,7 +152,7 @@ export class Returns {
   }
 
   #notTaken(token: number, giver: Giver, isFirst: boolean, error: unknown): void {
-    if (isFirst) this.#context.runtime.onError(error);
+    if (isFirst) this.#context.runtime.onError(error, { sessionKey: this.#key, runId: giver.runId });
     if (!this.#context.isClosed) this.#owe(token, giver);
     if (isFirst) giver.answered(false);
   }

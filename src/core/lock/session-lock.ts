@@ -187,7 +187,7 @@ export class SessionLock {
           (holder) => {
             if (holder?.token !== held.token) this.lockLost(key, held.token);
           },
-          this.#runtime.onError,
+          (error) => this.#runtime.onError(error, held),
         );
       }
     }

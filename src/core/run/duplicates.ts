@@ -96,7 +96,7 @@ export class Duplicates {
         if (run === undefined) this.#tell(runId, undefined);
         else this.ended(run);
       },
-      this.#runtime.onError,
+      (error) => this.#runtime.onError(error, { runId }),
     );
   }
 

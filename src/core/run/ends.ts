@@ -75,7 +75,7 @@ export class Ends {
   }
 
   #owe(request: EndRequest, isFirst: boolean, error: unknown): void {
-    if (isFirst) this.#runtime.onError(error);
+    if (isFirst) this.#runtime.onError(error, request);
     if (this.#isClosed) return;
     this.#owed.add(request);
     this.#timer ??= this.#runtime.timers.after(RETRY_MS, () => this.hurry());

@@ -158,9 +158,9 @@ export class Lifecycle implements RunHost {
     try {
       // Behind its end: before that, the backend would keep it as a live one.
       const forgotten = this.#operations.send(sessionKey, () => this.backend.forget({ sessionKey, runId }));
-      if (isThenable(forgotten)) forgotten.then(undefined, this.runtime.onError);
+      if (isThenable(forgotten)) forgotten.then(undefined, (error) => run.onError(error));
     } catch (error) {
-      this.runtime.onError(error);
+      run.onError(error);
     }
   }
 
@@ -185,7 +185,7 @@ export class Lifecycle implements RunHost {
         return;
       }
       const names = run.leftovers().join(', ');
-      this.runtime.onError(new RunfenceError('NOT_STOPPED', `Run "${run.id}" has ended, and is not quiet: ${names}.`));
+      run.onError(new RunfenceError('NOT_STOPPED', `Run "${run.id}" has ended, and is not quiet: ${names}.`));
     });
   }
 }

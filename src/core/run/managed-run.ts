@@ -149,7 +149,11 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   defer(callback: () => unknown): void {
     checkFunction('callback', callback);
     if (this.isQuiet) {
-      settle(callback, () => {}, this.onError);
+      settle(
+        callback,
+        () => {},
+        (error) => this.onError(error),
+      );
       return;
     }
     this.use().defer(callback);

@@ -45,7 +45,7 @@ export function subscribe({
         locks.changed(sessionKey);
         queue.pump(sessionKey);
       },
-      runtime.onError,
+      (error) => runtime.onError(error, { sessionKey }),
     );
   };
   const notices: Notices = {

@@ -49,9 +49,7 @@ export class Recording implements StopRecorder {
     this.#locks = options.locks;
     this.#entries = options.entries;
     this.#epilogueMs = options.epilogueMs;
-    this.stops = new RecordedStops(options.runtime, (sessionKey, number) =>
-      this.#quietly(() => this.#operations.backend.forget({ sessionKey, stop: number })),
-    );
+    this.stops = new RecordedStops(options.runtime, (sessionKey, number) => this.#forget(sessionKey, number));
   }
 
   /** The backend takes nothing any more, and is asked nothing: what is stopped from now on is stopped here alone. */
@@ -99,7 +97,7 @@ export class Recording implements StopRecorder {
         return true;
       },
       (error) => {
-        this.#runtime.onError(error);
+        run.onError(error);
         return false;
       },
     );
@@ -132,7 +130,7 @@ export class Recording implements StopRecorder {
     const keep = ({ number }: StopAnswer): void => {
       if (number === undefined || record === undefined) return;
       // Answered after the drain: nobody would forget it later.
-      if (this.#isClosed) this.#quietly(() => backend.forget({ sessionKey, stop: number }));
+      if (this.#isClosed) this.#forget(sessionKey, number);
       else this.stops.keep(sessionKey, number, record.requester, record.intent);
     };
     return settle(
@@ -143,7 +141,7 @@ export class Recording implements StopRecorder {
           (late) => {
             keep(late);
             // Epilogues that were skipped, for want of an answer: the lock would wait for them.
-            for (const { token } of late.epilogues) this.#locks.queue(sessionKey).giveBackLate(token);
+            for (const { token, runId } of late.epilogues) this.#locks.queue(sessionKey).giveBackLate(token, runId);
           },
         ),
       (answer) => {
@@ -153,7 +151,7 @@ export class Recording implements StopRecorder {
       },
       (error) => {
         this.failed(prepared);
-        this.#runtime.onError(error);
+        this.#runtime.onError(error, { sessionKey, runId: soleRunOf(runs) ?? record?.selector.runId });
         return false;
       },
     );
@@ -187,7 +185,7 @@ export class Recording implements StopRecorder {
       () => this.#operations.ask(() => backend.read(query)),
       (runs) => runs,
       (error) => {
-        this.#runtime.onError(error);
+        this.#runtime.onError(error, request.selector);
         return undefined;
       },
     );
@@ -231,7 +229,7 @@ export class Recording implements StopRecorder {
         ),
       () => found,
       (error) => {
-        this.#runtime.onError(error);
+        this.#runtime.onError(error, { sessionKey: first.sessionKey, runId: soleRunOf(stopped) });
         return { ...found, stopped: [], isUnreachable: true };
       },
     );
@@ -271,9 +269,17 @@ export class Recording implements StopRecorder {
     if (epilogue.isDue) this.#locks.queue(run.sessionKey).pump();
   }
 
-  #quietly(call: () => Awaitable<void>): void {
-    settle(call, () => {}, this.#runtime.onError);
+  #forget(sessionKey: string, stop: number): void {
+    settle(
+      () => this.#operations.backend.forget({ sessionKey, stop }),
+      () => {},
+      (error) => this.#runtime.onError(error, { sessionKey }),
+    );
   }
+}
+
+function soleRunOf(runs: readonly { readonly runId: string }[]): string | undefined {
+  return runs.length === 1 ? runs[0]?.runId : undefined;
 }
 
 function idleGrantOf({ resources, sessionKey }: ManagedRun): HeldGrant | undefined {

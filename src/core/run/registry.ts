@@ -162,9 +162,12 @@ export class RunRegistry {
     if (isThenable(begun)) {
       const error = invalid('The backend says that it answers synchronously, and answered with a promise.');
       // Nobody gets the run that it may come to.
-      begun.then((late) => {
-        if (late.status === 'started' || late.status === 'queued') late.run.fail(error);
-      }, this.#runtime.onError);
+      begun.then(
+        (late) => {
+          if (late.status === 'started' || late.status === 'queued') late.run.fail(error);
+        },
+        (error) => this.#runtime.onError(error, options),
+      );
       throw error;
     }
     return begun as BeginResult;

@@ -1,6 +1,5 @@
 import type { AbortReason } from '../abort/reason.js';
 import { settle } from '../internal/awaitable.js';
-import type { OnError } from '../internal/runtime.js';
 import type { EpilogueStep } from '../lock/epilogue.js';
 import type { HeldGrant } from '../lock/grant.js';
 import type { Leftover } from '../lock/locking-run.js';
@@ -17,13 +16,10 @@ export class Resources {
   readonly #attached: Set<AttachedThing> = new Set();
   readonly #deferred: (() => unknown)[] = [];
   #isDeferring = false;
-  readonly #onError: OnError;
-  readonly #freed: () => void;
+  readonly #run: ManagedRun;
 
-  /** @param freed - called when something is gone that the run was waiting for */
-  constructor(onError: OnError, freed: () => void) {
-    this.#onError = onError;
-    this.#freed = freed;
+  constructor(run: ManagedRun) {
+    this.#run = run;
   }
 
   /** Something that still writes. */
@@ -45,8 +41,8 @@ export class Resources {
   }
 
   attach(attachment: Attachment): AttachedThing {
-    const attached: AttachedThing = new AttachedThing(attachment, this.#onError, () => {
-      if (this.#attached.delete(attached)) this.#freed();
+    const attached: AttachedThing = new AttachedThing(attachment, this.#run, () => {
+      if (this.#attached.delete(attached)) this.#run.trySettle();
     });
     this.#attached.add(attached);
     return attached;
@@ -68,10 +64,10 @@ export class Resources {
     this.#isDeferring = true;
     const next = (): void => {
       this.#isDeferring = false;
-      this.#freed();
+      this.#run.trySettle();
     };
     settle(callback, next, (error) => {
-      this.#onError(error);
+      this.#run.onError(error);
       next();
     });
     return false;
@@ -92,14 +88,14 @@ export class Resources {
 export class AttachedThing {
   readonly name: string;
   readonly #attachment: Attachment;
-  readonly #onError: OnError;
+  readonly #run: ManagedRun;
   readonly #gone: () => void;
   #isStopped = false;
 
-  constructor(attachment: Attachment, onError: OnError, gone: () => void) {
+  constructor(attachment: Attachment, run: ManagedRun, gone: () => void) {
     this.name = attachment.name;
     this.#attachment = attachment;
-    this.#onError = onError;
+    this.#run = run;
     this.#gone = gone;
     attachment.gone?.then(gone, gone);
   }
@@ -113,7 +109,7 @@ export class AttachedThing {
       () => {
         if (this.#attachment.gone === undefined) this.#gone();
       },
-      this.#onError,
+      (error) => this.#run.onError(error),
     );
   }
 

@@ -38,7 +38,7 @@ export class Strays {
       () => this.#operations.ask(() => this.#operations.backend.end(request)),
       () => {},
       (error) => {
-        this.#aborts.runtime.onError(error);
+        this.#aborts.runtime.onError(error, request);
         this.#ends.send(request);
       },
     );
@@ -47,7 +47,6 @@ export class Strays {
   /** A claim was not answered: it may have taken effect, and then stands in everybody's way. Read until there is an answer. */
   readBack(run: ManagedRun): Awaitable<void> {
     const { backend } = this.#operations;
-    const { onError } = this.#aborts.runtime;
     this.#reading.add(run);
     return settle(
       () => this.#operations.ask(() => backend.read({ runId: run.id })),
@@ -59,7 +58,7 @@ export class Strays {
       },
       (error) => {
         this.#reading.delete(run);
-        onError(error);
+        run.onError(error);
         this.#readLater(run);
       },
     );

@@ -1,7 +1,6 @@
 import { saysAborted } from '../abort/reason.js';
 import type { EpilogueState, LockState, RunReport } from '../abort/receipt.js';
 import type { Stop } from '../abort/stop.js';
-import type { OnError } from '../internal/runtime.js';
 import type { Leftover } from '../lock/locking-run.js';
 import { Aftermath } from './aftermath.js';
 import type { RunHost } from './host.js';
@@ -33,8 +32,9 @@ export abstract class UnwindingRun extends WatchedEntry {
     this.host = host;
   }
 
-  get onError(): OnError {
-    return this.host.runtime.onError;
+  /** For an error of this run that has no caller. */
+  onError(error: unknown): void {
+    this.host.runtime.onError(error, this);
   }
 
   /** What the work throws after the run is over has no other way to be heard, unless it is only the abort. */
@@ -136,7 +136,7 @@ export abstract class UnwindingRun extends WatchedEntry {
   }
 
   use(): Resources {
-    this.resources ??= new Resources(this.onError, () => this.trySettle());
+    this.resources ??= new Resources(this.self);
     return this.resources;
   }
 
