@@ -23,6 +23,8 @@ export interface RunHost {
   unwinding(run: ManagedRun): void;
   /** Nothing of the run is left. */
   settled(run: ManagedRun): void;
+  /** Whether the run stays known by its id once it has ended. */
+  keeps(run: ManagedRun): boolean;
   cut(run: ManagedRun, reason: AbortReason): void;
   confirm(run: ManagedRun): Awaitable<boolean>;
   queuedRunIds(sessionKey: string): readonly string[];

@@ -83,7 +83,7 @@ export class Lifecycle implements RunHost {
   }
 
   settled(run: ManagedRun): void {
-    const isKept = this.#keeps(run);
+    const isKept = this.keeps(run);
     if (isKept || run.stop !== undefined) run.settledAt = this.runtime.clock.monotonic();
     this.abandoned.delete(run);
     this.#aborts.entries.leaveSession(run);
@@ -96,6 +96,11 @@ export class Lifecycle implements RunHost {
     if (isKept) this.#retention.add(run);
     else this.#aborts.entries.remove(run);
     this.queue.pump(run.sessionKey);
+  }
+
+  /** Here and in the backend alike: what one forgets, the other would keep for ever. */
+  keeps({ isRefused }: ManagedRun): boolean {
+    return this.#retention.keeps && !isRefused;
   }
 
   cut(run: ManagedRun, reason: AbortReason): void {
@@ -167,12 +172,7 @@ export class Lifecycle implements RunHost {
   #sendEnd(run: ManagedRun, status: 'completed' | 'failed' | 'aborted'): void {
     const { sessionKey, id: runId, generation } = run;
     const { nodeId } = this.runtime;
-    this.#ends.send({ sessionKey, runId, generation, nodeId, status, retain: this.#keeps(run) });
-  }
-
-  /** Here and in the backend alike: what one forgets, the other would keep for ever. */
-  #keeps({ isRefused }: ManagedRun): boolean {
-    return this.#retention.keeps && !isRefused;
+    this.#ends.send({ sessionKey, runId, generation, nodeId, status, retain: this.keeps(run) });
   }
 
   /** Only what a timeout left behind is abandoned; leftovers of a normal end have no receipt to be named in. */

@@ -24,7 +24,7 @@ export class Retained implements RetainedRuns {
 }
 
 function storedOf(entry: Entry | undefined): StoredRun | undefined {
-  if (!(entry instanceof ManagedRun) || entry.isRefused || entry.generation === 0) return undefined;
+  if (!(entry instanceof ManagedRun) || entry.generation === 0 || !entry.host.keeps(entry)) return undefined;
   const { sessionKey, id: runId, generation, kind, owner, tags, status, reason } = entry;
   if (status === 'queued' || status === 'running' || status === 'stopping') return undefined;
   const { nodeId } = entry.host.runtime;

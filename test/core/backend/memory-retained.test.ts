@@ -33,6 +33,19 @@ test('a completed run that is not quiet yet is a duplicate on the other control,
   await flush();
 });
 
+test('a control that retains nothing makes no duplicates of runs that are not quiet yet', async () => {
+  const backend = memory();
+  const { control: here, clock } = tracked({ backend, retention: { ttlMs: 0 } });
+  const { control: there } = tracked({ backend }, clock);
+  const run = await begin(here, { runId: 'r' });
+  const attached = run.attach({ name: 'tool', stop: () => new Promise(() => {}) });
+  run.complete();
+  const again = await begin(there, { runId: 'r' });
+  again.complete();
+  attached.release();
+  await flush();
+});
+
 test('a run that was refused is no duplicate, and one that never left its queue is not known elsewhere', async () => {
   const backend = memory();
   const { control: here, clock } = tracked({ backend });
