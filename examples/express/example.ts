@@ -2,11 +2,28 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createRunControl } from 'runfence';
+import { login } from './login.js';
 import { model } from './model.js';
-import { createApp } from './server.js';
+import { createApp, type Login } from './server.js';
+import { memoryStore } from './store.js';
 
 const control = createRunControl();
-const server = createApp(model, control).listen(0, '127.0.0.1');
+const answered: string[] = [];
+let during = (): void => {};
+const slowLogin: Login = async (token) => {
+  during();
+  return login(token);
+};
+const app = createApp({
+  model(history, text, signal) {
+    answered.push(text);
+    return model(history, text, signal);
+  },
+  login: slowLogin,
+  store: memoryStore(),
+  control,
+});
+const server = app.listen(0, '127.0.0.1');
 await once(server, 'listening');
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
@@ -15,43 +32,54 @@ function post(path: string, user: string, body: object, signal?: AbortSignal): P
   return fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body), signal: signal ?? null });
 }
 
-/** An answer that has begun: its first words have arrived. `rest` is what follows. */
-async function begin(user: string, chat: string, text: string, signal?: AbortSignal) {
-  const response = await post('/chat', user, { chat, text }, signal);
+/** An answer that has begun: its first words have arrived. `first` is what they are, `rest` the last line of what follows. */
+async function begin(text: string, signal?: AbortSignal) {
+  const response = await post('/chats/c1', 'ada', { text }, signal);
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-  await reader?.read();
+  const first = (await reader?.read())?.value?.trim();
   const rest = async (): Promise<string> => {
     let all = '';
     for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) all += part.value;
     return all.trim().split('\n').at(-1) ?? '';
   };
-  return { rest };
+  return { first, rest };
 }
 
-console.log('an answer ends with      ', await (await begin('ada', 'c1', 'whole')).rest());
+console.log('an answer ends with        ', await (await begin('whole')).rest());
 
-const stopped = await begin('ada', 'c1', 'stopped');
-console.log('a stranger stops         ', await (await post('/stop', 'eve', { chat: 'c1' })).text());
-console.log('the owner stops          ', await (await post('/stop', 'ada', { chat: 'c1' })).text());
-console.log('the answer ends with     ', await stopped.rest());
+const stopped = await begin('stopped');
+console.log('a stranger stops           ', await (await post('/chats/c1/stop', 'eve', {})).text());
+console.log('the owner stops            ', await (await post('/chats/c1/stop', 'ada', {})).text());
+console.log('the answer ends with       ', await stopped.rest());
 
-const older = await begin('ada', 'c1', 'older');
-const newer = await begin('ada', 'c1', 'newer');
-console.log('a newer message: the old ', await older.rest());
-console.log('and the new ends with    ', await newer.rest());
+const older = await begin('older');
+const newer = await begin('remember');
+console.log('a newer message: the old   ', await older.rest());
+console.log('the new one has read       ', newer.first);
+console.log('and ends with              ', await newer.rest());
 
 const quiet = new Promise<string>((resolve) => control.on('run:quiet', ({ run }) => resolve(run.reason ?? '')));
 const client = new AbortController();
-const left = await begin('ada', 'c1', 'left', client.signal);
+const left = await begin('left', client.signal);
 client.abort();
 await left.rest().catch(() => {});
-console.log('a client hangs up        ', await quiet);
+console.log('a client hangs up          ', await quiet);
 
-console.log('nobody is logged in      ', (await post('/chat', 'nobody', { chat: 'c1' })).status);
-console.log('a chat of 2 000 letters  ', (await post('/chat', 'ada', { chat: 'x'.repeat(2_000) })).status);
+const early = new AbortController();
+during = () => early.abort();
+await post('/chats/c1', 'ada', { text: 'early' }, early.signal).catch(() => {});
+during = () => {};
+await new Promise((resolve) => setTimeout(resolve, 100)); // the login goes on, and so would the answer
+console.log('another, during its login  ', answered.includes('early') ? 'is answered all the same' : 'costs nothing');
+
+console.log('nobody is logged in        ', (await post('/chats/c1', 'nobody', { text: 'hello' })).status);
+console.log(
+  'a chat of 2 000 letters    ',
+  (await post(`/chats/${'x'.repeat(2_000)}`, 'ada', { text: 'hello' })).status,
+);
 
 await control.drain({ graceMs: 0 });
-const late = await post('/chat', 'ada', { chat: 'c1', text: 'late' });
-console.log('while it shuts down      ', late.status, await late.text());
+const late = await post('/chats/c1', 'ada', { text: 'late' });
+console.log('while it shuts down        ', late.status, await late.text());
 server.close();
 server.closeAllConnections();

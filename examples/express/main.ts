@@ -1,14 +1,16 @@
 import { createRunControl } from 'runfence';
+import { login } from './login.js';
 import { model } from './model.js';
 import { createApp } from './server.js';
+import { memoryStore } from './store.js';
 
 const control = createRunControl({ onError: console.error });
 const port = Number(process.env.PORT ?? 8787);
-const server = createApp(model, control).listen(port, '127.0.0.1', () => {
+const server = createApp({ model, login, store: memoryStore(), control }).listen(port, '127.0.0.1', () => {
   const curl = `curl -N -H 'authorization: Bearer ada-token' -H 'content-type: application/json'`;
   console.log(`Listening. Try, in two terminals:
-  ${curl} -d '{"chat":"c1","text":"hello"}' http://127.0.0.1:${port}/chat
-  ${curl} -d '{"chat":"c1"}' http://127.0.0.1:${port}/stop`);
+  ${curl} -d '{"text":"hello"}' http://127.0.0.1:${port}/chats/c1
+  ${curl} -X POST http://127.0.0.1:${port}/chats/c1/stop`);
 });
 
 async function shutDown(): Promise<void> {

@@ -1,22 +1,28 @@
-/** The fifteen lines of the README, with what a server in the open needs besides. */
+/** The server of the README, with a login, checks of what comes in, and an error handler. */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { createRunControl, isRunfenceError, RunAbortedError, type RunControl } from 'runfence';
+import type { Store, Turn } from './store.js';
 
-/** Whoever makes the answer. Give the signal to everything that takes one. */
-export type Model = (text: string, signal: AbortSignal) => AsyncIterable<string>;
+/** Makes the answer. Give the signal to everything that takes one. */
+export type Model = (history: readonly Turn[], text: string, signal: AbortSignal) => AsyncIterable<string>;
 
-/** Put your authentication here: who somebody is never comes from the body. */
-const USERS: ReadonlyMap<string, string> = new Map([
-  ['ada-token', 'ada'],
-  ['eve-token', 'eve'],
-]);
+/** Answers with the user of a token. Put your authentication here: a user never comes from the path or the body. */
+export type Login = (token: string) => Promise<string | undefined>;
 
-export function createApp(model: Model, control: RunControl = createRunControl({ onError: console.error })): Express {
+export interface AppOptions {
+  readonly model: Model;
+  readonly login: Login;
+  readonly store: Store;
+  readonly control?: RunControl;
+}
+
+export function createApp(options: AppOptions): Express {
+  const { model, login, store, control = createRunControl({ onError: console.error }) } = options;
   const app = express();
   app.use(express.json({ limit: '64kb' }));
 
-  app.use((req, res, next) => {
-    const user = USERS.get(req.get('authorization')?.replace(/^Bearer /, '') ?? '');
+  app.use(async (req, res, next) => {
+    const user = await login(req.get('authorization')?.replace(/^Bearer /, '') ?? '');
     if (user === undefined) {
       res.status(401).end();
       return;
@@ -25,31 +31,37 @@ export function createApp(model: Model, control: RunControl = createRunControl({
     next();
   });
 
-  // The user is part of the key: nobody can even name a chat of somebody else, or find out that it is active.
-  const keyOf = (req: Request, res: Response) => {
-    if (typeof req.body?.chat !== 'string') throw Object.assign(new TypeError('chat is missing'), { status: 400 });
-    return JSON.stringify([res.locals.user, req.body.chat]);
-  };
+  // The user is part of the key, so that the chats of two users never collide.
+  const keyOf = (req: Request, res: Response) => JSON.stringify([res.locals.user, req.params.chat]);
 
-  app.post('/chat', async (req, res) => {
-    const gone = new AbortController();
-    res.once('close', () => res.writableEnded || gone.abort(new RunAbortedError('disconnect')));
-    const options = {
-      sessionKey: keyOf(req, res),
-      owner: { userId: res.locals.user },
-      signal: gone.signal,
-      timeoutMs: 120_000,
-    };
+  app.post('/chats/:chat', async (req, res) => {
+    const signal = disconnectSignal(res); // before the first await
+    const key = keyOf(req, res);
+    const text: unknown = req.body?.text;
+    if (typeof text !== 'string') {
+      res.status(400).end('text is missing');
+      return;
+    }
+    const options = { sessionKey: key, owner: { userId: res.locals.user }, signal, timeoutMs: 120_000 };
     const outcome = await control.run(options, async (run) => {
       res.type('text/plain').set({ 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' });
-      for await (const part of run.fence(model(String(req.body.text), run.signal))) res.write(part);
+      const turn = { id: run.id, user: text, answer: '' };
+      const draft = run.epilogue(({ token }) => store.save(key, turn, token)); // saves the partial answer after a stop
+      const history = await run.commit(() => store.read(key)); // under the lock, after the previous run has saved
+      for await (const part of run.fence(model(history, text, run.signal))) {
+        turn.answer += part;
+        res.write(part);
+      }
+      await run.commit(async ({ token }) => {
+        await store.save(key, turn, token);
+        draft.release(); // the full answer is saved
+      });
     });
-    if (outcome.status === 'rejected')
-      res.status(409).end(outcome.cause); // nothing was started
+    if (outcome.status === 'rejected') res.status(outcome.cause === 'draining' ? 503 : 409).end(outcome.cause);
     else res.end(outcome.status === 'aborted' ? `\n[stopped: ${outcome.reason}]` : '');
   });
 
-  app.post('/stop', async (req, res) => {
+  app.post('/chats/:chat/stop', async (req, res) => {
     const requester = { userId: res.locals.user };
     const receipt = await control.abort({ sessionKey: keyOf(req, res) }, { requester });
     const { quiet } = await receipt.whenQuiet({ timeoutMs: 1_000 });
@@ -65,4 +77,16 @@ export function createApp(model: Model, control: RunControl = createRunControl({
     res.status(isRunfenceError(error, 'INVALID_OPTIONS') ? 400 : (status ?? 500)).end();
   });
   return app;
+}
+
+/**
+ * A signal that fires when the client hangs up. Listen to the response: a request closes as soon as its body is read.
+ * Call this before the first await of a handler.
+ */
+function disconnectSignal(res: Response): AbortSignal {
+  const gone = new AbortController();
+  const hangUp = () => res.writableEnded || gone.abort(new RunAbortedError('disconnect'));
+  res.once('close', hangUp);
+  if (res.closed) hangUp(); // the client left while the login was waiting, before anything listened
+  return gone.signal;
 }

@@ -53,9 +53,9 @@ export function createAgent({ openai, model, tools, transcript }: AgentOptions):
       }
     };
 
-    const converse = async (): Promise<void> => {
+    const converse = async (history: readonly Entry[]): Promise<void> => {
       const messages: OpenAI.ChatCompletionMessageParam[] = [];
-      for (const { role, text } of transcript.read(run.sessionKey)) {
+      for (const { role, text } of history) {
         if (role !== 'report' && text !== '') messages.push({ role, content: text });
       }
       for (;;) {
@@ -92,9 +92,13 @@ export function createAgent({ openai, model, tools, transcript }: AgentOptions):
         draft.release(); // the whole is saved: a stop in this very write leaves nothing behind
       });
 
-    await save(message);
+    // Under the lock: what the run before still saves comes first.
+    const history = await run.commit(async ({ token }) => {
+      await transcript.save(run.sessionKey, token, message);
+      return transcript.read(run.sessionKey);
+    });
     try {
-      await converse();
+      await converse(history);
     } catch (error) {
       if (run.isCurrent()) await finish('failed'); // a stop is the epilogue's business
       throw error;

@@ -18,8 +18,17 @@ export interface ChatServer {
 /** How long a receipt waits for what was stopped to be really gone, before it names what is left. */
 const QUIET_MS = 3_000;
 
-/** Each user has chats of their own: nobody can even name the chat of somebody else. */
-const keyOf = (userId: string, chat: string): string => `${userId}/${chat}`;
+/** The user is part of the key, so that the chats of two users never collide. */
+export const keyOf = (userId: string, chat: string): string => JSON.stringify([userId, chat]);
+
+/** A signal that fires when the client hangs up. Call it before the first await of a handler. */
+function disconnectSignal(res: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  const hangUp = () => res.writableEnded || gone.abort(new RunAbortedError('disconnect'));
+  res.once('close', hangUp);
+  if (res.closed) hangUp(); // the client left before anything listened
+  return gone.signal;
+}
 
 export function createChatServer(options: ChatServerOptions): ChatServer {
   const { transcript, users } = options;
@@ -27,15 +36,16 @@ export function createChatServer(options: ChatServerOptions): ChatServer {
   const answer = createAgent(options);
 
   async function chat(userId: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const signal = disconnectSignal(res);
     const body = await readBody(req);
     const [sessionKey, text] = [keyOf(userId, required(body, 'chat')), required(body, 'text')];
     res.setHeader('content-type', 'text/plain; charset=utf-8').setHeader('connection', 'close');
     // A message to a chat that is still answering takes over: `whenBusy: 'interrupt'` is the default.
-    const gone = new AbortController();
-    res.once('close', () => res.writableEnded || gone.abort(new RunAbortedError('disconnect')));
-    const options = { sessionKey, owner: { userId }, timeoutMs: 120_000, signal: gone.signal };
+    const options = { sessionKey, owner: { userId }, timeoutMs: 120_000, signal };
     const outcome = await control.run(options, (run) => answer(run, text, (part) => void res.write(part)));
-    if (outcome.status === 'rejected') throw new HttpError(503, `Not now: ${outcome.cause}.`);
+    if (outcome.status === 'rejected') {
+      throw new HttpError(outcome.cause === 'draining' ? 503 : 409, `Not now: ${outcome.cause}.`);
+    }
     if (outcome.status !== 'aborted') return void res.end('\n[completed]\n');
     res.write(`\n[stopped: ${outcome.reason}]\n`);
     res.end(`[receipt] ${JSON.stringify(await outcome.whenQuiet({ timeoutMs: QUIET_MS }))}\n`);

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createRunControl, RunAbortedError, type RunControl, type RunControlOptions, type RunResult } from 'runfence';
 
-/** Whoever makes the answer. Give the signal to everything that takes one. */
+/** Makes the answer. Give the signal to everything that takes one. */
 export type Model = (text: string, signal: AbortSignal) => AsyncIterable<string>;
 
 export interface ChatServer {
@@ -26,9 +26,11 @@ export function createChatServer(model: Model, options: RunControlOptions = {}):
 
   async function chat(name: string, text: string, res: ServerResponse): Promise<void> {
     const gone = new AbortController();
-    res.once('close', () => res.writableEnded || gone.abort(new RunAbortedError('disconnect')));
+    const hangUp = () => res.writableEnded || gone.abort(new RunAbortedError('disconnect'));
+    res.once('close', hangUp); // before the first await
+    if (res.closed) hangUp(); // the client left before anything listened
     const outcome = await answer(name, text, (part) => void res.write(part), gone.signal);
-    if (outcome.status === 'rejected') res.statusCode = 409;
+    if (outcome.status === 'rejected') res.statusCode = outcome.cause === 'draining' ? 503 : 409;
     res.end(outcome.status === 'aborted' ? `[stopped: ${outcome.reason}]` : '');
   }
 

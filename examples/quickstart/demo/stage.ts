@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import OpenAI from 'openai';
 import { type ModelCall, type ModelServer, startModelServer } from '../model-server.js';
-import { type ChatServer, createChatServer } from '../server.js';
+import { type ChatServer, createChatServer, keyOf } from '../server.js';
 import { tools } from '../tools.js';
 import type { Entry } from '../transcript.js';
 import { type Answer, Client, type Receipt } from './client.js';
@@ -132,7 +132,7 @@ export class Stage {
 
   /** The first write of alice's chat with such an entry in it. */
   firstSave(chat: string, condition: (entry: Entry) => boolean): Save | undefined {
-    return this.store.saves.find((save) => save.chat === `alice/${chat}` && save.entries.some(condition));
+    return this.store.saves.find((save) => save.chat === keyOf('alice', chat) && save.entries.some(condition));
   }
 
   /** When the run of a receipt was quiet, and how many effects of it had been fenced by then. */
@@ -167,7 +167,7 @@ export class Stage {
     const evidence = `last byte ${ms(lastByteMs)}, last text ${ms(lastTextMs)}`;
     line.check(isFirst, 'the answer ends, and waits for nothing that is stopped', evidence);
     line.check(answer.late === '', 'nothing follows', `${answer.late.length} characters`);
-    const entries = this.store.read(`alice/${chat}`);
+    const entries = this.store.read(keyOf('alice', chat));
     const kept = entries[entries.findIndex((entry) => entry.text === stop.message) + 1];
     const isSame = kept?.state === reason && kept.text !== '' && kept.text === withoutProgress(answer.text);
     line.check(
@@ -223,5 +223,6 @@ function describe({ chat, token, entries, refused }: Save): string {
   const what = entries.map(({ role, text, state }) =>
     role === 'assistant' ? `answer (${state}, ${text.length} characters)` : role,
   );
-  return `${refused ? 'refuses' : 'saves'} ${what.join(' and ')} of ${chat}, token ${token}`;
+  const name = (JSON.parse(chat) as string[]).join('/');
+  return `${refused ? 'refuses' : 'saves'} ${what.join(' and ')} of ${name}, token ${token}`;
 }
