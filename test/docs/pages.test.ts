@@ -37,6 +37,10 @@ describe('the pages', () => {
     expect(examples.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 
+  test('README.md stays short', () => {
+    expect(read('README.md').split(/\s+/).filter(Boolean).length).toBeLessThanOrEqual(1_000);
+  });
+
   test('no link leads nowhere', () => {
     expect(brokenLinks(root, pages)).toEqual([]);
     const links = pages.flatMap(({ text }) => linksOf(text));
