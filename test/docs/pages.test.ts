@@ -28,6 +28,7 @@ const guides = docs.sort().map((name) => pageOf(`docs/${name}`));
 const pages = [
   pageOf('README.md'),
   pageOf('CONTRIBUTING.md'),
+  pageOf('SECURITY.md'),
   ...guides,
   ...examples.filter((path) => existsSync(join(root, path))).map(pageOf),
 ];
