@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readEntries, root } from '../../tools/entries.js';
-import { exec, fileProblems, installed, pack, tarballFiles, tool, typeCheck } from './tarball.js';
+import { linksOf } from '../docs/pages.js';
+import { deadLinks, exec, fileProblems, installed, pack, tarballFiles, tool, typeCheck } from './tarball.js';
 
 const entries = readEntries();
 const names = entries.map(({ name }) => name);
@@ -33,6 +35,25 @@ describe('the packed tarball', () => {
 
   test('holds the files of every entry, the papers, and nothing else', async () => {
     expect(fileProblems(await tarballFiles(tarball), entries)).toEqual([]);
+  });
+
+  test('has no page with a link that leads nowhere', () => {
+    const folder = join(consumer, 'node_modules/runfence');
+    const readme = readFileSync(join(folder, 'README.md'), 'utf8');
+    expect(linksOf(readme).filter(({ target }) => !target.startsWith('http')).length).toBeGreaterThan(20);
+    expect(deadLinks(folder)).toEqual([]);
+  });
+
+  test('says where its sources, its page and its issues are', () => {
+    const { repository, homepage, bugs } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      repository: { url: string };
+      homepage: string;
+      bugs: string;
+    };
+    const project = homepage.replace(/#.*/, '');
+    expect(project).toMatch(/^https:\/\/github\.com\/[\w-]+\/runfence$/);
+    expect(repository.url).toBe(`git+${project}.git`);
+    expect(bugs).toBe(`${project}/issues`);
   });
 
   test.each(names)('%s can be imported from an ES module', async (name) => {
@@ -89,6 +110,8 @@ describe('a bad package is refused:', () => {
     await put('node_modules/bad/package.json', JSON.stringify({ name: 'bad', type: 'module', types: 'index.d.ts' }));
     await put('node_modules/bad/index.d.ts', types);
     await put('secret.txt', 'x');
+    await put('README.md', 'See [the guide](docs/guide.md) and [another](docs/none.md).\n');
+    await put('docs/guide.md', '# Guide\n\n[Part](#part)\n');
   });
   afterAll(() => rm(folder, { recursive: true }));
 
@@ -98,6 +121,13 @@ describe('a bad package is refused:', () => {
     expect(problems).toContain('LICENSE is missing');
     expect(problems).toContain('dist/index.d.ts is missing');
     expect(problems).not.toContain('dist/chunk-ABCD1234.js is not expected');
+  });
+
+  test('links', () => {
+    expect(deadLinks(folder)).toEqual([
+      'README.md:1: docs/none.md does not exist',
+      'docs/guide.md:3: #part has no such heading',
+    ]);
   });
 
   test('types', async () => {

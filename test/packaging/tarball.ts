@@ -1,10 +1,13 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Entry } from '../../tools/entries.js';
 import { root } from '../../tools/entries.js';
+import { brokenLinks } from '../docs/pages.js';
+import { listFiles } from './files.js';
 
 const run = promisify(execFile);
 
@@ -59,12 +62,17 @@ export function fileProblems(files: readonly string[], entries: readonly Entry[]
     'README.md',
     'LICENSE',
     'CHANGELOG.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
     ...entries.flatMap(({ js, types }) => [plain(js), `${plain(js)}.map`, plain(types)]),
   ];
+  const guide = /^(docs|examples)\/(?!site\/)[\w/-]+(\.test|\.config)?\.(md|svg|css|json|ts|mjs|txt)$/;
   const shared = /^dist\/[\w-]+-[\w-]{8}\.(js|js\.map|d\.ts)$/;
   return [
     ...required.filter((path) => !files.includes(path)).map((path) => `${path} is missing`),
-    ...files.filter((path) => !required.includes(path) && !shared.test(path)).map((path) => `${path} is not expected`),
+    ...files
+      .filter((path) => !required.includes(path) && !shared.test(path) && !guide.test(path))
+      .map((path) => `${path} is not expected`),
   ];
 }
 
@@ -79,6 +87,14 @@ export async function installed(tarball: string): Promise<string> {
   );
   if (code !== 0) throw new Error(output);
   return folder;
+}
+
+/** The links of all pages of an installed package that lead nowhere. */
+export function deadLinks(folder: string): string[] {
+  const pages = listFiles(folder)
+    .filter((path) => path.endsWith('.md'))
+    .map((path) => ({ path, text: readFileSync(join(folder, path), 'utf8') }));
+  return brokenLinks(folder, pages);
 }
 
 /** Type-checks a consumer's file in a folder, declarations of its packages included. */
