@@ -12,8 +12,12 @@ import { type Measured, Stage, TOKENS_PER_SECOND } from './demo/stage.js';
 import { ms, paint, type Timeline } from './demo/timeline.js';
 
 async function demo(): Promise<void> {
+  console.log('Starting a chat server and a scripted model server.');
   const stage = await Stage.open();
   const { line, store } = stage;
+  line.print(
+    `Warmed up by one answer and one stop. That stop, the first of the process, took ${ms(stage.firstStopMs)}.\n`,
+  );
   const interrupted = new Promise<'interrupted'>((resolve) => {
     process.once('SIGINT', () => resolve('interrupted'));
   });

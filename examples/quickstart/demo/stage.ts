@@ -15,6 +15,7 @@ import { type Save, type ToolUse, WitnessedTranscript, witnessTools } from './wi
  */
 export const AT_ONCE_MS = 900;
 export const TOKENS_PER_SECOND = 60;
+const WARM_UP_WORDS = 5;
 
 /** The moment at which a scene stops something, and what its message had cost until then. */
 export interface Stop {
@@ -58,6 +59,8 @@ export class Stage {
   readonly url: string;
   readonly alice: Client;
   readonly bob: Client;
+  /** What the first stop of the process took, from the stop to the last byte: the scenes measure later ones. */
+  firstStopMs: number = Number.NaN;
   readonly #quiets = new Map<string, Quiet>();
 
   static async open(): Promise<Stage> {
@@ -79,7 +82,9 @@ export class Stage {
       ]),
     });
     await new Promise<void>((resolve) => app.server.listen(0, '127.0.0.1', resolve));
-    stage = new Stage(model, store, uses, beforeToolSaves, app);
+    const opened = new Stage(model, store, uses, beforeToolSaves, app);
+    await opened.#warmUp();
+    stage = opened; // from here on its events are told
     return stage;
   }
 
@@ -101,6 +106,16 @@ export class Stage {
     app.control.on('run:quiet', ({ run, fencedEffects }) =>
       this.#quiets.set(run.runId, { at: performance.now(), fencedEffects }),
     );
+  }
+
+  /** One answer and one stop. The first abort of a `fetch` loads what the later ones find loaded. */
+  async #warmUp(): Promise<void> {
+    const answer = this.alice.chat('warm-up', 'Tell me anything.');
+    await answer.until((it) => it.words >= WARM_UP_WORDS);
+    const at = performance.now();
+    await this.alice.stop('warm-up');
+    await answer.done;
+    this.firstStopMs = since(at, answer.endingAt);
   }
 
   async close(): Promise<void> {
