@@ -1,18 +1,13 @@
 import type { Clock } from '../index.js';
 import { after } from './timer.js';
-import type { Member, StopSignal, Tree } from './tree.js';
+import { type Member, type Sighting, type StopSignal, type Tree, UNKNOWN } from './tree.js';
 
 /** How long what got a SIGKILL may take to be gone, before it is called a survivor. */
 const PROOF_MS = 1_000;
 const FIRST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 25;
-
-/** What a ladder has come to. */
-export interface LadderEnd {
-  /** True: a look at all processes found nobody. */
-  readonly isGone: boolean;
-  readonly survivors: readonly Member[];
-}
+/** As long as nobody is found who could be stopped, in the grace: no use to look so often. */
+const LONGEST_PAUSE_WITHOUT_MEMBERS_MS = 100;
 
 /**
  * SIGTERM, a grace, SIGKILL, and looks until nobody is left. When to go on is decided by the run's clock; the system is
@@ -20,7 +15,7 @@ export interface LadderEnd {
  */
 export class KillLadder {
   /** Never rejects. */
-  readonly end: Promise<LadderEnd>;
+  readonly end: Promise<Sighting>;
   readonly #tree: Tree;
   readonly #clock: Clock;
   #forceAt = Number.POSITIVE_INFINITY;
@@ -56,11 +51,11 @@ export class KillLadder {
     this.#wake();
   }
 
-  async #climb(): Promise<LadderEnd> {
+  async #climb(): Promise<Sighting> {
     if (!this.#isForced) {
       const asked = await this.#until('SIGTERM', () => this.#isForced);
       this.#cancelGrace();
-      if (asked.isGone) return asked;
+      if (asked.state === 'gone') return asked;
     }
     let isOver = false;
     const giveUp = (): void => {
@@ -73,27 +68,33 @@ export class KillLadder {
     return forced;
   }
 
-  /** Signals whoever it finds, until it finds nobody or `isOver`. */
-  async #until(signal: StopSignal, isOver: () => boolean): Promise<LadderEnd> {
+  /** Signals whoever it finds, until nobody is left, by proof, or `isOver`. */
+  async #until(signal: StopSignal, isOver: () => boolean): Promise<Sighting> {
     let left: readonly Member[] = [];
     let pauseMs = FIRST_PAUSE_MS;
     for (;;) {
-      const found = await this.#sweep(signal);
-      if (found?.length === 0) return { isGone: true, survivors: [] };
+      const sighting = await this.#sweep(signal);
+      if (sighting?.state === 'gone') return sighting;
+      const found = sighting?.state === 'alive' ? sighting.members : [];
       // Somebody new: whoever starts processes faster than we look is not to be given time.
-      if (found?.some(({ pid }) => !left.some((member) => member.pid === pid))) pauseMs = FIRST_PAUSE_MS;
-      left = found ?? left;
+      if (found.some(({ pid }) => !left.some((member) => member.pid === pid))) pauseMs = FIRST_PAUSE_MS;
+      if (sighting !== undefined) left = found;
+      const isIdle = signal === 'SIGTERM' && left.length === 0;
+      const longestMs = isIdle ? LONGEST_PAUSE_WITHOUT_MEMBERS_MS : LONGEST_PAUSE_MS;
       do {
-        if (isOver()) return { isGone: false, survivors: left.filter((member) => member.isAlive()) };
+        if (isOver()) {
+          const members = left.filter((member) => member.isAlive());
+          return members.length > 0 ? { state: 'alive', members } : UNKNOWN;
+        }
         await this.#pause(pauseMs);
-        pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+        pauseMs = Math.min(pauseMs * 2, longestMs);
         // In its grace a tree may take seconds, and a look at all processes costs a thousand times one at its members.
       } while (signal === 'SIGTERM' && left.some((member) => member.isAlive()));
     }
   }
 
   /** `undefined`: the system could not say who is there, for example for lack of file descriptors. */
-  async #sweep(signal: StopSignal): Promise<readonly Member[] | undefined> {
+  async #sweep(signal: StopSignal): Promise<Sighting | undefined> {
     try {
       return await this.#tree.sweep(signal);
     } catch {

@@ -1,8 +1,20 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { setImmediate } from 'node:timers';
-import type { Look, ProcessEntry, ProcessTable } from './process-table.js';
+import { type Environment, environmentOf } from './environment.js';
+import { textOf, type Unread, unlessUnread } from './proc-file.js';
+import {
+  adoptersIn,
+  type Ended,
+  identityOf,
+  type Look,
+  type MarkAnswer,
+  type ProcessEntry,
+  type ProcessTable,
+} from './process-table.js';
 
 const ENOUGH_FOR_STAT = 1_024;
+/** For so long a pid is taken to be the same process's: in less the system does not give away all the others. */
+const RECENT_MS = 100;
 
 /**
  * Processes as `/proc` tells them: synchronous, 10 µs a process, exact about who is who. A look is kept for the turn of
@@ -12,9 +24,12 @@ export class LinuxTable implements ProcessTable {
   readonly #buffer: Buffer = Buffer.alloc(ENOUGH_FOR_STAT);
   #look: Look | undefined;
   /** Of the look, as far as somebody has asked for them. */
-  readonly #environments: Map<number, Buffer | undefined> = new Map();
+  readonly #environments: Map<number, Environment> = new Map();
   /** Of the last look. */
   #zombies: ReadonlySet<string> = new Set();
+  #last: { readonly at: number; readonly entries: ReadonlyMap<number, ProcessEntry> } | undefined;
+  /** One that ends during a look may have been given an orphan before: it stays one. */
+  readonly #adopters: Set<number> = new Set();
 
   read(since: number): Look {
     if (this.#look !== undefined && this.#look.at > since) return this.#look;
@@ -31,54 +46,67 @@ export class LinuxTable implements ProcessTable {
 
   #lookAround(): Look {
     const at = performance.now();
+    const before = this.#last !== undefined && at - this.#last.at < RECENT_MS ? this.#last.entries : new Map();
     const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
-    const entries = pids.flatMap((pid) => this.entry(pid) ?? []);
-    const identity = ({ pid, start }: ProcessEntry): string => `${pid} ${start}`;
+    // Who is new first: the others are known, should they end before their turn.
+    const inOrder = [...pids.filter((pid) => !before.has(pid)), ...pids.filter((pid) => before.has(pid))];
+    const entries = new Map<number, ProcessEntry>();
+    const ended: Ended[] = [];
+    for (const pid of inOrder) {
+      const entry = this.#stat(pid);
+      if (entry === 'ended') ended.push({ pid, last: before.get(pid) });
+      else if (entry !== 'hidden') entries.set(pid, entry);
+    }
+    const zombies = [...entries.values()].filter(({ isDead }) => isDead);
     // A zombie that was one in the look before has started nobody since.
-    const hasStayed = (entry: ProcessEntry): boolean => !entry.isDead || this.#zombies.has(identity(entry));
-    const stayed = new Set(entries.filter(hasStayed).map(({ pid }) => pid));
-    const ended = pids.filter((pid) => !stayed.has(pid));
-    this.#zombies = new Set(entries.filter(({ isDead }) => isDead).map(identity));
-    return { at, entries, ended };
+    for (const last of zombies) if (!this.#zombies.has(identityOf(last))) ended.push({ pid: last.pid, last });
+    this.#zombies = new Set(zombies.map(identityOf));
+    this.#last = { at, entries };
+    const all = [...entries.values()];
+    for (const pid of adoptersIn(all)) this.#adopters.add(pid);
+    return { at, entries: all, ended, adopters: this.#adopters };
   }
 
-  isAlive({ pid, start }: ProcessEntry): boolean {
+  now({ pid, start }: ProcessEntry): ProcessEntry | undefined {
     const now = this.entry(pid);
-    return now !== undefined && now.start === start && !now.isDead;
+    return now?.start === start ? now : undefined;
   }
 
   /** As of the last look. */
-  isMarked(pid: number, mark: string): boolean | undefined {
-    if (!this.#environments.has(pid)) this.#environments.set(pid, environmentOf(pid));
-    const environment = this.#environments.get(pid);
-    return environment?.length === 0 ? undefined : environment?.includes(mark) === true;
+  isMarked({ pid }: ProcessEntry, mark: string): MarkAnswer {
+    let environment = this.#environments.get(pid);
+    if (environment === undefined) {
+      environment = environmentOf(pid);
+      this.#environments.set(pid, environment);
+    }
+    if (typeof environment === 'string') return environment;
+    return environment.includes(mark) ? 'yes' : 'no';
   }
 
   nameOf(pid: number): string | undefined {
-    return unlessGone(() => readFileSync(`/proc/${pid}/comm`, 'utf8'))?.trimEnd();
+    return textOf(`/proc/${pid}/comm`)?.trimEnd();
   }
 
   commandOf(pid: number): string | undefined {
-    const words = unlessGone(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
-    return words?.replaceAll('\0', ' ').trimEnd() || undefined;
+    return textOf(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ').trimEnd() || undefined;
   }
 
   /** One process; `undefined` if it is gone or cannot be seen. */
   entry(pid: number): ProcessEntry | undefined {
-    const file = unlessGone(() => openSync(`/proc/${pid}/stat`, 'r'));
-    if (file === undefined) return undefined;
+    const entry = this.#stat(pid);
+    return typeof entry === 'string' ? undefined : entry;
+  }
+
+  #stat(pid: number): ProcessEntry | Unread {
+    const file = unlessUnread(() => openSync(`/proc/${pid}/stat`, 'r'));
+    if (typeof file === 'string') return file;
     try {
-      const length = unlessGone(() => readSync(file, this.#buffer, 0, ENOUGH_FOR_STAT, 0));
-      return length === undefined ? undefined : parseStat(pid, this.#buffer.toString('latin1', 0, length));
+      const length = unlessUnread(() => readSync(file, this.#buffer, 0, ENOUGH_FOR_STAT, 0));
+      return typeof length === 'string' ? length : parseStat(pid, this.#buffer.toString('latin1', 0, length));
     } finally {
       closeSync(file);
     }
   }
-}
-
-function environmentOf(pid: number): Buffer | undefined {
-  // Of another user, or protected: it is found by its parents, its group and its session, or not at all.
-  return unlessGone(() => readFileSync(`/proc/${pid}/environ`));
 }
 
 /** A line of `/proc/<pid>/stat`, as of proc(5). */
@@ -90,14 +118,4 @@ export function parseStat(pid: number, line: string): ProcessEntry {
   // The first thread of a process may have ended before the others: then it is a zombie that still works.
   const isDead = 'ZXx'.includes(state) && threads <= 1;
   return { pid, parent: Number(parent), group: Number(group), session: Number(session), start, isDead };
-}
-
-/** A process may be gone between any two steps. Whatever else is wrong is no proof that it is. */
-function unlessGone<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
-  }
 }

@@ -2,15 +2,17 @@ import type { ChildProcess } from 'node:child_process';
 import { Writable } from 'node:stream';
 import { type AbortReason, type Attached, type Run, RunfenceError } from '../index.js';
 import type { KillOptions, KillReport, ProcessHandle, SignalName, Termination, TerminationCause } from './handle.js';
-import { KillLadder, type LadderEnd } from './kill-ladder.js';
+import { KillLadder } from './kill-ladder.js';
 import { checkGrace, checkObject, checkSignal, graceFor, type SpawnOptions } from './options.js';
 import { Output } from './output.js';
 import { Silence } from './silence.js';
 import { Survivors } from './survivors.js';
 import { after } from './timer.js';
-import type { Tree } from './tree.js';
+import { GONE, type Sighting, type Tree, UNKNOWN } from './tree.js';
 
 const KILL_OPTIONS: ReadonlySet<string> = new Set(['graceMs']);
+/** Between the looks for what a process has left behind that ended by itself, as long as they prove nothing. */
+const PAUSES_MS = [5, 50, 500];
 
 interface Cause {
   readonly cause: TerminationCause;
@@ -95,16 +97,17 @@ export class OwnedProcess implements ProcessHandle {
     checkGrace(graceMs);
     const { clock } = this.#run;
     const since = clock.monotonic();
-    const { isGone, survivors } = await this.#stop({ cause: 'killed', reason: undefined }, graceMs);
+    const end = await this.#stop({ cause: 'killed', reason: undefined }, graceMs);
+    const survivors = end.state === 'alive' ? end.members : [];
     return {
-      gone: isGone,
+      gone: end.state === 'gone',
       survivors: survivors.map(({ pid, command }) => ({ pid, command })),
       elapsedMs: clock.monotonic() - since,
     };
   }
 
   transfer(run: Run): void {
-    if (this.#isGone || this.#ladder !== undefined || this.#survivors !== undefined) {
+    if (this.#isGone || this.#isBeingStopped) {
       throw new RunfenceError(
         'PROCESS_STOPPED',
         'The process is gone or is being killed: there is nothing to give away.',
@@ -126,13 +129,17 @@ export class OwnedProcess implements ProcessHandle {
     await this.kill();
   }
 
+  get #isBeingStopped(): boolean {
+    return this.#ladder !== undefined || this.#survivors !== undefined;
+  }
+
   get #all(): readonly Output[] {
     return [this.#outputs.stdout, this.#outputs.stderr];
   }
 
   #attachTo(run: Run): Attached {
     return run.attach({
-      name: `process ${this.#name} (${this.pid})`,
+      name: this.#name,
       stop: (reason) => this.#runIsOver(reason),
       gone: this.#gone,
     });
@@ -140,7 +147,7 @@ export class OwnedProcess implements ProcessHandle {
 
   /** Without its folder and arguments: receipts are shown to people. */
   get #name(): string {
-    return this.command.split(/[\\/]/).at(-1) ?? this.command;
+    return `process ${this.command.split(/[\\/]/).at(-1)} (${this.pid})`;
   }
 
   #startTimers(): void {
@@ -171,8 +178,8 @@ export class OwnedProcess implements ProcessHandle {
   }
 
   /** Its first signal is sent within the call. */
-  async #stop(cause: Cause, graceMs: number = graceFor(this.#run, this.#options)): Promise<LadderEnd> {
-    if (this.#isGone) return { isGone: true, survivors: [] };
+  async #stop(cause: Cause, graceMs: number = graceFor(this.#run, this.#options)): Promise<Sighting> {
+    if (this.#isGone) return GONE;
     // It may have ended before the signal, and Node has not told of it yet.
     this.#cause ??= this.#tree.hasLeaderEnded() ? { cause: 'exited', reason: undefined } : cause;
     this.#stopTimers();
@@ -184,7 +191,7 @@ export class OwnedProcess implements ProcessHandle {
     this.#ladder = ladder;
     const end = await ladder.end;
     this.#ladder = undefined;
-    if (end.isGone) {
+    if (end.state === 'gone') {
       // A zombie until Node has reaped it.
       await this.exited;
       this.#finish();
@@ -194,14 +201,14 @@ export class OwnedProcess implements ProcessHandle {
     return end;
   }
 
-  #hasSurvived({ survivors }: LadderEnd): void {
+  #hasSurvived(end: Sighting): void {
     // They may have inherited the pipes and keep them open for ever.
     for (const output of this.#all) output.destroy();
     const run = this.#attached === undefined ? undefined : this.#run;
-    this.#survivors ??= new Survivors(this.#tree, run, () => this.#finish());
-    // Each takes the place of the whole by its own name.
-    this.#survivors.name(survivors);
-    if (survivors.length > 0) this.#attached?.release();
+    this.#survivors ??= new Survivors(this.#tree, run, this.#name, () => this.#finish());
+    // What is named there takes the place of the whole.
+    this.#survivors.name(end);
+    this.#attached?.release();
   }
 
   async #hasExited(exitCode: number | undefined, signal: NodeJS.Signals | undefined): Promise<void> {
@@ -210,8 +217,22 @@ export class OwnedProcess implements ProcessHandle {
     this.#stopTimers();
     this.#resolveExited({ ...this.#cause, exitCode, signal });
     this.#ladder?.look();
-    const left = await looking;
-    if (left?.length === 0 && this.#ladder === undefined) this.#finish();
+    let sighting = await looking;
+    // A run that goes on is not to keep what has ended because somebody else's end fell into the look.
+    for (const pauseMs of PAUSES_MS) {
+      if (sighting.state !== 'unknown' || this.#isBeingStopped) break;
+      await new Promise<void>((resolve) => void setTimeout(resolve, pauseMs).unref());
+      sighting = await this.#look();
+    }
+    if (sighting.state === 'gone' && this.#ladder === undefined) this.#finish();
+  }
+
+  async #look(): Promise<Sighting> {
+    try {
+      return await this.#tree.look();
+    } catch {
+      return UNKNOWN;
+    }
   }
 
   #finish(): void {

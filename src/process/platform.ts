@@ -5,9 +5,6 @@ import type { Tree } from './tree.js';
 import { UnixTree } from './unix-tree.js';
 import { WindowsTree } from './windows-tree.js';
 
-/** The name of the mark in the environment of everything that was started here. */
-const MARK_NAME = 'RUNFENCE_PROCESS';
-
 /** On Windows a detached process gets a window, and groups do not exist. */
 export const HAS_GROUPS: boolean = process.platform !== 'win32';
 
@@ -20,16 +17,8 @@ export function treeOf(child: ChildProcess, mark: string): Tree {
   const pid = child.pid as number;
   const kill = (target: number, signal: NodeJS.Signals): void => void process.kill(target, signal);
   const leader = process.platform === 'linux' ? LINUX.entry(pid) : undefined;
-  if (leader !== undefined) return new UnixTree(LINUX, kill, leader, mark);
+  // Not our child: this `/proc` is another system's, where the pid is a stranger's.
+  if (leader?.parent === process.pid) return new UnixTree(LINUX, kill, leader, mark);
   const assumed = { pid, parent: process.pid, group: pid, session: undefined, start: undefined, isDead: false };
   return new UnixTree(new PsTable(), kill, assumed, mark);
-}
-
-/**
- * The environment with a mark. One that is there already, or that we carry ourselves, stays beside it: its tree is
- * around this one.
- */
-export function marked(env: Readonly<Record<string, string | undefined>>, mark: string): NodeJS.ProcessEnv {
-  const outer = env[MARK_NAME] ?? process.env[MARK_NAME];
-  return { ...env, [MARK_NAME]: outer === undefined ? mark : `${outer}:${mark}` };
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import type { Look, ProcessEntry, ProcessTable } from './process-table.js';
+import { adoptersIn, type Look, type MarkAnswer, type ProcessEntry, type ProcessTable } from './process-table.js';
 
 const COLUMNS = 'pid=,ppid=,pgid=,stat=,lstart=,command=';
 const LINE = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\w+ \w+ +\d+ [\d:]+ \d+)\s(.*)$/;
@@ -8,7 +8,8 @@ const MOST_BYTES = 16 * 1_024 * 1_024;
 
 /**
  * Processes as `ps` tells them, for macOS and other systems without Linux's `/proc`. It says the time of a start in
- * seconds, nothing of sessions, and nothing of environments.
+ * seconds, nothing of sessions, and of environments only a line in which a variable and an argument look the same: a mark
+ * in it would be no proof, and nobody is killed for it.
  */
 export class PsTable implements ProcessTable {
   #commands: ReadonlyMap<number, string> = new Map();
@@ -18,20 +19,22 @@ export class PsTable implements ProcessTable {
     const lines = (await ps()).split('\n').flatMap((line) => parseLine(line, Date.now()) ?? []);
     if (lines.length === 0) throw new Error('ps told of no process.');
     this.#commands = new Map(lines.map(({ entry, command }) => [entry.pid, command]));
-    return { at, entries: lines.map(({ entry }) => entry), ended: [] };
+    const entries = lines.map(({ entry }) => entry);
+    return { at, entries, ended: [], adopters: new Set(adoptersIn(entries)) };
   }
 
-  isAlive({ pid }: ProcessEntry): boolean {
+  /** Only whether somebody has its pid: a new look says more. */
+  now(entry: ProcessEntry): ProcessEntry | undefined {
     try {
-      process.kill(pid, 0);
-      return true;
+      process.kill(entry.pid, 0);
+      return entry;
     } catch (error) {
-      return (error as NodeJS.ErrnoException).code === 'EPERM';
+      return (error as NodeJS.ErrnoException).code === 'EPERM' ? entry : undefined;
     }
   }
 
-  isMarked(): boolean {
-    return false;
+  isMarked(): MarkAnswer {
+    return 'no';
   }
 
   nameOf(pid: number): string | undefined {

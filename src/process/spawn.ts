@@ -4,9 +4,10 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { type Run, RunfenceError } from '../index.js';
 import type { ProcessHandle } from './handle.js';
+import { marked } from './mark.js';
 import { checkSpawn, type SpawnOptions } from './options.js';
 import { OwnedProcess } from './owned-process.js';
-import { HAS_GROUPS, marked, treeOf } from './platform.js';
+import { HAS_GROUPS, treeOf } from './platform.js';
 
 /**
  * Starts a process that dies with its run: check, start and attachment happen in one tick, so that no abort can miss it.

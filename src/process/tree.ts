@@ -13,23 +13,37 @@ export interface Member {
 
 export type StopSignal = 'SIGTERM' | 'SIGKILL';
 
+/**
+ * What is known of a tree. `gone` is proven, and final: nothing comes of nobody. `unknown`: nobody was found, and that
+ * is no proof.
+ */
+export type Sighting =
+  | { readonly state: 'alive'; readonly members: readonly Member[] }
+  | { readonly state: 'gone' }
+  | { readonly state: 'unknown' };
+
+export const GONE: Sighting = { state: 'gone' };
+export const UNKNOWN: Sighting = { state: 'unknown' };
+
 /** A process and all that came of it, on one platform. */
 export interface Tree {
   /**
-   * Looks for all that is there, signals it, and answers what it found alive. A second SIGTERM goes only to whom the
-   * first one did not reach.
+   * Looks for all that is there, signals it, and answers what it found. A second SIGTERM goes only to whom the first one
+   * did not reach.
    *
    * @throws if the system could not say what is there
    */
-  sweep(signal: StopSignal): Awaitable<readonly Member[]>;
+  sweep(signal: StopSignal): Awaitable<Sighting>;
+  /**
+   * Looks, and signals nobody.
+   *
+   * @throws if the system could not say what is there
+   */
+  look(): Awaitable<Sighting>;
   /** Sends one signal to the tree's group, and never another. False if nobody was there to get it. */
   signalOnce(signal: NodeJS.Signals): boolean;
   /** Whether the leader has ended, also before Node tells of it. */
   hasLeaderEnded(): boolean;
-  /**
-   * To be called in the tick in which Node tells that it reaped the leader.
-   *
-   * @returns what is still alive; `undefined` if the system could not say
-   */
-  leaderReaped(): Awaitable<readonly Member[] | undefined>;
+  /** A look in the tick in which Node tells that it reaped the leader. */
+  leaderReaped(): Awaitable<Sighting>;
 }

@@ -1,7 +1,8 @@
 import type { Awaitable } from '../index.js';
 import { type Members, membersOf } from './members.js';
-import type { Look, ProcessEntry, ProcessTable } from './process-table.js';
-import type { Member, StopSignal, Tree } from './tree.js';
+import { identityOf, type Look, type ProcessEntry, type ProcessTable } from './process-table.js';
+import { isProof } from './proof.js';
+import { GONE, type Member, type Sighting, type StopSignal, type Tree, UNKNOWN } from './tree.js';
 
 const MOST_LOOKS = 4;
 
@@ -19,11 +20,12 @@ export class UnixTree implements Tree {
   readonly #doubtful: Map<number, number> = new Map();
   /** Who got SIGTERM: each gets it once. */
   readonly #asked: Set<string> = new Set();
-  /** The pids that got SIGKILL. */
-  readonly #killed: Set<number> = new Set();
-  /** Who was met without an environment. */
-  readonly #bare: Set<string> = new Set();
+  /** Who had ended or had got SIGKILL when the last signals were sent: in a later look it starts nobody. */
+  readonly #ended: Set<string> = new Set();
+  /** Who was asked for its mark in the last look, and has none. */
+  #strangers: Set<string> = new Set();
   #isReaped = false;
+  #isGone = false;
   /** When it was started or last signalled: only a later look says how it is. */
   #changedAt: number = performance.now();
 
@@ -35,12 +37,15 @@ export class UnixTree implements Tree {
     this.#mark = mark;
   }
 
-  sweep(signal: StopSignal): Awaitable<readonly Member[]> {
+  sweep(signal: StopSignal): Awaitable<Sighting> {
     return this.#look(!this.#isReaped, (members) => {
       this.#signal(members, signal);
-      if (signal === 'SIGKILL') for (const { pid } of members.entries) this.#killed.add(pid);
       this.#changedAt = performance.now();
     });
+  }
+
+  look(): Awaitable<Sighting> {
+    return this.#look(!this.#isReaped, () => {});
   }
 
   signalOnce(signal: NodeJS.Signals): boolean {
@@ -53,13 +58,13 @@ export class UnixTree implements Tree {
     return this.#isReaped || !this.#member(this.#leader).isAlive();
   }
 
-  async leaderReaped(): Promise<readonly Member[] | undefined> {
+  async leaderReaped(): Promise<Sighting> {
     this.#isReaped = true;
     try {
       // The number of its group was freed in this very turn of the event loop: who has it still has it from us.
       return await this.#look(true, () => {});
     } catch {
-      return undefined;
+      return UNKNOWN;
     }
   }
 
@@ -68,50 +73,74 @@ export class UnixTree implements Tree {
     act: (members: Members) => void,
     since: number = this.#changedAt,
     looksLeft: number = MOST_LOOKS - 1,
-  ): Awaitable<readonly Member[]> {
-    const found = (look: Look): Awaitable<readonly Member[]> => {
-      // Who had got a SIGKILL before the look started nobody during it.
-      const nobodyEnded = look.ended.every((pid) => this.#killed.has(pid));
-      const { size: bare } = this.#bare;
-      const members = this.#members(look.entries, isNumberOurs);
-      // A process that goes from one program to the next has no environment for a moment.
-      const isWhole = nobodyEnded && this.#bare.size === bare;
-      act(members);
+  ): Awaitable<Sighting> {
+    if (this.#isGone) return GONE;
+    const found = (look: Look): Awaitable<Sighting> => {
+      const before = this.#strangers;
+      const { members, unanswered } = this.#members(look.entries, isNumberOurs);
       const alive = this.#alive(look.entries, members);
       // One that still saw the leader was before its end.
       const isTooEarly = this.#isReaped && look.entries.some((entry) => this.#isLeader(entry));
-      const isProof = !isTooEarly && (alive.length > 0 || isWhole);
-      return isProof || looksLeft === 0 ? alive : this.#look(isNumberOurs, act, look.at, looksLeft - 1);
+      const findings = {
+        leader: this.#leader,
+        members: members.entries,
+        unanswered,
+        hadEnded: (entry: ProcessEntry) => this.#ended.has(identityOf(entry)),
+        wasMember: (entry: ProcessEntry) => this.#isRemembered(entry),
+        wasStranger: (entry: ProcessEntry) => before.has(identityOf(entry)),
+      };
+      if (!isTooEarly && alive.length === 0 && isProof(look, findings)) return this.#end();
+      act(members);
+      const isEnough = alive.length > 0 && !isTooEarly;
+      if (!isEnough && looksLeft > 0) return this.#look(isNumberOurs, act, look.at, looksLeft - 1);
+      return alive.length > 0 ? { state: 'alive', members: alive } : UNKNOWN;
     };
     const look = this.#table.read(since);
     return 'then' in look ? look.then(found) : found(look);
   }
 
-  #isMarked({ pid, start }: ProcessEntry): boolean {
-    const isMarked = this.#table.isMarked(pid, this.#mark);
-    if (isMarked === undefined) this.#bare.add(`${pid} ${start}`);
-    return isMarked === true;
+  #end(): Sighting {
+    this.#isGone = true;
+    for (const memory of [this.#remembered, this.#doubtful, this.#asked, this.#ended, this.#strangers]) memory.clear();
+    return GONE;
   }
 
   #isLeader({ pid, start }: ProcessEntry): boolean {
     return pid === this.#leader.pid && start === this.#leader.start;
   }
 
-  /** Who belongs to it; from now on it is remembered. */
-  #members(table: readonly ProcessEntry[], isNumberOurs: boolean): Members {
+  #isRemembered({ pid, start }: ProcessEntry): boolean {
+    return start !== undefined && this.#remembered.get(pid) === start;
+  }
+
+  /** Who belongs to it, which from now on is remembered; and who could not be asked. */
+  #members(
+    table: readonly ProcessEntry[],
+    isNumberOurs: boolean,
+  ): { readonly members: Members; readonly unanswered: ReadonlySet<ProcessEntry> } {
+    const strangers = new Set<string>();
+    const unanswered = new Set<ProcessEntry>();
     const known = {
       leader: this.#leader.pid,
       since: this.#leader.start,
       isNumberOurs,
-      isRemembered: ({ pid, start }: ProcessEntry) => start !== undefined && this.#remembered.get(pid) === start,
-      isMarked: (entry: ProcessEntry) => this.#isMarked(entry),
+      isRemembered: (entry: ProcessEntry) => this.#isRemembered(entry),
+      isMarked: (entry: ProcessEntry) => {
+        const answer = this.#table.isMarked(entry, this.#mark);
+        if (answer === 'no') strangers.add(identityOf(entry));
+        else if (answer !== 'yes') unanswered.add(entry);
+        return answer === 'yes';
+      },
     };
     const members = membersOf(table, known, process.pid);
-    for (const { pid, start, group } of members.entries) {
+    this.#strangers = strangers;
+    for (const entry of members.entries) {
+      unanswered.delete(entry);
+      const { pid, start, group } = entry;
       if (start === undefined) this.#doubtful.set(pid, group);
       else this.#remembered.set(pid, start);
     }
-    return members;
+    return { members, unanswered };
   }
 
   #alive(table: readonly ProcessEntry[], { entries }: Members): readonly Member[] {
@@ -128,10 +157,9 @@ export class UnixTree implements Tree {
     for (const group of groups) {
       if (group <= 1 || (isAsking && this.#asked.has(`group ${group}`))) continue;
       // As long as a member is in it, its number is not given to anybody else.
-      if (![...entries].some((entry) => entry.group === group && this.#table.isAlive(entry))) continue;
+      if (![...entries].some((entry) => entry.group === group && this.#isIn(group, entry))) continue;
       this.#asked.add(`group ${group}`);
-      this.#send(-group, signal);
-      signalled.add(group);
+      if (this.#send(-group, signal)) signalled.add(group);
     }
     // The youngest first: a parent that sees its child die might start another.
     const others = [...entries].filter(({ isDead }) => !isDead);
@@ -139,11 +167,20 @@ export class UnixTree implements Tree {
       (a, b) => (b.start ?? Number.POSITIVE_INFINITY) - (a.start ?? Number.POSITIVE_INFINITY) || b.pid - a.pid,
     );
     for (const entry of others) {
-      const name = `${entry.pid} ${entry.start}`;
-      const isReached = signalled.has(entry.group) || (isAsking && this.#asked.has(name));
+      const name = identityOf(entry);
+      const now = this.#table.now(entry);
+      // One that has left the group since may have done so before the signal.
+      const isReached = signalled.has(entry.group) && now?.group === entry.group;
+      const wasAsked = isAsking && this.#asked.has(name);
       this.#asked.add(name);
-      if (!isReached && this.#table.isAlive(entry)) this.#send(entry.pid, signal);
+      const isSent = isReached || (now?.isDead === false && !wasAsked && this.#send(entry.pid, signal));
+      if (now?.isDead !== false || (isSent && !isAsking)) this.#ended.add(name);
     }
+  }
+
+  #isIn(group: number, entry: ProcessEntry): boolean {
+    const now = this.#table.now(entry);
+    return now?.isDead === false && now.group === group;
   }
 
   #send(target: number, signal: NodeJS.Signals): boolean {
@@ -169,7 +206,7 @@ export class UnixTree implements Tree {
         return known(() => table.commandOf(entry.pid)) ?? this.name;
       },
       isAlive() {
-        return known(() => table.isAlive(entry)) ?? true;
+        return known(() => table.now(entry)?.isDead === false) ?? true;
       },
     };
   }

@@ -1,7 +1,13 @@
 import { type ChildProcess, execFile } from 'node:child_process';
-import type { Member, StopSignal, Tree } from './tree.js';
+import { basename } from 'node:path';
+import { GONE, type Sighting, type StopSignal, type Tree, UNKNOWN } from './tree.js';
 
 const TIMEOUT_MS = 3_000;
+/** What `taskkill` exits with if there is no such process. */
+const NOT_FOUND = 128;
+
+/** `absent`: there was nobody to be killed. */
+export type Killed = 'done' | 'absent' | 'failed';
 
 /**
  * A tree on Windows, where `taskkill /T` follows the parents' pids. It finds nothing any more once the root has ended,
@@ -9,26 +15,33 @@ const TIMEOUT_MS = 3_000;
  */
 export class WindowsTree implements Tree {
   readonly #child: ChildProcess;
-  readonly #run: (args: readonly string[]) => Promise<boolean>;
+  readonly #run: (args: readonly string[]) => Promise<Killed>;
   #isAsked = false;
+  /** It was told that the tree was not killed as a whole. If only the root ends then, the rest may live on. */
+  #hasFailed = false;
 
-  constructor(child: ChildProcess, run: (args: readonly string[]) => Promise<boolean> = taskkill) {
+  constructor(child: ChildProcess, run: (args: readonly string[]) => Promise<Killed> = taskkill) {
     this.#child = child;
     this.#run = run;
   }
 
-  async sweep(signal: StopSignal): Promise<readonly Member[]> {
-    const left = this.#left();
-    if (left.length === 0) return left;
+  async sweep(signal: StopSignal): Promise<Sighting> {
+    const sighting = this.look();
+    if (sighting.state !== 'alive') return sighting;
     const tree = ['/PID', String(this.#child.pid), '/T'];
     if (signal === 'SIGKILL') {
-      await this.#run([...tree, '/F']);
+      await this.#force(tree);
     } else if (!this.#isAsked) {
       this.#isAsked = true;
       // Programs without a window refuse the polite form: no use to wait for their grace.
-      if (!(await this.#run(tree))) await this.#run([...tree, '/F']);
+      if ((await this.#run(tree)) !== 'done') await this.#force(tree);
     }
-    return left;
+    return sighting;
+  }
+
+  async #force(tree: readonly string[]): Promise<void> {
+    const killed = await this.#run([...tree, '/F']);
+    if (killed !== 'absent') this.#hasFailed = killed === 'failed';
   }
 
   signalOnce(signal: NodeJS.Signals): boolean {
@@ -39,14 +52,15 @@ export class WindowsTree implements Tree {
     return !this.#isRunning();
   }
 
-  leaderReaped(): readonly Member[] {
-    return this.#left();
+  leaderReaped(): Sighting {
+    return this.look();
   }
 
-  #left(): readonly Member[] {
-    if (!this.#isRunning()) return [];
+  look(): Sighting {
+    if (!this.#isRunning()) return this.#hasFailed ? UNKNOWN : GONE;
     const { pid = 0, spawnfile, spawnargs } = this.#child;
-    return [{ pid, name: spawnfile, command: spawnargs.join(' '), isAlive: () => this.#isRunning() }];
+    const member = { pid, name: basename(spawnfile), command: spawnargs.join(' '), isAlive: () => this.#isRunning() };
+    return { state: 'alive', members: [member] };
   }
 
   #isRunning(): boolean {
@@ -54,9 +68,10 @@ export class WindowsTree implements Tree {
   }
 }
 
-/** True if it says that it did what it was told. */
-function taskkill(args: readonly string[]): Promise<boolean> {
+function taskkill(args: readonly string[]): Promise<Killed> {
   return new Promise((resolve) => {
-    execFile('taskkill', args, { timeout: TIMEOUT_MS, windowsHide: true }, (error) => resolve(error === null));
+    execFile('taskkill', args, { timeout: TIMEOUT_MS, windowsHide: true }, (error) => {
+      resolve(error === null ? 'done' : error.code === NOT_FOUND ? 'absent' : 'failed');
+    });
   });
 }

@@ -1,6 +1,6 @@
 // A system of our own: processes that are there because a test says so.
-import type { Look, ProcessEntry, ProcessTable } from '../../src/process/process-table.js';
-import type { Member, StopSignal, Tree } from '../../src/process/tree.js';
+import type { Ended, Look, MarkAnswer, ProcessEntry, ProcessTable } from '../../src/process/process-table.js';
+import { GONE, type Member, type Sighting, type StopSignal, type Tree, UNKNOWN } from '../../src/process/tree.js';
 import { UnixTree } from '../../src/process/unix-tree.js';
 
 /** A process that was started at 100, with a parent, a group and a session that are nobody's. */
@@ -8,23 +8,33 @@ export function entry(pid: number, given: Partial<ProcessEntry> = {}): ProcessEn
   return { pid, parent: 1, group: 5, session: 5, start: 100, isDead: false, ...given };
 }
 
+/** Whoever is an orphan is given to one of these: the first process, and ourselves. */
+export const ADOPTERS: ReadonlySet<number> = new Set([1, process.pid]);
+
+/** A look at `at`, or now. */
+export function lookAt(entries: ProcessEntry[], ended: Ended[] = [], at: number = performance.now()): Look {
+  return { at, entries, ended, adopters: ADOPTERS };
+}
+
 export class FakeTable implements ProcessTable {
   entries: ProcessEntry[] = [];
   marked: number[] = [];
+  /** What others than the marked ones answer. */
+  readonly answers: Map<number, MarkAnswer> = new Map();
   isBroken = false;
 
-  read(): Look {
+  read(_since: number): Look {
     if (this.isBroken) throw new Error('EMFILE');
-    return { at: performance.now(), entries: this.entries, ended: [] };
+    return lookAt(this.entries);
   }
 
-  isAlive({ pid, start }: ProcessEntry): boolean {
+  now({ pid, start }: ProcessEntry): ProcessEntry | undefined {
     if (this.isBroken) throw new Error('EMFILE');
-    return this.entries.some((now) => now.pid === pid && now.start === start && !now.isDead);
+    return this.entries.find((now) => now.pid === pid && now.start === start);
   }
 
-  isMarked(pid: number): boolean {
-    return this.marked.includes(pid);
+  isMarked({ pid }: ProcessEntry): MarkAnswer {
+    return this.marked.includes(pid) ? 'yes' : (this.answers.get(pid) ?? 'no');
   }
 
   nameOf(pid: number): string {
@@ -52,16 +62,21 @@ export function fakeTree(leader: ProcessEntry = entry(1_000, { group: 1_000, ses
   return { table, sent, failing, leader, tree: new UnixTree(table, kill, leader, 'mark') };
 }
 
-/** A tree that answers what the test says. */
+/** A tree that answers what the test says: who is there, that this is unknown, or that the system does not answer. */
 export class ScriptedTree implements Tree {
-  found: Member[] | 'unknown' = [];
+  found: Member[] | 'unknown' | 'no answer' = [];
   readonly sweeps: StopSignal[] = [];
   readonly once: NodeJS.Signals[] = [];
 
-  sweep(signal: StopSignal): readonly Member[] {
+  sweep(signal: StopSignal): Sighting {
     this.sweeps.push(signal);
-    if (this.found === 'unknown') throw new Error('EMFILE');
-    return this.found;
+    return this.look();
+  }
+
+  look(): Sighting {
+    if (this.found === 'no answer') throw new Error('EMFILE');
+    if (this.found === 'unknown') return UNKNOWN;
+    return this.found.length > 0 ? { state: 'alive', members: this.found } : GONE;
   }
 
   signalOnce(signal: NodeJS.Signals): boolean {
@@ -73,8 +88,8 @@ export class ScriptedTree implements Tree {
     return false;
   }
 
-  leaderReaped(): readonly Member[] | undefined {
-    return this.found === 'unknown' ? undefined : this.found;
+  leaderReaped(): Sighting {
+    return this.found === 'no answer' ? UNKNOWN : this.look();
   }
 }
 

@@ -21,17 +21,16 @@ describe('a ladder', () => {
     await vi.waitFor(() => expect(tree.sweeps).toContain('SIGKILL'));
     isAlive = false;
     await clock.advance(PROOF_MS);
-    const { isGone, survivors } = await ladder.end;
-    expect({ isGone, pids: survivors.map(({ pid }) => pid) }).toEqual({ isGone: false, pids: [7] });
+    expect(await ladder.end).toMatchObject({ state: 'alive', members: [{ pid: 7 }] });
     expect(clock.pending).toBe(0);
   });
 
   test('claims nothing if the system could not say who is there, and still signals the group', async () => {
     const [clock, tree] = [new FakeClock(), new ScriptedTree()];
-    tree.found = 'unknown';
+    tree.found = 'no answer';
     const ladder = new KillLadder(tree, clock, 0);
     await clock.advance(PROOF_MS);
-    expect(await ladder.end).toEqual({ isGone: false, survivors: [] });
+    expect(await ladder.end).toEqual({ state: 'unknown' });
     expect(tree.once).toContain('SIGKILL');
   });
 
@@ -40,7 +39,7 @@ describe('a ladder', () => {
     tree.found = 'unknown';
     const ladder = new KillLadder(tree, clock, 3_000);
     tree.found = [];
-    expect(await ladder.end).toEqual({ isGone: true, survivors: [] });
+    expect(await ladder.end).toEqual({ state: 'gone' });
     expect(clock.pending).toBe(0);
   });
 
@@ -56,7 +55,7 @@ describe('a ladder', () => {
     await clock.advance(3_000);
     await vi.waitFor(() => expect(tree.sweeps).toContain('SIGKILL'));
     tree.found = [];
-    expect((await ladder.end).isGone).toBe(true);
+    expect(await ladder.end).toEqual({ state: 'gone' });
   });
 });
 
@@ -108,5 +107,79 @@ describe('who survives', () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  test('is named as unknown as long as nobody is found and nothing is proven, and no longer', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      const { control, clock } = tracked();
+      const run = await begin(control);
+      const child = spawnChild('sleep', ['60'], { stdio: ['ignore', 'pipe', 'pipe'] });
+      const tree = new ScriptedTree();
+      tree.found = 'unknown';
+      const owned = new OwnedProcess(run, '/usr/bin/sleep', child, tree, { graceMs: 0 });
+      const receipt = await control.abort({ runId: run.id });
+      run.complete();
+      await flush();
+      const report = async () => {
+        const { quiet, runs } = await receipt.whenQuiet({ timeoutMs: 0 });
+        return { quiet, leftovers: runs[0]?.leftovers };
+      };
+      const whole = `process sleep (${child.pid})`;
+      expect(await report()).toEqual({ quiet: false, leftovers: [whole] });
+      await clock.advance(PROOF_MS);
+      await vi.waitFor(async () => {
+        expect(await report()).toEqual({ quiet: false, leftovers: [`unknown: ${whole}`] });
+      });
+      const killing = owned.kill();
+      await clock.advance(PROOF_MS);
+      expect(await killing).toMatchObject({ gone: false, survivors: [] });
+
+      let isAlive = true;
+      const found = [
+        [[member(9, () => isAlive)], 'process name-9 (9)'],
+        ['unknown', 'process name-9 (9)'],
+        ['no answer', 'process name-9 (9)'],
+      ] as const;
+      for (const [next, name] of found) {
+        tree.found = typeof next === 'string' ? next : [...next];
+        await vi.advanceTimersByTimeAsync(1_000);
+        expect(await report()).toEqual({ quiet: false, leftovers: [name] });
+      }
+      isAlive = false;
+      tree.found = 'unknown';
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await report()).toEqual({ quiet: false, leftovers: [`unknown: ${whole}`] });
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      tree.found = [];
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await receipt.whenQuiet()).toMatchObject({ quiet: true });
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe('what has ended by itself', () => {
+  test('is looked for again where a look proved nothing: a run that goes on does not keep it', async () => {
+    const { control } = tracked();
+    const run = await begin(control);
+    const child = spawnChild('true', { stdio: ['ignore', 'pipe', 'pipe'] });
+    const tree = new ScriptedTree();
+    tree.found = 'unknown';
+    const looks = vi.spyOn(tree, 'look');
+    const owned = new OwnedProcess(run, 'true', child, tree, {});
+    await owned.exited;
+    await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(1));
+    const before = looks.mock.calls.length;
+    tree.found = [];
+    await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(before));
+    await flush();
+    expect(await owned.kill()).toMatchObject({ gone: true });
+    // Nobody was signalled for it.
+    expect(tree.sweeps).toEqual([]);
+    run.complete();
   });
 });

@@ -43,18 +43,17 @@ describe('/proc', () => {
     expect(entry).toMatchObject({ pid, parent: process.pid, group: pid, session: pid, isDead: false });
     if (entry === undefined) throw new Error('gone');
     expect(table.read(performance.now()).entries).toContainEqual(entry);
-    expect(table.isAlive(entry)).toBe(true);
-    expect(table.isAlive({ ...entry, start: (entry.start ?? 0) + 1 })).toBe(false);
+    expect(table.now(entry)).toEqual(entry);
+    expect(table.now({ ...entry, start: (entry.start ?? 0) + 1 })).toBeUndefined();
     await until(() => table.commandOf(pid) === 'sleep 60');
     expect(table.nameOf(pid)).toBe('sleep');
     process.kill(pid, 'SIGKILL');
     while (isRunning(pid));
     // Node reaps it in a later turn of the event loop.
-    expect(table.entry(pid)?.isDead).toBe(true);
-    expect(table.isAlive(entry)).toBe(false);
+    expect(table.now(entry)?.isDead).toBe(true);
     await once(child, 'exit');
     expect(table.entry(pid)).toBeUndefined();
-    expect(table.isMarked(pid, 'mark')).toBe(false);
+    expect(table.isMarked(entry, 'mark')).toBe('ended');
   });
 });
 
@@ -79,7 +78,7 @@ describe('a look at /proc', () => {
     // In this turn Node does not reap it.
     const { entries, ended } = table.read(performance.now());
     expect(entries.find((entry) => entry.pid === pid)?.isDead).toBe(true);
-    expect(ended).toContain(pid);
+    expect(ended).toContainEqual({ pid, last: expect.objectContaining({ pid, isDead: true }) });
     await once(child, 'exit');
   });
 });
@@ -140,7 +139,7 @@ describe('ps', () => {
     const ladder = new KillLadder(tree, new FakeClock(), 3_000);
     await exited;
     await tree.leaderReaped();
-    expect(await ladder.end).toEqual({ isGone: true, survivors: [] });
+    expect(await ladder.end).toEqual({ state: 'gone' });
     expect(pids.filter(isRunning)).toEqual([]);
   });
 });

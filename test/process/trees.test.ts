@@ -1,8 +1,12 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Run, type RunControl, RunfenceError } from 'runfence';
-import type { ProcessHandle } from 'runfence/process';
+import { type ProcessHandle, spawn } from 'runfence/process';
 import { FakeClock } from 'runfence/testing';
-import { describe, expect, test } from 'vitest';
-import { controlled, grow, until } from './support.js';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { begin } from '../support/begin.js';
+import { controlled, fixture, grow, until } from './support.js';
 import { isRunning, markedProcesses } from './witness.js';
 
 const TREES = [
@@ -84,6 +88,29 @@ describe('an abort of the run kills a tree', () => {
     expect(markedProcesses()).toEqual([]);
     expect(report).toMatchObject({ state: 'quiet', leftovers: [] });
     expect(await handle.exited).toMatchObject({ signal: 'SIGKILL' });
+  });
+
+  test('that hands over and ends all the time: what is said to be quiet is gone, and what is not has a name', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'runfence-relay-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    for (let round = 0; round < 6; round++) {
+      const control = controlled();
+      const run = await begin(control);
+      const file = join(folder, String(round));
+      const hops = (): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+      const handle = await spawn(run, 'sh', [fixture('relayed.sh'), '1000', file], { graceMs: 0, stdout: 'ignore' });
+      await until(() => hops() !== '');
+      const report = await abort(control, run);
+      const last = hops();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      if (report?.state === 'quiet') expect(hops()).toBe(last);
+      else
+        expect(report?.leftovers).toEqual([
+          expect.stringMatching(/^unknown: process sh \(\d+\)$|^process .+ \(\d+\)$/),
+        ]);
+      await until(() => control.runs.list().length === 0);
+      expect(await handle.kill()).toMatchObject({ gone: true });
+    }
   });
 
   test('fifty times at once', async () => {

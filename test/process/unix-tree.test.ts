@@ -1,10 +1,15 @@
+import type { Awaitable } from 'runfence';
 import { describe, expect, test } from 'vitest';
-import { entry, fakeTree } from './fakes.js';
+import type { MarkAnswer } from '../../src/process/process-table.js';
+import type { Sighting } from '../../src/process/tree.js';
+import { entry, fakeTree, lookAt } from './fakes.js';
 
 const OURS = { group: 1_000, session: 1_000 };
 
-async function pids(found: PromiseLike<readonly { pid: number }[]> | readonly { pid: number }[]): Promise<number[]> {
-  return (await found).map(({ pid }) => pid).sort((a, b) => a - b);
+/** The pids of who is there, or what else is known. */
+async function pids(sighting: Awaitable<Sighting>): Promise<number[] | 'gone' | 'unknown'> {
+  const seen = await sighting;
+  return seen.state === 'alive' ? seen.members.map(({ pid }) => pid).sort((a, b) => a - b) : seen.state;
 }
 
 describe('who belongs to a tree', () => {
@@ -61,7 +66,7 @@ describe('a recycled number', () => {
   test('of the leader is nobody of ours, nor is its group', async () => {
     const { tree, table, sent } = fakeTree();
     table.entries = [entry(1_000, { ...OURS, start: 200 }), entry(1_001, { ...OURS, parent: 1_000, start: 201 })];
-    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    expect(await pids(tree.sweep('SIGKILL'))).toBe('gone');
     expect(sent).toEqual([]);
   });
 
@@ -70,7 +75,7 @@ describe('a recycled number', () => {
     const before = [leader, entry(1_001, { parent: 1_000, group: 1_001, session: 1_001 })];
     table.read = () => {
       table.entries = [leader, entry(1_001, { group: 1_001, session: 1_001, start: 300 })];
-      return { at: performance.now(), entries: before, ended: [] };
+      return lookAt(before);
     };
     await tree.sweep('SIGKILL');
     expect(sent).toEqual([[-1_000, 'SIGKILL']]);
@@ -82,7 +87,7 @@ describe('a recycled number', () => {
     await tree.sweep('SIGTERM');
     table.entries = [entry(1_001, { group: 9, session: 9, start: 300 })];
     sent.length = 0;
-    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    expect(await pids(tree.sweep('SIGKILL'))).toBe('gone');
     expect(sent).toEqual([]);
   });
 
@@ -91,7 +96,7 @@ describe('a recycled number', () => {
     const before = [leader, entry(1_001, { parent: 1_000, group: 9, session: 9 })];
     table.read = () => {
       table.entries = [leader, entry(1_001, { group: 9, session: 9, start: 300 })];
-      return { at: performance.now(), entries: before, ended: [] };
+      return lookAt(before);
     };
     await tree.sweep('SIGKILL');
     expect(sent).toEqual([[-1_000, 'SIGKILL']]);
@@ -102,14 +107,14 @@ describe('a recycled number', () => {
     table.entries = [];
     await tree.leaderReaped();
     table.entries = [entry(1_500, OURS), entry(1_501, { ...OURS, parent: 1_500 })];
-    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    expect(await pids(tree.sweep('SIGKILL'))).toBe('gone');
     expect(sent).toEqual([]);
   });
 
   test('of a group is ours as long as somebody is in it who was there when the leader was reaped', async () => {
     const { tree, table, sent } = fakeTree();
     table.entries = [entry(1_001, OURS)];
-    expect(await pids((await tree.leaderReaped()) ?? [])).toEqual([1_001]);
+    expect(await pids(tree.leaderReaped())).toEqual([1_001]);
     table.entries = [entry(1_001, OURS), entry(1_002, { ...OURS, start: 400 })];
     expect(await pids(tree.sweep('SIGKILL'))).toEqual([1_001, 1_002]);
     expect(sent).toEqual([[-1_000, 'SIGKILL']]);
@@ -130,10 +135,7 @@ describe('nobody', () => {
   test('in a look during which somebody has ended is no proof: he may have started another', async () => {
     const { tree, table, leader } = fakeTree();
     const zombie = { ...leader, isDead: true };
-    const looks = [
-      { at: 1, entries: [zombie], ended: [zombie.pid] },
-      { at: 2, entries: [zombie, entry(1_002)], ended: [] },
-    ];
+    const looks = [lookAt([zombie], [{ pid: zombie.pid, last: zombie }], 1), lookAt([zombie, entry(1_002)], [], 2)];
     table.marked = [1_002];
     const since: number[] = [];
     Object.assign(table, {
@@ -151,48 +153,80 @@ describe('nobody', () => {
     const { tree, table, leader } = fakeTree();
     await tree.sweep('SIGKILL');
     let looks = 0;
-    table.read = () => ({ at: looks++, entries: [{ ...leader, isDead: true }], ended: [leader.pid] });
-    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    const zombie = { ...leader, isDead: true };
+    table.read = () => lookAt([zombie], [{ pid: zombie.pid, last: zombie }], looks++);
+    expect(await pids(tree.sweep('SIGKILL'))).toBe('gone');
     expect(looks).toBe(1);
   });
 
   test('in a look that met somebody between two programs, without an environment for a moment, is no proof', async () => {
     const { tree, table, leader } = fakeTree();
-    table.entries = [{ ...leader, isDead: true }, entry(1_002), entry(1_003)];
-    const answers = new Map([
-      [1_002, [undefined, true]],
-      [1_003, [undefined, undefined]],
-    ]);
-    Object.assign(table, { isMarked: (pid: number) => answers.get(pid)?.shift() });
+    table.entries = [{ ...leader, isDead: true }, entry(1_002)];
+    const answers: MarkAnswer[] = ['unknown', 'unknown', 'unknown', 'yes'];
+    Object.assign(table, { isMarked: () => answers.shift() });
     expect(await pids(tree.sweep('SIGKILL'))).toEqual([1_002]);
-    table.entries = [entry(1_003)];
-    let looks = 0;
-    const read = table.read.bind(table);
-    table.read = () => {
-      looks++;
-      return read();
-    };
-    // It never had one: it is met without one for the second time.
-    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
-    expect(looks).toBe(1);
   });
 
-  test('is looked for no more than four times where somebody ends all the time', async () => {
-    const { tree, table } = fakeTree();
+  test.each(['unknown', 'ended'] as const)(
+    'in four looks, each with one whose mark is %s, is no proof; once it is known to carry none, it is one',
+    async (answer) => {
+      const { tree, table } = fakeTree();
+      table.entries = [entry(1_002)];
+      table.answers.set(1_002, answer);
+      for (let sweeps = 0; sweeps < 10; sweeps++) expect(await pids(tree.sweep('SIGKILL'))).toBe('unknown');
+      table.answers.set(1_002, 'no');
+      expect(await pids(tree.sweep('SIGKILL'))).toBe('gone');
+    },
+  );
+
+  test('is looked for no more than four times in a row where somebody ends all the time, and then is unknown', async () => {
+    const { tree, table, sent } = fakeTree();
     let looks = 0;
-    table.read = () => ({ at: looks++, entries: [], ended: [7] });
-    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    table.read = () => lookAt([], [{ pid: 7, last: undefined }], looks++);
+    expect(await pids(tree.sweep('SIGKILL'))).toBe('unknown');
     expect(looks).toBe(4);
+    expect(sent).toEqual([]);
+  });
+
+  test('is known from one look on for ever: nothing comes of nobody', async () => {
+    const { tree, table } = fakeTree();
+    table.entries = [];
+    expect(await pids(tree.look())).toBe('gone');
+    table.isBroken = true;
+    expect(await pids(tree.sweep('SIGKILL'))).toBe('gone');
+  });
+
+  test('of a group that could not be proven empty is somebody: whose it is, is unknown until its number was given away', async () => {
+    const { tree, table } = fakeTree();
+    table.entries = [];
+    table.read = () => lookAt([], [{ pid: 7, last: undefined }]);
+    expect(await pids(tree.leaderReaped())).toBe('unknown');
+    table.read = () => lookAt([entry(1_500, OURS)]);
+    expect(await pids(tree.sweep('SIGKILL'))).toBe('unknown');
+    table.read = () => lookAt([entry(1_500, OURS), entry(1_000, { ...OURS, start: 300 })]);
+    expect(await pids(tree.sweep('SIGKILL'))).toBe('gone');
+  });
+
+  test('of those who were not reached by SIGKILL is no proof when they have ended', async () => {
+    const { tree, table, failing, leader } = fakeTree();
+    const others = entry(1_001, { parent: 1_000, group: 9, session: 9 });
+    table.entries = [leader, others];
+    failing.set(1_001, 'EPERM');
+    await tree.sweep('SIGKILL');
+    table.entries = [];
+    table.read = () => lookAt([], [{ pid: 1_000, last: leader }]);
+    const look = table.read.bind(table);
+    table.read = () => lookAt([], [{ pid: 1_001, last: others }]);
+    expect(await pids(tree.sweep('SIGKILL'))).toBe('unknown');
+    table.read = look;
+    expect(await pids(tree.sweep('SIGKILL'))).toBe('gone');
   });
 
   test('who was there after the leader was reaped is found by a look that still saw the leader', async () => {
     const { tree, table, leader } = fakeTree();
-    const looks = [
-      { at: 1, entries: [leader], ended: [] },
-      { at: 2, entries: [entry(1_001, OURS)], ended: [] },
-    ];
+    const looks = [lookAt([leader], [], 1), lookAt([entry(1_001, OURS)], [], 2)];
     Object.assign(table, { read: () => looks.shift() });
-    expect(await pids((await tree.leaderReaped()) ?? [])).toEqual([1_001]);
+    expect(await pids(tree.leaderReaped())).toEqual([1_001]);
   });
 });
 
@@ -230,6 +264,32 @@ describe('signals', () => {
     expect(sent.at(-1)).toEqual([1_000, 'SIGINT']);
   });
 
+  test('go on their own to who has left its group between the look and the signal', async () => {
+    const { tree, table, sent, leader } = fakeTree();
+    table.read = () => {
+      table.entries = [leader, entry(1_001, { group: 1_001, session: 1_001 })];
+      return lookAt([leader, entry(1_001, { ...OURS, parent: 1_000 })]);
+    };
+    await tree.sweep('SIGKILL');
+    expect(sent).toEqual([
+      [-1_000, 'SIGKILL'],
+      [1_001, 'SIGKILL'],
+    ]);
+  });
+
+  test('do not go to a group that its last member has left since: its number may be a stranger’s', async () => {
+    const { tree, table, sent, leader } = fakeTree();
+    table.read = () => {
+      table.entries = [leader, entry(1_001, { group: 8, session: 8 })];
+      return lookAt([leader, entry(1_001, { parent: 1_000, group: 1_001, session: 1_001 })]);
+    };
+    await tree.sweep('SIGKILL');
+    expect(sent).toEqual([
+      [-1_000, 'SIGKILL'],
+      [1_001, 'SIGKILL'],
+    ]);
+  });
+
   test('SIGTERM comes once to each, and to those that came later', async () => {
     const { tree, table, sent, leader } = fakeTree();
     await tree.sweep('SIGTERM');
@@ -248,7 +308,7 @@ describe('signals', () => {
       expect(tree.signalOnce('SIGINT')).toBe(false);
     }
     table.entries = [];
-    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    expect(await pids(tree.sweep('SIGKILL'))).toBe('gone');
   });
 
   test.each([1, 0, -5, Number.NaN])('are never sent for the pid %s', async (pid) => {
@@ -268,12 +328,13 @@ describe('what the system cannot say', () => {
     expect(await pids(tree.sweep('SIGKILL'))).toEqual([1_001]);
     expect(sent).toEqual([]);
     table.entries = [{ ...young, group: 8, session: 8 }];
-    expect(await pids(tree.sweep('SIGKILL'))).toEqual([]);
+    expect(await pids(tree.sweep('SIGKILL'))).toBe('gone');
   });
 
   test('is no proof of an end, and nobody is signalled for it', async () => {
     const { tree, table, sent } = fakeTree();
-    const [found] = await tree.sweep('SIGTERM');
+    const sighting = await tree.sweep('SIGTERM');
+    const [found] = sighting.state === 'alive' ? sighting.members : [];
     table.isBroken = true;
     sent.length = 0;
     expect(() => tree.sweep('SIGKILL')).toThrow('EMFILE');
@@ -281,7 +342,7 @@ describe('what the system cannot say', () => {
     // A survivor is named all the same: its receipt does not fail for lack of its name.
     expect([found?.name, found?.command]).toEqual(['unknown', 'unknown']);
     expect(tree.hasLeaderEnded()).toBe(false);
-    expect(await tree.leaderReaped()).toBeUndefined();
+    expect(await pids(tree.leaderReaped())).toBe('unknown');
     expect(sent).toEqual([]);
   });
 });
