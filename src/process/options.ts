@@ -35,7 +35,7 @@ export interface SpawnOptions {
   readonly noOutputTimeoutMs?: number;
 }
 
-const KNOWN: ReadonlySet<string> = new Set([
+const KNOWN: ReadonlySet<keyof SpawnOptions> = new Set<keyof SpawnOptions>([
   'cwd',
   'env',
   'stdin',
@@ -52,12 +52,21 @@ const DEFAULT_GRACE_MS = 3_000;
 /** The rest is for the proof: a receipt that waits for the run's grace is to find it gone. */
 const SHARE_OF_RUNS_GRACE = 0.6;
 
-export function checkSpawn(command: unknown, args: unknown, options: unknown): void {
+/** What is to be started, as it was given: read once, since what is the caller's may change, throw or call us back. */
+export interface Order {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly options: SpawnOptions;
+}
+
+/** Nothing of the caller's runs after it. */
+export function readSpawn(command: unknown, args: unknown, options: unknown): Order {
   if (typeof command !== 'string' || command.trim() === '') throw invalid('command must be a non-blank string.');
-  if (!Array.isArray(args) || !args.every((arg) => typeof arg === 'string')) {
+  const words: unknown = readGiven('args', () => (Array.isArray(args) ? [...args] : args));
+  if (!Array.isArray(words) || !words.every((arg) => typeof arg === 'string')) {
     throw invalid('args must be an array of strings: the command line is not split, and no shell reads it.');
   }
-  const given = checkObject('spawn options', options, KNOWN) as Record<keyof SpawnOptions, unknown>;
+  const given: Partial<Record<keyof SpawnOptions, unknown>> = readObject('spawn options', options, KNOWN);
   if (given.env === null || typeof (given.env ?? {}) !== 'object') throw invalid('env must be an object of strings.');
   checkOneOf('stdin', given.stdin, ['ignore', 'pipe']);
   checkOneOf('stdout', given.stdout, OUTPUTS);
@@ -70,16 +79,42 @@ export function checkSpawn(command: unknown, args: unknown, options: unknown): v
   if (given.noOutputTimeoutMs !== undefined && !isPiped) {
     throw invalid('noOutputTimeoutMs needs stdout or stderr to be piped: other output is not seen.');
   }
+  const env = readGiven('env', () => copyOf(given.env ?? process.env));
+  return { command, args: words, options: { ...given, env } as SpawnOptions };
 }
 
-export function checkObject(what: string, value: unknown, known: ReadonlySet<string>): object {
+/** The variables as Node would read them, in which nothing is left that is not a string. */
+function copyOf(env: object): Record<string, string> {
+  const variables = Object.entries(env).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(variables.map(([name, value]) => [name, `${value}`]));
+}
+
+/** Its options, each of them read once. */
+export function readObject<Name extends string>(
+  what: string,
+  value: unknown,
+  known: ReadonlySet<Name>,
+): Partial<Record<Name, unknown>> {
   if (typeof value !== 'object' || value === null) throw invalid(`${what} must be an object.`);
-  for (const name in value) {
-    if (!known.has(name)) {
+  const names: readonly string[] = readGiven(what, () => Object.keys(value));
+  for (const name of names) {
+    if (!(known as ReadonlySet<string>).has(name)) {
       throw invalid(`${what} has no option "${name.slice(0, 64)}": use ${[...known].join(', ')}.`);
     }
   }
-  return value;
+  const given = value as Partial<Record<Name, unknown>>;
+  const read = (): [string, unknown][] => [...known].map((name) => [name, given[name]]);
+  return Object.fromEntries(readGiven(what, read)) as Partial<Record<Name, unknown>>;
+}
+
+function readGiven<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new RunfenceError('INVALID_OPTIONS', `${what} could not be read: see \`cause\` for what it threw.`, {
+      cause,
+    });
+  }
 }
 
 export function checkGrace(value: unknown): asserts value is number | undefined {

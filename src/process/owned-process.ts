@@ -3,14 +3,14 @@ import { Writable } from 'node:stream';
 import { type AbortReason, type Attached, type Run, RunfenceError } from '../index.js';
 import type { KillOptions, KillReport, ProcessHandle, SignalName, Termination, TerminationCause } from './handle.js';
 import { KillLadder } from './kill-ladder.js';
-import { checkGrace, checkObject, checkSignal, graceFor, type SpawnOptions } from './options.js';
+import { checkGrace, checkSignal, graceFor, readObject, type SpawnOptions } from './options.js';
 import { Output } from './output.js';
 import { Silence } from './silence.js';
 import { Survivors } from './survivors.js';
 import { after } from './timer.js';
 import { GONE, type Sighting, type Tree, UNKNOWN } from './tree.js';
 
-const KILL_OPTIONS: ReadonlySet<string> = new Set(['graceMs']);
+const KILL_OPTIONS: ReadonlySet<keyof KillOptions> = new Set(['graceMs'] as const);
 /** Between the looks for what a process has left behind that ended by itself, as long as they prove nothing. */
 const PAUSES_MS = [5, 50, 500];
 
@@ -50,8 +50,7 @@ export class OwnedProcess implements ProcessHandle {
     this.command = command;
     this.#child = child;
     this.#tree = tree;
-    // Theirs may change later, unchecked.
-    this.#options = { ...options };
+    this.#options = options;
     this.#run = run;
     const heard = (): void => this.#silence?.heard();
     this.#outputs = { stdout: new Output(child.stdout, run, heard), stderr: new Output(child.stderr, run, heard) };
@@ -93,7 +92,7 @@ export class OwnedProcess implements ProcessHandle {
   }
 
   async kill(options: KillOptions = {}): Promise<KillReport> {
-    const { graceMs } = checkObject('kill options', options, KILL_OPTIONS) as KillOptions;
+    const { graceMs } = readObject('kill options', options, KILL_OPTIONS);
     checkGrace(graceMs);
     const { clock } = this.#run;
     const since = clock.monotonic();

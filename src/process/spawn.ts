@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { type Run, RunfenceError } from '../index.js';
+import type { Run } from '../index.js';
 import type { ProcessHandle } from './handle.js';
 import { marked } from './mark.js';
-import { checkSpawn, type SpawnOptions } from './options.js';
+import { notStarted } from './not-started.js';
+import { type Order, readSpawn, type SpawnOptions } from './options.js';
 import { OwnedProcess } from './owned-process.js';
 import { HAS_GROUPS, treeOf } from './platform.js';
 
@@ -21,7 +21,8 @@ import { HAS_GROUPS, treeOf } from './platform.js';
  * @param options - how it is started, and how it is stopped
  * @returns the handle, once the process runs
  * @throws `INVALID_OPTIONS`
- * @throws `PROCESS_NOT_STARTED` if there is no such command or folder, or the system refuses it; `cause` is its error
+ * @throws `PROCESS_NOT_STARTED` if there is no such command or folder, or the system refuses it; `cause` is its error,
+ *   without arguments and environment: they may hold secrets
  * @throws `RUN_ABORTED`, `RUN_ENDED` or `RUN_QUEUED` if the run is not current: then nothing was started, or what was
  *   started is being killed
  *
@@ -48,35 +49,37 @@ export async function spawn(
   args: readonly string[] = [],
   options: SpawnOptions = {},
 ): Promise<ProcessHandle> {
-  checkSpawn(command, args, options);
+  // All that is the caller's is read before the check: a getter may end the run.
+  const order = readSpawn(command, args, options);
   run.throwIfStale();
   const mark = randomUUID();
-  const child = start(command, args, options, mark);
+  const child = start(order, mark);
   if (child.pid === undefined) {
     const [error] = await once(child, 'error').catch((thrown: unknown) => [thrown]);
-    throw notStarted(command, options, error);
+    throw notStarted(order, error);
   }
-  const owned = own(run, command, child, mark, options);
+  const owned = own(run, order, child, mark);
   await once(child, 'spawn');
   run.throwIfStale();
   owned.handOut();
   return owned;
 }
 
-function own(run: Run, command: string, child: ChildProcess, mark: string, options: SpawnOptions): OwnedProcess {
+function own(run: Run, { command, options }: Order, child: ChildProcess, mark: string): OwnedProcess {
   try {
     return new OwnedProcess(run, command, child, treeOf(child, mark), options);
   } catch (error) {
-    // Nobody would ever stop it. In this tick its pid is still its own.
-    child.kill('SIGKILL');
+    // Nobody would ever stop it. In this tick its pid is still its own, and so is its group.
+    if (HAS_GROUPS) process.kill(-(child.pid as number), 'SIGKILL');
+    else child.kill('SIGKILL');
     throw error;
   }
 }
 
-function start(command: string, args: readonly string[], options: SpawnOptions, mark: string): ChildProcess {
-  const { cwd, env = process.env, stdin = 'ignore', stdout = 'pipe', stderr = 'pipe' } = options;
+function start(order: Order, mark: string): ChildProcess {
+  const { cwd, env = {}, stdin = 'ignore', stdout = 'pipe', stderr = 'pipe' } = order.options;
   try {
-    return spawnChild(command, args, {
+    return spawnChild(order.command, order.args, {
       cwd,
       env: marked(env, mark),
       stdio: [stdin, stdout, stderr],
@@ -84,18 +87,6 @@ function start(command: string, args: readonly string[], options: SpawnOptions, 
       windowsHide: true,
     });
   } catch (error) {
-    throw notStarted(command, options, error);
+    throw notStarted(order, error);
   }
-}
-
-function notStarted(command: string, { cwd }: SpawnOptions, cause: unknown): RunfenceError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  // Node blames the command for a folder that is not there, too.
-  const isFolderMissing = code === 'ENOENT' && cwd !== undefined && !existsSync(cwd);
-  const why = isFolderMissing
-    ? 'its working directory does not exist.'
-    : code === 'ENOENT'
-      ? 'there is no such command. Check its name and PATH, or give its path.'
-      : `${message}.`;
-  return new RunfenceError('PROCESS_NOT_STARTED', `Could not start "${command}": ${why}`, { cause });
 }

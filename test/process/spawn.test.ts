@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import type { RunfenceError } from 'runfence';
 import { type SpawnOptions, spawn } from 'runfence/process';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { marked } from '../../src/process/mark.js';
+import { readSpawn } from '../../src/process/options.js';
 import { begin } from '../support/begin.js';
 import { afterMicrotasks } from '../support/sources.js';
 import { controlled, textOf } from './support.js';
@@ -95,16 +98,117 @@ describe('what cannot be started is one clear error, and nothing of it is left o
   });
 });
 
-test('a process that could not be tied to its run does not go on without it', async () => {
+describe('no secret is in the error of a process that was not started', () => {
+  const SECRET = 'sk-0123456789';
+  const tooLong = `${SECRET}${'x'.repeat(300_000)}`;
+
+  test.each([
+    ['an argument, where the command does not exist', 'no-such-command-anywhere', [SECRET], {}, 'ENOENT'],
+    ['an argument, where the folder does not exist', 'sleep', [SECRET], { cwd: '/no/such/folder' }, 'ENOENT'],
+    ['an argument with a null byte', 'sleep', ['60', `${SECRET}\0`], {}, 'ERR_INVALID_ARG_VALUE'],
+    ['a variable with a null byte', 'sleep', ['60'], { env: { TOKEN: `${SECRET}\0` } }, 'ERR_INVALID_ARG_VALUE'],
+    ['an argument that is too long', 'sleep', [tooLong], {}, 'E2BIG'],
+    ['a variable that is too long', 'sleep', ['60'], { env: { TOKEN: tooLong } }, 'E2BIG'],
+  ] as const)('%s', async (_, command, args, options: SpawnOptions, code) => {
+    const run = await begin(controlled());
+    const error = await spawn(run, command, args, options).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'PROCESS_NOT_STARTED', cause: { code } });
+    const seen = inspect(error, { depth: 10, showHidden: true, maxStringLength: null });
+    expect(seen).not.toContain(SECRET);
+    expect(seen).not.toContain('spawnargs');
+    run.complete();
+  });
+});
+
+test('a process that could not be tied to its run does not go on without it, nor does what it has started', async () => {
   const run = await begin(controlled());
   const failure = new Error('no file descriptor');
   const attach = (): never => {
+    const end = performance.now() + 5_000;
+    while (markedProcesses().length < 2 && performance.now() < end);
     throw failure;
   };
   Object.defineProperty(run, 'attach', { value: attach });
-  await expect(spawn(run, 'sleep', ['60'])).rejects.toBe(failure);
+  await expect(spawn(run, 'sh', ['-c', 'sleep 60 & sleep 60'])).rejects.toBe(failure);
   await expect.poll(markedProcesses).toEqual([]);
   run.complete();
+});
+
+describe('what the caller gives', () => {
+  const thrown = new Error('not now');
+  const throwing = (name: string): object => {
+    const get = (): never => {
+      throw thrown;
+    };
+    return Object.defineProperty({}, name, { get, enumerable: true });
+  };
+  const revoked = (): never => {
+    const { proxy, revoke } = Proxy.revocable([], {});
+    revoke();
+    return proxy as never;
+  };
+
+  test.each([
+    ['args', () => Object.assign(['60'], { [Symbol.iterator]: () => throwing('next') })],
+    ['spawn options', () => throwing('cwd')],
+    ['env', () => ({ env: throwing('TOKEN') })],
+    ['env', () => ({ env: { TOKEN: throwing('toString') } })],
+    ['env', () => ({ env: { TOKEN: Symbol('token') } })],
+    ['env', () => ({ env: revoked() })],
+    ['spawn options', revoked],
+  ])('%s: what cannot be read is one clear error, and nothing is started', async (what, make) => {
+    const run = await begin(controlled());
+    const given = make();
+    const spawning =
+      what === 'args' ? spawn(run, 'sleep', given as string[]) : spawn(run, 'sleep', ['60'], given as SpawnOptions);
+    await expect(spawning).rejects.toMatchObject({ code: 'INVALID_OPTIONS', message: expect.stringContaining(what) });
+    expect(markedProcesses()).toEqual([]);
+    run.complete();
+  });
+
+  test('that ends the run while it is read: nothing is started', async () => {
+    const control = controlled();
+    const run = await begin(control);
+    const env = {
+      get TOKEN(): string {
+        void control.abort({ runId: run.id });
+        return 'x';
+      },
+    };
+    const started = vi.spyOn(run, 'attach');
+    await expect(spawn(run, 'sleep', ['60'], { env })).rejects.toMatchObject({ code: 'RUN_ABORTED' });
+    expect(started).not.toHaveBeenCalled();
+    run.complete();
+  });
+
+  test('is read once, so that what was checked is what is used', async () => {
+    const run = await begin(controlled());
+    let reads = 0;
+    const options: SpawnOptions = {
+      get graceMs(): number {
+        return reads++ === 0 ? 0 : Number.NaN;
+      },
+    };
+    const child = await spawn(run, 'sleep', ['60'], options);
+    expect(await child.kill()).toMatchObject({ gone: true });
+    expect(reads).toBe(1);
+    run.complete();
+  });
+
+  test('is its own alone: what others have put on all objects is no option and no variable', () => {
+    Object.assign(Object.prototype, { polluted: 'yes' });
+    try {
+      const { options } = readSpawn('sleep', ['60'], { graceMs: 0 });
+      expect(options.graceMs).toBe(0);
+      const names: string[] = [];
+      // As Node reads it.
+      for (const name in marked(options.env ?? {}, 'mark')) names.push(name);
+      expect(names).toContain('PATH');
+      expect(names).not.toContain('polluted');
+    } finally {
+      Reflect.deleteProperty(Object.prototype, 'polluted');
+    }
+  });
 });
 
 describe('options', () => {
