@@ -21,6 +21,7 @@ export class KillLadder {
   #forceAt = Number.POSITIVE_INFINITY;
   #cancelGrace: () => void = () => {};
   #isForced = false;
+  #isGroupAsked = false;
   #wake: () => void = () => {};
 
   /** Sends the first signal within the call. */
@@ -98,7 +99,9 @@ export class KillLadder {
     try {
       return await this.#tree.sweep(signal);
     } catch {
-      this.#tree.signalOnce(signal);
+      // Its group at least; and SIGTERM no second time, which some take for more than the first.
+      if (signal === 'SIGKILL' || !this.#isGroupAsked) this.#tree.signalOnce(signal);
+      this.#isGroupAsked = true;
       return undefined;
     }
   }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { adoptersIn, type Look, type MarkAnswer, type ProcessEntry, type ProcessTable } from './process-table.js';
 
 const COLUMNS = 'pid=,ppid=,pgid=,stat=,lstart=,command=';
-const LINE = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\w+ \w+ +\d+ [\d:]+ \d+)\s(.*)$/;
+const LINE = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\w+ \w+ +\d+ [\d:]+ \d+(?=\s))?\s*(.*)$/;
 const TIMEOUT_MS = 500;
 const MOST_BYTES = 16 * 1_024 * 1_024;
 
@@ -62,9 +62,10 @@ export function parseLine(
   now: number,
 ): { readonly entry: ProcessEntry; readonly command: string } | undefined {
   const [, pid, parent, group, state = '', started = '', command = ''] = LINE.exec(line) ?? [];
+  if (pid === undefined) return undefined;
   const startedAt = Date.parse(started);
-  if (pid === undefined || Number.isNaN(startedAt)) return undefined;
-  // Another process could get the pid of one that started in this second, and show the same second.
+  // Another process could get the pid of one that started in this second, and show the same second. One whose start
+  // cannot be read is there all the same.
   const start = now - startedAt > 2_000 ? startedAt : undefined;
   const entry = {
     pid: Number(pid),

@@ -34,6 +34,16 @@ describe('a ladder', () => {
     expect(tree.once).toContain('SIGKILL');
   });
 
+  test('asks the group once, however often the system does not say who is there', async () => {
+    const [clock, tree] = [new FakeClock(), new ScriptedTree()];
+    tree.found = 'no answer';
+    const ladder = new KillLadder(tree, clock, 3_000);
+    await vi.waitFor(() => expect(tree.sweeps.length).toBeGreaterThan(3));
+    expect(tree.once).toEqual(['SIGTERM']);
+    tree.found = [];
+    expect(await ladder.end).toEqual({ state: 'gone' });
+  });
+
   test('believes the first look that finds nobody', async () => {
     const [clock, tree] = [new FakeClock(), new ScriptedTree()];
     tree.found = 'unknown';

@@ -105,10 +105,14 @@ describe('ps', () => {
     expect(parseLine('42 7 8 S Sat Nov 21 10:00:27 2026 sh', now)?.entry.start).toBeDefined();
   });
 
+  test.each(['yesterday sh -c x', '- sh -c x', ''])('a process whose start cannot be read is there: %j', (rest) => {
+    const expected = { pid: 42, parent: 7, group: 8, session: undefined, start: undefined, isDead: false };
+    expect(parseLine(`42 7 8 S ${rest}`, now)).toEqual({ entry: expected, command: rest });
+  });
+
   test('a zombie is dead, and what is no line is none', () => {
     expect(parseLine('42 7 8 Z Sat Nov 21 10:00:20 2026 [sh] <defunct>', now)?.entry.isDead).toBe(true);
-    for (const line of ['', 'PID PPID', '42 7 8 S yesterday sh', '-1 7 8 S x'])
-      expect(parseLine(line, now)).toBeUndefined();
+    for (const line of ['', 'PID PPID', '42 7 8', '-1 7 8 S x']) expect(parseLine(line, now)).toBeUndefined();
   });
 
   test('tells the same as /proc', async () => {
