@@ -32,11 +32,11 @@ function post(path: string, user: string, body: object, signal?: AbortSignal): P
   return fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body), signal: signal ?? null });
 }
 
-/** An answer that has begun: its first words have arrived. `first` is what they are, `rest` the last line of what follows. */
+/** An answer that has begun: its first words have arrived. `first` is their line, `rest` the last line of what follows. */
 async function begin(text: string, signal?: AbortSignal) {
   const response = await post('/chats/c1', 'ada', { text }, signal);
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-  const first = (await reader?.read())?.value?.trim();
+  const first = (await reader?.read())?.value?.split('\n')[0];
   const rest = async (): Promise<string> => {
     let all = '';
     for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) all += part.value;

@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { root } from '../../tools/entries.js';
+import { readEntries, root } from '../../tools/entries.js';
 import {
   anchorsOf,
   brokenLinks,
   codesOn,
   differences,
+  exportsOf,
   guidesOf,
   linksOf,
   namesIn,
@@ -22,13 +23,16 @@ const INDEX = 'docs/index.md';
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const pageOf = (path: string): Page => ({ path, text: read(path) });
 
-const docs = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
+const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+  .map((name) => name.replaceAll('\\', '/'))
+  .filter((name) => name.endsWith('.md') && name !== 'site/landing.md');
 const examples = readdirSync(join(root, 'examples')).map((name) => `examples/${name}/README.md`);
 const guides = docs.sort().map((name) => pageOf(`docs/${name}`));
 const pages = [
   pageOf('README.md'),
   pageOf('CONTRIBUTING.md'),
   pageOf('SECURITY.md'),
+  pageOf('CHANGELOG.md'),
   ...guides,
   ...examples.filter((path) => existsSync(join(root, path))).map(pageOf),
 ];
@@ -60,11 +64,35 @@ describe('the pages', () => {
   test('the site has them in the order of the index', () => {
     const { projectDocuments } = JSON.parse(read('typedoc.json')) as { projectDocuments: string[] };
     expect(projectDocuments).toEqual([INDEX, ...guidesOf(pageOf(INDEX))]);
-    expect([...projectDocuments].sort()).toEqual(guides.map(({ path }) => path));
+    const rest = [...examples, 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'];
+    expect([...projectDocuments].sort()).toEqual([...guides.map(({ path }) => path), ...rest].sort());
   });
 
   test('the site calls them what they call themselves', () => {
     expect(guides.flatMap(untitled)).toEqual([]);
+  });
+
+  test('the site has a group for every export, and no other name', () => {
+    const reference = JSON.parse(read('docs/site/reference.json')) as Record<
+      string,
+      Record<string, { line: string; names: string[] }>
+    >;
+    const sources = readEntries().map(({ name, js }) => [name, js.replace('./dist/', 'src/').replace(/js$/, 'ts')]);
+    expect(Object.keys(reference).sort()).toEqual(sources.map(([name]) => name).sort());
+    for (const [name = '', source = ''] of sources) {
+      const groups = Object.values(reference[name] ?? {});
+      expect(groups.every(({ line }) => line.endsWith('.'))).toBe(true);
+      expect(
+        differences(
+          exportsOf(read(source)),
+          groups.flatMap(({ names }) => names),
+        ),
+      ).toEqual([]);
+    }
+  });
+
+  test('no link of the landing page of the site leads nowhere', () => {
+    expect(brokenLinks(root, [...pages, pageOf('docs/site/landing.md')])).toEqual([]);
   });
 
   test('copies are what the file has', () => {
@@ -142,8 +170,8 @@ describe('the check of links', () => {
 
 describe('the other checks', () => {
   test('take guides in the order of their links', () => {
-    const text = '[b](b.md#x) [a](a.md), [b](b.md), [c](../README.md), [d](https://example.com/d.md)';
-    expect(guidesOf({ path: INDEX, text })).toEqual(['docs/b.md', 'docs/a.md']);
+    const text = '[b](b.md#x) [a](a.md), [b](b.md), [c](../README.md), [d](https://example.com/d.md), [e](e/f.md)';
+    expect(guidesOf({ path: INDEX, text })).toEqual(['docs/b.md', 'docs/a.md', 'docs/e/f.md']);
   });
 
   test.each([
@@ -169,6 +197,9 @@ describe('the other checks', () => {
     expect(namesIn(source, 'Code')).toEqual(['A', 'B']);
     expect(namesIn(source, 'Map')).toEqual(['a:b']);
     expect(() => namesIn(source, 'None')).toThrow('None');
+    const entry =
+      "export { a, type B as C } from './a.js';\nexport interface D {}\nexport function e() {}\nfunction f() {}";
+    expect(exportsOf(entry)).toEqual(['a', 'C', 'D', 'e']);
     expect(codesOn('## A\n## Not one\n```\n## C\n```\n## B')).toEqual(['A', 'B']);
     expect(rowsOn('| name | |\n|---|---|\n| `a:b` | x |')).toEqual(['a:b']);
     expect(differences(['A', 'B'], ['A', 'B'])).toEqual([]);

@@ -87,10 +87,10 @@ export function unreachable(pages: readonly Page[], starts: readonly string[]): 
   return pages.map(({ path }) => path).filter((path) => !seen.has(path));
 }
 
-/** The pages below `docs/` that a page links to, in its order, each once. */
+/** The pages that a page links to, in its order, each once; without the README, which the site does not have. */
 export function guidesOf({ path, text }: Page): string[] {
   const guides = linksOf(text).map(({ target }) => resolveLink(path, target)?.path ?? '');
-  return [...new Set(guides)].filter((guide) => /^docs\/[\w-]+\.md$/.test(guide));
+  return [...new Set(guides)].filter((guide) => guide.endsWith('.md') && guide !== 'README.md');
 }
 
 /** A page that the site would give another name than the page has itself. */
@@ -123,6 +123,20 @@ export function namesIn(source: string, type: string): string[] {
     }
   }
   throw new Error(`There is no union or interface ${type}.`);
+}
+
+/** What an entry exports, by its name. */
+export function exportsOf(source: string): string[] {
+  const file = ts.createSourceFile('source.ts', source, ts.ScriptTarget.Latest);
+  return file.statements.flatMap((statement) => {
+    if (ts.isExportDeclaration(statement) && statement.exportClause && ts.isNamedExports(statement.exportClause)) {
+      return statement.exportClause.elements.map(({ name }) => name.text);
+    }
+    const isExported = ts.canHaveModifiers(statement)
+      ? ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)
+      : false;
+    return isExported && 'name' in statement ? [(statement.name as ts.Identifier).text] : [];
+  });
 }
 
 /** The headings of the second level that look like a code. */
