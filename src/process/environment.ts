@@ -21,20 +21,20 @@ export function environmentOf(pid: number): Environment {
     const own = [process.getuid?.(), process.geteuid?.()];
     return isOfOthers(textOf(`/proc/${pid}/status`) ?? '', own) ? [] : 'unknown';
   }
-  return bytes.length > 0 ? marksIn(bytes) : ofNone(pid);
+  if (bytes.length > 0) return marksIn(bytes);
+  return wasGivenNone(textOf(`/proc/${pid}/stat`) ?? '') ? [] : 'unknown';
 }
 
 /**
- * A process that goes from one program to the next has no environment for a moment. It was started without one only if
- * its program has begun, and the place for the environment is there and empty: the system sets these in this order.
+ * Whether a process whose environment is empty was started with none, by its `/proc/<pid>/stat`. One that goes from one
+ * program to the next has none for a moment: not before its program has begun does the place of it say where it ends.
  */
-function ofNone(pid: number): Environment {
-  const stat = textOf(`/proc/${pid}/stat`) ?? '';
+export function wasGivenNone(stat: string): boolean {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   // 0 is not there yet, 1 is not shown.
   const hasBegun = Number(fields[START_OF_CODE]) > 1;
   const [start, end] = [fields[START_OF_ENVIRONMENT], fields[END_OF_ENVIRONMENT]];
-  return hasBegun && start === end && Number(start) > 0 ? [] : 'unknown';
+  return hasBegun && start === end && Number(start) > 0;
 }
 
 /**

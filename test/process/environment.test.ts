@@ -2,7 +2,7 @@ import { spawn as spawnChild } from 'node:child_process';
 import { once } from 'node:events';
 import { spawn } from 'runfence/process';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { environmentOf, isOfOthers } from '../../src/process/environment.js';
+import { environmentOf, isOfOthers, wasGivenNone } from '../../src/process/environment.js';
 import { LinuxTable } from '../../src/process/linux-table.js';
 import { marked, marksIn } from '../../src/process/mark.js';
 import type { ProcessEntry } from '../../src/process/process-table.js';
@@ -71,6 +71,20 @@ describe('an environment that is empty', () => {
     const pid = await started('env', ['-i', 'sleep', '60'], {});
     await until(() => commandOf(pid) === 'sleep 60');
     expect(environmentOf(pid)).toEqual([]);
+  });
+
+  test.each([
+    ['is at its place, of a program that has begun', '4194304', '9000', '9000', true],
+    ['has no place yet', '4194304', '0', '0', false],
+    ['has a place whose end is not set yet, of a program that has not begun', '0', '9000', '9000', false],
+    ['has a place that is not shown to us', '1', '0', '0', false],
+    ['was empty a moment ago and is not any more', '4194304', '9000', '9500', false],
+  ])('%s', (_, code, start, end, isNone) => {
+    const fields = Array.from({ length: 50 }, () => '7');
+    // As of proc(5), behind the first two.
+    Object.assign(fields, { 0: 'S', 23: code, 47: start, 48: end });
+    expect(wasGivenNone(`42 (a) b) ${fields.join(' ')}\n`)).toBe(isNone);
+    expect(wasGivenNone('')).toBe(false);
   });
 
   test('because the process goes from one program to the next is no answer, however often it is met', async () => {

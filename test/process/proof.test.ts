@@ -33,7 +33,9 @@ describe('a look that found nobody is a proof', () => {
   test('not if an orphan could not be asked, or has ended: of it and of its children nothing is known', () => {
     expect(proves([], { asked: ORPHAN })).toBe(false);
     expect(proves([], { ended: { pid: 1_002, last: ORPHAN } })).toBe(false);
-    expect(proves([], { asked: { ...ORPHAN, parent: process.pid } })).toBe(false);
+    for (const parent of [1, process.pid]) {
+      expect(proves([entry(parent, { start: 1 })], { asked: { ...ORPHAN, parent } })).toBe(false);
+    }
   });
 
   test('not if somebody has ended of whom nothing is known', () => {

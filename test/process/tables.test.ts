@@ -1,9 +1,11 @@
-import { spawn as spawnChild } from 'node:child_process';
+import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
 import { once } from 'node:events';
 import { FakeClock } from 'runfence/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { KillLadder } from '../../src/process/kill-ladder.js';
 import { LinuxTable, parseStat } from '../../src/process/linux-table.js';
+import { treeOf } from '../../src/process/platform.js';
+import { adoptersIn, type ProcessEntry } from '../../src/process/process-table.js';
 import { PsTable, parseLine } from '../../src/process/ps-table.js';
 import { UnixTree } from '../../src/process/unix-tree.js';
 import { fixture, until } from './support.js';
@@ -80,6 +82,26 @@ describe('a look at /proc', () => {
     expect(entries.find((entry) => entry.pid === pid)?.isDead).toBe(true);
     expect(ended).toContainEqual({ pid, last: expect.objectContaining({ pid, isDead: true }) });
     await once(child, 'exit');
+  });
+});
+
+describe('the processes of another system', () => {
+  test('are told by a look that does not see ourselves: it is no look', () => {
+    const self = { ...(new LinuxTable().entry(process.pid) as ProcessEntry) };
+    const above = { ...self, pid: process.ppid, parent: 77 };
+    expect(adoptersIn([self, above, { ...self, pid: 77, parent: 0 }, { ...self, pid: 78 }])).toEqual(
+      expect.arrayContaining([1, process.pid, process.ppid, 77]),
+    );
+    expect(adoptersIn([self, above])).not.toContain(78);
+    expect(() => adoptersIn([above])).toThrow('other processes');
+    expect(() => adoptersIn([{ ...self, parent: process.ppid + 1 }, above])).toThrow('other processes');
+  });
+
+  test('have a pid of ours for somebody who is no child of ours: it is not believed', async () => {
+    // A look at /proc is there at once.
+    const look = treeOf({ pid: process.ppid } as ChildProcess, 'mark').look();
+    expect(look).toBeInstanceOf(Promise);
+    await look;
   });
 });
 
