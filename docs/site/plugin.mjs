@@ -1,6 +1,6 @@
 /**
  * What the site needs beyond TypeDoc's own options: groups for the exports (`reference.json`), groups for the guides (the
- * tables of `docs/index.md`), examples as pages with their sources, and links from the names in a guide to their reference.
+ * headings of `docs/index.md`), examples as pages with their sources, and links from the names in a guide to their reference.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
@@ -14,13 +14,12 @@ const FIRST = 'Learn';
 const LAST = -10_000;
 const SOURCES = ['.ts', '.mjs', '.txt'];
 
-/** The files that the index links to, with the title of their table or list. */
+/** The files that the index links to, with the heading above. */
 function groupsOfIndex() {
   const groups = new Map();
   let title = '';
   for (const line of readFileSync(join(root, 'docs/index.md'), 'utf8').split('\n')) {
-    const heading = /^\| (\w[^|]*) \| \|$/.exec(line)?.[1] ?? /^\*\*([^*]+):\*\*/.exec(line)?.[1];
-    if (heading !== undefined) title = heading[0].toUpperCase() + heading.slice(1);
+    title = /^## (.+)$/.exec(line)?.[1] ?? title;
     for (const [, target] of line.matchAll(/\]\(([^)#\s]+\.md)\)/g)) {
       const path = join(root, 'docs', target);
       if (!groups.has(path)) groups.set(path, title);
