@@ -1,5 +1,6 @@
 /** Drives the server over HTTP, as users would, and says what they see. */
 import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createRunControl } from 'runfence';
 import { login } from './login.js';
@@ -9,9 +10,10 @@ import { memoryStore } from './store.js';
 
 const control = createRunControl();
 const answered: string[] = [];
-let during = (): void => {};
+let newest: ServerResponse | undefined;
+let during = async (): Promise<void> => {};
 const slowLogin: Login = async (token) => {
-  during();
+  await during();
   return login(token);
 };
 const app = createApp({
@@ -23,7 +25,10 @@ const app = createApp({
   store: memoryStore(),
   control,
 });
-const server = app.listen(0, '127.0.0.1');
+const server = createServer((req, res) => {
+  newest = res;
+  app(req, res);
+}).listen(0, '127.0.0.1');
 await once(server, 'listening');
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
@@ -66,9 +71,12 @@ await left.rest().catch(() => {});
 console.log('a client hangs up          ', await quiet);
 
 const early = new AbortController();
-during = () => early.abort();
+during = async () => {
+  early.abort();
+  if (newest !== undefined) await once(newest, 'close'); // the server has heard of it, and nobody listened
+};
 await post('/chats/c1', 'ada', { text: 'early' }, early.signal).catch(() => {});
-during = () => {};
+during = async () => {};
 await new Promise((resolve) => setTimeout(resolve, 100)); // the login goes on, and so would the answer
 console.log('another, during its login  ', answered.includes('early') ? 'is answered all the same' : 'costs nothing');
 

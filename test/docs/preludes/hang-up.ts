@@ -1,16 +1,16 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse as Response } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createRunControl } from 'runfence';
 
 const control = createRunControl();
-let login = async (): Promise<void> => {};
+let login = async (_res: Response): Promise<void> => {};
 // ---
-const server = createServer(async (_req, res) => {
-  await login();
+const server = createServer(async (req, res) => {
+  await login(res);
   const outcome = await control.run({ sessionKey: 'chat-1', signal: disconnectSignal(res) }, async (run) => {
     res.write('begun ');
-    if (_req.url === '/whole') return;
+    if (req.url === '/whole') return;
     await new Promise((_, reject) => run.signal.addEventListener('abort', () => reject(run.signal.reason)));
   });
   outcomes.push(outcome.status === 'aborted' ? outcome.reason : outcome.status);
@@ -32,9 +32,9 @@ await left;
 
 const early = new AbortController();
 const missed = untilHeard();
-login = async () => {
+login = async (res) => {
   early.abort();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await once(res, 'close');
 };
 await fetch(url, { signal: early.signal }).catch(() => {});
 await missed;

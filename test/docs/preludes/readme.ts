@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import express, { type Request } from 'express';
+import express, { type Request, type Response } from 'express';
 
 declare global {
   namespace Express {
@@ -40,10 +40,10 @@ const model = {
     }
   },
 };
-let login = async (): Promise<void> => {};
+let login = async (_res: Response): Promise<void> => {};
 const app = express();
-app.use(express.json(), async (req, _res, next) => {
-  await login();
+app.use(express.json(), async (req, res, next) => {
+  await login(res);
   req.user = { id: req.get('authorization') ?? '' };
   next();
 });
@@ -90,9 +90,9 @@ await left;
 
 const early = new AbortController();
 const isOver = new Promise<void>((resolve) => {
-  login = async () => {
+  login = async (res) => {
     early.abort();
-    await pause(30); // it has hung up by the time at which its user is known
+    await once(res, 'close'); // it has hung up by the time at which its user is known
     setTimeout(resolve, 30);
   };
 });
