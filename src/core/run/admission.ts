@@ -56,7 +56,12 @@ export class Admission {
     if (answer !== undefined) return answer;
     if (!isDetached) parent?.use().children.add(run);
     this.#aborts.entries.add(run);
-    this.#host.reserved(run);
+    try {
+      this.#host.reserved(run);
+    } catch (error) {
+      // Of the caller's signal, which takes no listener.
+      return this.#failed(run, error);
+    }
     const candidate = new Candidate(run, ++this.#begins);
     if (this.queue.mustWait(candidate)) return this.#wait(candidate);
     let verdict: Awaitable<Verdict>;
