@@ -62,12 +62,12 @@ export function listen(signal: AbortSignal, listener: () => void): void {
   }
 }
 
-/** Never throws: whoever stops listening is in the middle of an end, and a listener that stays finds nothing. */
+/** Never throws: the end that this is part of goes on, and a listener that stays finds nothing. */
 export function unlisten(signal: AbortSignal, listener: () => void): void {
   try {
     signal.removeEventListener('abort', listener);
   } catch {
-    // A signal that lets no listener go.
+    // The signal lets no listener go.
   }
 }
 

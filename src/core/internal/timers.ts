@@ -105,7 +105,7 @@ export class Timers {
     try {
       this.#clock.clearTimeout(handle);
     } catch (error) {
-      // Whoever cancels is in the middle of an end, or of a cut of many. Called all the same, it finds nothing due.
+      // The end, or the cut of many, that cancels a timer goes on. A callback that comes all the same finds nothing due.
       this.#onError(error);
     }
   }

@@ -12,7 +12,7 @@ export function checkObject(what: string, value: unknown, known: ReadonlySet<str
     throw invalid(`${what} must be an object, such as { ${[...known][0]}: ... }: got ${describe(value)}.`);
   }
   for (const name in value) {
-    // An own one: a property on Object.prototype, which a library may put there, is not the caller's.
+    // Only own names count: a property that a library has put on Object.prototype is not the caller's.
     if (!known.has(name) && Object.hasOwn(value, name)) {
       throw invalid(`${what} has no option "${name.slice(0, 64)}": use ${[...known].join(', ')}.`);
     }

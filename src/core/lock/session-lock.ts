@@ -265,7 +265,7 @@ export class SessionLock {
       if (signal !== undefined) this.#waiting.link(signal, waiter);
       if (holdingSignal !== undefined) this.#waiting.link(holdingSignal, waiter);
     } catch (error) {
-      // Of a signal that takes no listener: nobody would hear of the grant.
+      // One of the signals takes no listener: its abort would not reach the waiter.
       waiter.refuse(error);
       throw error;
     }
@@ -280,7 +280,7 @@ export class SessionLock {
       this.#holding.link(signal, grant);
       grant.onLeave = () => this.#holding.unlink(signal, grant);
     } catch (error) {
-      // A signal that takes this listener no more cannot hold the lock, and the queue goes on.
+      // A signal that takes no second listener cannot hold the lock; the queue goes on.
       this.#runtime.onError(error, grant);
       grant.revoke('lock-lost', false);
     }

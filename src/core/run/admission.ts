@@ -59,7 +59,7 @@ export class Admission {
     try {
       this.#host.reserved(run);
     } catch (error) {
-      // Of the caller's signal, which takes no listener.
+      // The caller's signal takes no listener: its abort would not reach the run.
       return this.#failed(run, error);
     }
     const candidate = new Candidate(run, ++this.#begins);
