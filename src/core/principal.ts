@@ -28,7 +28,8 @@ export function copyPrincipal(what: string, value: unknown): Principal {
   }
   const copy: { -readonly [K in keyof Principal]: Principal[K] } = {};
   let given = 0;
-  for (const name in value) {
+  // Only own ids count: an id on Object.prototype would make a stranger the owner.
+  for (const name of Object.keys(value)) {
     if (name !== 'userId' && name !== 'deviceId' && name !== 'connId') {
       throw invalid(`${what} may have userId, deviceId and connId, nothing else.`);
     }

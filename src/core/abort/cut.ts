@@ -38,14 +38,27 @@ export class Cut {
     return queued === undefined ? [] : entries.filter((entry) => queued.has(entry)).map(({ id }) => id);
   }
 
-  /** Signals, then events, then locks, then what is attached: each for all, so that no callback sees a half-cut set. */
+  /** Each step for all, so that no callback sees a half-cut set. What goes wrong with one entry does not reach the others. */
   finish(): void {
-    for (const entry of this.entries) entry.fire();
-    for (const entry of this.entries) entry.announce();
-    for (const entry of this.entries) entry.handOver();
-    for (const entry of this.entries) entry.unwind();
+    for (const step of STEPS) {
+      for (const entry of this.entries) {
+        try {
+          step(entry);
+        } catch (error) {
+          entry.onError(error);
+        }
+      }
+    }
   }
 }
+
+/** Signals, then events, then locks, then what is attached. */
+const STEPS: readonly ((entry: Entry) => void)[] = [
+  (entry) => entry.fire(),
+  (entry) => entry.announce(),
+  (entry) => entry.handOver(),
+  (entry) => entry.unwind(),
+];
 
 /** A run that is already stopping may have descendants that are not quiet. */
 export function withDependants(entries: readonly Entry[]): readonly Entry[] {

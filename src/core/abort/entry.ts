@@ -76,6 +76,8 @@ export abstract class Entry {
   abstract handOver(): void;
   /** Stops what is attached to it, and becomes quiet as soon as nothing is left. */
   abstract unwind(): void;
+  /** For an error of this entry that has no caller. */
+  abstract onError(error: unknown): void;
   abstract report(): RunReport;
   abstract readonly isQuiet: boolean;
   abstract onQuiet(listener: () => void): void;

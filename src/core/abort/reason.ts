@@ -75,11 +75,12 @@ export type GateAbortedError = RunAbortedError & {
 export function abortError(reason: AbortReason): RunAbortedError {
   const stacks = Error as { stackTraceLimit?: number | undefined };
   const limit = stacks.stackTraceLimit;
-  stacks.stackTraceLimit = 0;
+  // A host may have frozen `Error`: then the error has a stack, and the abort works all the same.
+  const isWithoutStack = Reflect.set(stacks, 'stackTraceLimit', 0);
   try {
     return reason === 'timeout' ? new RunTimeoutError(reason) : new RunAbortedError(reason);
   } finally {
-    stacks.stackTraceLimit = limit;
+    if (isWithoutStack) stacks.stackTraceLimit = limit;
   }
 }
 
@@ -99,10 +100,15 @@ export function isRunAbortedError(value: unknown): value is RunAbortedError {
  */
 export function saysAborted(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
-  const { name, cause } = error as Error;
-  return (
-    isRunAbortedError(error) || isRunAbortedError(cause) || namesAbort(name) || namesAbort(error.constructor?.name)
-  );
+  try {
+    const { name, cause } = error as Error;
+    return (
+      isRunAbortedError(error) || isRunAbortedError(cause) || namesAbort(name) || namesAbort(error.constructor?.name)
+    );
+  } catch {
+    // It cannot be read, so it does not say so.
+    return false;
+  }
 }
 
 function namesAbort(name: unknown): boolean {
@@ -111,6 +117,12 @@ function namesAbort(name: unknown): boolean {
 
 /** The reason that an aborted signal of the caller stands for: its own if it is one of ours. */
 export function saysReason(reason: unknown): AbortReason {
-  // Another copy of the package may know reasons that this one does not.
-  return isRunAbortedError(reason) && ABORT_REASONS.includes(reason.reason) ? reason.reason : 'upstream';
+  if (!isRunAbortedError(reason)) return 'upstream';
+  try {
+    const said = reason.reason;
+    // Another copy of the package may know reasons that this one does not.
+    return ABORT_REASONS.includes(said) ? said : 'upstream';
+  } catch {
+    return 'upstream';
+  }
 }

@@ -1,3 +1,4 @@
+import { tellAll } from '../internal/events.js';
 import type { Runtime } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
 import { Entry, type EntrySpec } from './entry.js';
@@ -42,7 +43,7 @@ export class SignalEntry extends Entry {
     this.status = this.#stop === undefined ? 'completed' : 'aborted';
     this.#runtime.timers.cancel(this.timeout);
     this.#released(this);
-    for (const listener of [...this.#quietListeners]) listener();
+    tellAll([...this.#quietListeners], undefined, this);
   }
 
   override dependants(): readonly Entry[] {
@@ -75,6 +76,10 @@ export class SignalEntry extends Entry {
 
   override offQuiet(listener: () => void): void {
     this.#quietListeners.delete(listener);
+  }
+
+  override onError(error: unknown): void {
+    this.#runtime.onError(error, this);
   }
 
   override report(): RunReport {

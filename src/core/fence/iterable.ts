@@ -1,5 +1,5 @@
 import { saysAborted } from '../abort/reason.js';
-import { Deferred, settle } from '../internal/awaitable.js';
+import { Deferred, follow, settle } from '../internal/awaitable.js';
 import type { Watcher } from '../lock/locking-run.js';
 import type { FencedRun } from './fenced-run.js';
 
@@ -97,15 +97,18 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
     for (const pull of this.takePulls()) this.close(pull);
     const leftover = this.run.beginWork('source');
     const gone = (): void => this.run.endWork(leftover);
-    if (this.source.return === undefined) {
-      // It cannot be told: what it still does ends with the pull in flight.
-      if (this.isAsking) this.onAnswered = gone;
-      else gone();
-      return;
-    }
+    let isTold = true;
     settle(
-      () => this.source.return?.(),
-      gone,
+      () => {
+        const stop: unknown = this.source.return;
+        isTold = typeof stop === 'function';
+        return isTold ? Reflect.apply(stop as () => unknown, this.source, []) : undefined;
+      },
+      () => {
+        // It cannot be told: what it still does ends with the pull in flight.
+        if (!isTold && this.isAsking) this.onAnswered = gone;
+        else gone();
+      },
       (error) => {
         reportLate(this.run, error);
         gone();
@@ -117,7 +120,7 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
     this.pull = pull;
     this.isAsking = true;
     try {
-      this.source.next().then(this.onItem, this.onFailure);
+      void follow(this.source.next(), this.onItem, this.onFailure);
     } catch (error) {
       this.fail(error);
     }

@@ -1,3 +1,4 @@
+import { follow } from '../internal/awaitable.js';
 import type { Watcher } from '../lock/locking-run.js';
 import type { FencedRun } from './fenced-run.js';
 import { reportLate } from './iterable.js';
@@ -61,7 +62,8 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
     this.listener?.pulled();
     this.isPulling = true;
     try {
-      return this.source.pull().then(
+      return follow(
+        this.source.pull(),
         (chunk) => this.deliver(controller, chunk),
         (error) => this.failed(error),
       );

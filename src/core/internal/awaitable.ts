@@ -6,10 +6,10 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 export function chain<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
-  return isThenable(value) ? (value as PromiseLike<T>).then(next) : next(value);
+  return isThenable(value) ? follow(value as PromiseLike<T>, next, undefined) : next(value);
 }
 
-/** Runs `next` with the value, or `failed` with what was thrown or rejected; never throws by itself. */
+/** Runs `next` with the value, or `failed` with what was thrown or rejected, and one of them once; never throws by itself. */
 export function settle<T, R>(
   call: () => Awaitable<T>,
   next: (value: T) => Awaitable<R>,
@@ -18,10 +18,26 @@ export function settle<T, R>(
   let value: Awaitable<T>;
   try {
     value = call();
+    if (isThenable(value)) return follow(value as PromiseLike<T>, next, failed);
   } catch (error) {
     return failed(error);
   }
-  return isThenable(value) ? (value as PromiseLike<T>).then(next, failed) : next(value);
+  return next(value);
+}
+
+/**
+ * `value.then` for a value of the user's. A promise of the platform is told as ever; any other thenable is adopted
+ * first, as `await` does it: it may throw, or call back twice. If this throws, nobody is called back.
+ */
+export function follow<T, R>(
+  value: PromiseLike<T>,
+  next: ((value: T) => Awaitable<R>) | undefined,
+  failed: ((error: unknown) => Awaitable<R>) | undefined,
+): Promise<R> {
+  const promise = Promise.resolve(value);
+  const { then } = Promise.prototype;
+  const own = promise.then === then ? promise : new Promise<T>((resolve) => resolve(promise));
+  return then.call(own, next, failed) as Promise<R>;
 }
 
 /** A promise that is settled from outside. */

@@ -61,12 +61,16 @@ defineOnPrototype(RunfenceError, BRAND, true);
  * @returns true for an error of runfence, with that code if one was given
  */
 export function isRunfenceError(value: unknown, code?: ErrorCode): value is RunfenceError {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    (value as Record<symbol, unknown>)[BRAND] === true &&
-    (code === undefined || (value as RunfenceError).code === code)
-  );
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    return (
+      (value as Record<symbol, unknown>)[BRAND] === true &&
+      (code === undefined || (value as RunfenceError).code === code)
+    );
+  } catch {
+    // An error of ours can be read.
+    return false;
+  }
 }
 
 export function invalid(message: string): RunfenceError {

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'eventemitter3';
-import { isThenable } from './awaitable.js';
+import { follow, isThenable } from './awaitable.js';
 
 type Listener = (payload: never) => unknown;
 
@@ -37,9 +37,24 @@ export class Events<M extends object> {
   #call(listener: Listener, payload: M[keyof M]): void {
     try {
       const result = listener(payload as never);
-      if (isThenable(result)) result.then(undefined, (error) => this.#onError(error, payload));
+      if (isThenable(result)) void follow(result, undefined, (error) => this.#onError(error, payload));
     } catch (error) {
       this.#onError(error, payload);
+    }
+  }
+}
+
+/** Tells listeners that are told once. One that throws does not keep the others from hearing of it. */
+export function tellAll<T>(
+  listeners: readonly ((payload: T) => void)[],
+  payload: T,
+  about: { onError(error: unknown): void },
+): void {
+  for (const listener of listeners) {
+    try {
+      listener(payload);
+    } catch (error) {
+      about.onError(error);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { Authority, type Authorize, type Ownerless } from '../authority.js';
 import type { RunEvents } from '../events.js';
+import { follow, isThenable } from './awaitable.js';
 import { type Clock, systemClock } from './clock.js';
 import { invalid } from './errors.js';
 import { Events } from './events.js';
@@ -64,8 +65,9 @@ function guardedReporter(onError: OnError | undefined): Reporter {
   return (error, about = {}) => {
     try {
       const { sessionKey, runId } = about;
-      if (sessionKey === undefined && runId === undefined) onError(error);
-      else onError(error, { sessionKey, runId });
+      const isOfNone = sessionKey === undefined && runId === undefined;
+      const told: unknown = isOfNone ? onError(error) : onError(error, { sessionKey, runId });
+      if (isThenable(told)) void follow(told, undefined, () => {});
     } catch {
       // The last reporter has nobody left to report to, and must not break the run it reports on.
     }

@@ -57,11 +57,11 @@ export class Timers {
 
   /** A caller awaits something that only a timer may end: the process must not exit under it. */
   hold(): void {
-    if (this.#waiting++ === 0) setRef(this.#handle, true);
+    if (this.#waiting++ === 0) this.#setRef(true);
   }
 
   unhold(): void {
-    if (--this.#waiting === 0) setRef(this.#handle, false);
+    if (--this.#waiting === 0) this.#setRef(false);
   }
 
   /** If the clock throws, whoever asked has no timer, and so there is none. */
@@ -94,13 +94,28 @@ export class Timers {
     const delay = Math.ceil(first.at - this.#clock.monotonic());
     this.#armedFor = first.at;
     this.#handle = this.#clock.setTimeout(() => this.#fire(), Math.min(Math.max(delay, 0), LONGEST_DELAY_MS));
-    setRef(this.#handle, this.#waiting > 0);
+    this.#setRef(this.#waiting > 0);
   }
 
   #disarm(): void {
-    if (this.#handle !== undefined) this.#clock.clearTimeout(this.#handle);
+    const handle = this.#handle;
     this.#handle = undefined;
     this.#armedFor = Number.POSITIVE_INFINITY;
+    if (handle === undefined) return;
+    try {
+      this.#clock.clearTimeout(handle);
+    } catch (error) {
+      // The end, or the cut of many, that cancels a timer goes on. A callback that comes all the same finds nothing due.
+      this.#onError(error);
+    }
+  }
+
+  #setRef(ref: boolean): void {
+    try {
+      setRef(this.#handle, ref);
+    } catch (error) {
+      this.#onError(error);
+    }
   }
 
   #fire(): void {

@@ -12,7 +12,8 @@ export function checkObject(what: string, value: unknown, known: ReadonlySet<str
     throw invalid(`${what} must be an object, such as { ${[...known][0]}: ... }: got ${describe(value)}.`);
   }
   for (const name in value) {
-    if (!known.has(name)) {
+    // Only own names count: a property that a library has put on Object.prototype is not the caller's.
+    if (!known.has(name) && Object.hasOwn(value, name)) {
       throw invalid(`${what} has no option "${name.slice(0, 64)}": use ${[...known].join(', ')}.`);
     }
   }
@@ -102,8 +103,9 @@ export function copyTags(value: unknown): readonly string[] {
   if (!Array.isArray(value) || value.length > MOST_TAGS) {
     throw invalid(`tags must be an array of at most ${MOST_TAGS} strings.`);
   }
-  for (const tag of value) checkTag(tag);
-  return Object.freeze([...(value as string[])]);
+  const tags: unknown[] = [...value];
+  for (const tag of tags) checkTag(tag);
+  return Object.freeze(tags as string[]);
 }
 
 export function checkTag(value: unknown): asserts value is string {

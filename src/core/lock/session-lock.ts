@@ -255,23 +255,35 @@ export class SessionLock {
   }
 
   #linkWaiter(waiter: Waiter, signal: AbortSignal | undefined, holdingSignal: AbortSignal | undefined): void {
-    if (signal !== undefined) this.#waiting.link(signal, waiter);
-    if (holdingSignal !== undefined) this.#waiting.link(holdingSignal, waiter);
     waiter.onLeave = (grant) => {
       if (signal !== undefined) this.#waiting.unlink(signal, waiter);
       if (holdingSignal === undefined) return;
       this.#waiting.unlink(holdingSignal, waiter);
       if (grant !== undefined) this.#linkHolder(holdingSignal, grant);
     };
+    try {
+      if (signal !== undefined) this.#waiting.link(signal, waiter);
+      if (holdingSignal !== undefined) this.#waiting.link(holdingSignal, waiter);
+    } catch (error) {
+      // One of the signals takes no listener: its abort would not reach the waiter.
+      waiter.refuse(error);
+      throw error;
+    }
   }
 
   #linkHolder(signal: AbortSignal, grant: HeldGrant): void {
-    if (signal.aborted) {
-      grant.revoke(saysReason(signal.reason), false);
-      return;
+    try {
+      if (signal.aborted) {
+        grant.revoke(saysReason(signal.reason), false);
+        return;
+      }
+      this.#holding.link(signal, grant);
+      grant.onLeave = () => this.#holding.unlink(signal, grant);
+    } catch (error) {
+      // A signal that takes no second listener cannot hold the lock; the queue goes on.
+      this.#runtime.onError(error, grant);
+      grant.revoke('lock-lost', false);
     }
-    this.#holding.link(signal, grant);
-    grant.onLeave = () => this.#holding.unlink(signal, grant);
   }
 
   #holdingRun(holder: unknown): LockingRun | undefined {

@@ -56,7 +56,12 @@ export class Admission {
     if (answer !== undefined) return answer;
     if (!isDetached) parent?.use().children.add(run);
     this.#aborts.entries.add(run);
-    this.#host.reserved(run);
+    try {
+      this.#host.reserved(run);
+    } catch (error) {
+      // The caller's signal takes no listener: its abort would not reach the run.
+      return this.#failed(run, error);
+    }
     const candidate = new Candidate(run, ++this.#begins);
     if (this.queue.mustWait(candidate)) return this.#wait(candidate);
     let verdict: Awaitable<Verdict>;

@@ -1,6 +1,8 @@
 import type { EpilogueState, LockState } from '../abort/receipt.js';
+import { tellAll } from '../internal/events.js';
 import type { Timer } from '../internal/timers.js';
 import type { Epilogue } from '../lock/epilogue.js';
+import type { ManagedRun } from './managed-run.js';
 
 /** What is noted of a run once it is over; made for the runs that need it. */
 export class Aftermath {
@@ -19,10 +21,10 @@ export class Aftermath {
     return this.lock === 'pending' || this.epilogue === 'pending';
   }
 
-  tellQuiet(): void {
+  tellQuiet(run: ManagedRun): void {
     this.due = undefined;
     const listeners = [...this.quietListeners];
     this.quietListeners.clear();
-    for (const listener of listeners) listener();
+    tellAll(listeners, undefined, run);
   }
 }

@@ -8,6 +8,7 @@ import { gate } from '../fence/gate.js';
 import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { invalid, RunfenceError, runEnded, runQueued } from '../internal/errors.js';
+import { tellAll } from '../internal/events.js';
 import type { Timer } from '../internal/timers.js';
 import { checkFunction, checkKey, checkObject, waitMs } from '../internal/validate.js';
 import type { EpilogueContext } from '../lock/epilogue.js';
@@ -232,8 +233,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     const listeners = this.#endListeners;
     if (listeners === undefined) return;
     this.#endListeners = undefined;
-    const { outcome } = this;
-    for (const listener of listeners) listener(outcome);
+    tellAll(listeners, this.outcome, this);
   }
 
   override dependants(): readonly ManagedRun[] {

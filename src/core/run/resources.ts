@@ -1,5 +1,5 @@
 import type { AbortReason } from '../abort/reason.js';
-import { settle } from '../internal/awaitable.js';
+import { follow, settle } from '../internal/awaitable.js';
 import type { EpilogueStep } from '../lock/epilogue.js';
 import type { HeldGrant } from '../lock/grant.js';
 import type { Leftover } from '../lock/locking-run.js';
@@ -90,6 +90,8 @@ export class AttachedThing {
   readonly #attachment: Attachment;
   readonly #run: ManagedRun;
   readonly #gone: () => void;
+  /** It says by itself when it is gone: to be stopped is not enough. */
+  readonly #tellsGone: boolean;
   #isStopped = false;
 
   constructor(attachment: Attachment, run: ManagedRun, gone: () => void) {
@@ -97,7 +99,9 @@ export class AttachedThing {
     this.#attachment = attachment;
     this.#run = run;
     this.#gone = gone;
-    attachment.gone?.then(gone, gone);
+    const told = attachment.gone;
+    this.#tellsGone = told !== undefined;
+    if (told !== undefined) void follow(told, gone, gone);
   }
 
   /** One that cannot be stopped stays, by name, until it is gone or released. */
@@ -107,7 +111,7 @@ export class AttachedThing {
     settle(
       () => this.#attachment.stop(reason),
       () => {
-        if (this.#attachment.gone === undefined) this.#gone();
+        if (!this.#tellsGone) this.#gone();
       },
       (error) => this.#run.onError(error),
     );

@@ -33,7 +33,7 @@ export abstract class UnwindingRun extends WatchedEntry {
   }
 
   /** For an error of this run that has no caller. */
-  onError(error: unknown): void {
+  override onError(error: unknown): void {
     this.host.runtime.onError(error, this);
   }
 
@@ -65,7 +65,7 @@ export abstract class UnwindingRun extends WatchedEntry {
     if (this.status === 'stopping') this.status = 'aborted';
     this.host.runtime.timers.cancel(this.#aftermath?.overdue);
     this.host.settled(this.self);
-    this.#aftermath?.tellQuiet();
+    this.#aftermath?.tellQuiet(this.self);
   }
 
   #isUnwinding(): boolean {

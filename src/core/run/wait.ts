@@ -2,7 +2,7 @@ import type { EntryIndex } from '../abort/entry-index.js';
 import { invalid } from '../internal/errors.js';
 import type { Operations } from '../internal/operations.js';
 import type { Runtime } from '../internal/runtime.js';
-import { isAbortSignal } from '../internal/signals.js';
+import { isAbortSignal, listen, reasonOf, unlisten } from '../internal/signals.js';
 import { checkKey, checkObject, checkTag, waitMs } from '../internal/validate.js';
 import { type Requester, requesterOf } from '../principal.js';
 import type { Duplicates } from './duplicates.js';
@@ -89,7 +89,7 @@ function untilEnded(
     const stop = (): void => {
       timers.cancel(timer);
       if (timeoutMs !== Number.POSITIVE_INFINITY) timers.unhold();
-      signal?.removeEventListener('abort', aborted);
+      if (signal !== undefined) unlisten(signal, aborted);
       ends.forget(ended);
     };
     const ended = (outcome: Outcome | undefined): void => {
@@ -98,14 +98,20 @@ function untilEnded(
     };
     const aborted = (): void => {
       stop();
-      reject(signal?.reason);
+      reject(signal === undefined ? undefined : reasonOf(signal));
     };
     const timer = timers.after(timeoutMs, () => {
       stop();
       resolve(TIMEOUT);
     });
     if (timeoutMs !== Number.POSITIVE_INFINITY) timers.hold();
-    signal?.addEventListener('abort', aborted, { once: true });
+    try {
+      if (signal !== undefined) listen(signal, aborted);
+    } catch (error) {
+      stop();
+      reject(error);
+      return;
+    }
     ends.listen(ended);
   });
 }

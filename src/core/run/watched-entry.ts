@@ -28,10 +28,15 @@ export abstract class WatchedEntry extends Entry {
     watcher.previousWatcher = undefined;
   }
 
+  /** One that throws does not starve the next. */
   closeWatchers(): void {
     for (let first = this.#first; first !== undefined; first = this.#first) {
       this.unwatch(first);
-      first.closed(this.closedError());
+      try {
+        first.closed(this.closedError());
+      } catch (error) {
+        this.onError(error);
+      }
     }
   }
 }
