@@ -12,7 +12,7 @@ import { GONE, type Sighting, type Tree, UNKNOWN } from './tree.js';
 
 const KILL_OPTIONS: ReadonlySet<keyof KillOptions> = new Set(['graceMs'] as const);
 /** Between the looks for what a process has left behind that ended by itself, as long as they prove nothing. */
-const PAUSES_MS: readonly number[] = [5, 50, 500];
+const PAUSES_MS: readonly number[] = Object.freeze([5, 50, 500]);
 
 interface Cause {
   readonly cause: TerminationCause;
