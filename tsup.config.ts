@@ -4,6 +4,7 @@ export default defineConfig({
   // One line per entry of package.json's `exports`, for example `'files/index': 'src/files/index.ts'`.
   entry: {
     index: 'src/index.ts',
+    'backend/index': 'src/backend/index.ts',
     'files/index': 'src/files/index.ts',
     'process/index': 'src/process/index.ts',
     'testing/index': 'src/testing/index.ts',

@@ -13,6 +13,8 @@ const resolve = {
 export default defineConfig({
   test: {
     pool: 'forks',
+    // Also on two processors: the tests of processes and files mostly wait.
+    maxWorkers: 2,
     silent: 'passed-only',
     coverage: {
       provider: 'v8',

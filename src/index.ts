@@ -4,18 +4,8 @@
  * @module runfence
  */
 
-export type { RunStatus } from './core/abort/entry.js';
-export { type AbortReason, type GateAbortedError, isRunAbortedError, RunAbortedError } from './core/abort/reason.js';
-export type {
-  AbortResult,
-  EpilogueState,
-  LockState,
-  QuietReport,
-  Receipt,
-  Recorded,
-  RunReport,
-  WhenQuietOptions,
-} from './core/abort/receipt.js';
+export type { SavedState } from './core/abort/observed.js';
+export type { AbortResult, QuietReport, Receipt, Recorded, RunReport, WhenQuietOptions } from './core/abort/receipt.js';
 export {
   AbortRegistry,
   type AbortRegistryOptions,
@@ -26,36 +16,8 @@ export {
   type Registration,
 } from './core/abort/registry.js';
 export type { AbortOptions } from './core/abort/request.js';
-export type { Selector } from './core/abort/selector.js';
 export type { Action, AuthorityQuestion, AuthorityTarget, Authorize, Ownerless } from './core/authority.js';
-export { type Memory, type MemoryOptions, memory } from './core/backend/memory.js';
-export type { MemoryState, RunState, SessionLockState, SessionState } from './core/backend/memory-state.js';
-export type {
-  Backend,
-  ClaimAnswer,
-  ClaimBusy,
-  ClaimDuplicate,
-  ClaimGranted,
-  ClaimRequest,
-  ClaimStopped,
-  EndRequest,
-  LockAnswer,
-  LockBusy,
-  LockGranted,
-  LockHolder,
-  LockRequest,
-  LockStale,
-  Notices,
-  RecordedStop,
-  ReservedEpilogue,
-  RetainedRuns,
-  RunRef,
-  StopAnswer,
-  StopItem,
-  StopRequest,
-  StoredRun,
-  UnlockRequest,
-} from './core/backend/port.js';
+export type { Backend, LockHolder } from './core/backend/port.js';
 export { createRunControl, type RunControl, type RunControlOptions, type StreamOptions } from './core/control.js';
 export type { DrainOptions } from './core/drain.js';
 export type {
@@ -66,19 +28,21 @@ export type {
   RunEvent,
   RunEvents,
   RunQuietEvent,
+  RunView,
   SessionEvent,
 } from './core/events.js';
 export type { FenceOptions } from './core/fence/fence.js';
 export type { Awaitable } from './core/internal/awaitable.js';
 export type { Clock } from './core/internal/clock.js';
 export { type ErrorCode, isRunfenceError, RunfenceError } from './core/internal/errors.js';
-export type { ErrorContext, OnError } from './core/internal/runtime.js';
+export type { ErrorContext, OnError } from './core/internal/reporter.js';
 export type { EpilogueContext } from './core/lock/epilogue.js';
 export type { CommitContext, Grant } from './core/lock/grant.js';
 export { type AcquireOptions, SessionLock, type SessionLockOptions } from './core/lock/session-lock.js';
 export { LockTimeoutError } from './core/lock/waiter.js';
 export { ADMIN, type Principal, type Requester } from './core/principal.js';
-export type { ChildOptions, RunDefaults, RunOptions, StartWhen, WhenBusy } from './core/run/options.js';
+export type { Draft, Save, SaveContext } from './core/run/draft.js';
+export type { ChildOptions, OnDuplicate, RunDefaults, RunOptions, StartWhen, WhenBusy } from './core/run/options.js';
 export type {
   AbortedOutcome,
   CompletedOutcome,
@@ -106,5 +70,9 @@ export type {
 } from './core/run/results.js';
 export type { RetentionOptions } from './core/run/retention.js';
 export type { Attached, Attachment, Run } from './core/run/run.js';
-export type { RunView, SessionView } from './core/run/view.js';
+export type { LoadedSession, Sessions } from './core/run/sessions.js';
+export type { SessionView } from './core/run/view.js';
 export type { WaitOptions } from './core/run/wait.js';
+export { type AbortReason, type GateAbortedError, isRunAbortedError, RunAbortedError } from './core/stop/reason.js';
+export type { Selector } from './core/stop/selector.js';
+export type { EpilogueState, LockState, RunStatus } from './core/stop/states.js';

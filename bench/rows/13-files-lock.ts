@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
-import { type ClaimRequest, createRunControl } from 'runfence';
+import { createRunControl } from 'runfence';
+import type { ClaimRequest } from 'runfence/backend';
 import { files } from 'runfence/files';
 import { absolute, type Figure, percentiles, ratio } from '../harness/figure.js';
 import { type Bench, check, type Row } from '../harness/row.js';
@@ -45,10 +46,14 @@ function locks(bench: Bench, place: Place): Promise<Figure[]> {
   return inFolder(place, async (folder) => {
     const backend = files({ dir: join(folder, 'store'), durable: false });
     const request = { sessionKey: 's', nodeId: 'bench', run: undefined, reserved: undefined } as const;
+    let attempt = 0;
+    let seen = 0;
     const ours = async (): Promise<void> => {
-      const answer = await backend.lock({ ...request, since: Date.now() });
+      attempt += 1;
+      const answer = await backend.lock({ ...request, attempt, seen, since: Date.now() });
       check(answer.kind === 'granted', 'a lock that is granted');
-      await backend.unlock({ sessionKey: 's', token: answer.token });
+      const { token, version } = answer;
+      ({ version: seen } = await backend.unlock({ sessionKey: 's', nodeId: 'bench', token, seen: version }));
     };
     const theirs = async (): Promise<void> => {
       const release = await lockfile.lock(join(folder, 'plain'), { realpath: false });
@@ -77,21 +82,28 @@ function locks(bench: Bench, place: Place): Promise<Figure[]> {
   });
 }
 
-function claimOf(sessionKey: string, runId: string): ClaimRequest {
+function claimOf(sessionKey: string, runId: string, attempt: number, seen: number): ClaimRequest {
   return {
     sessionKey,
     runId,
     nodeId: 'bench',
+    isOwnId: false,
+    attempt,
+    seen,
     kind: 'chat',
     owner: undefined,
     tags: [],
     fingerprint: undefined,
+    graceMs: 5_000,
+    hasEpilogue: false,
     mode: 'concurrent',
     whenQuiet: false,
     replaces: [],
     beside: [],
-    stopsSeen: undefined,
-    stopsJudged: 0,
+    repeats: undefined,
+    since: undefined,
+    listSince: undefined,
+    judged: 0,
   };
 }
 
@@ -100,17 +112,22 @@ function claims(bench: Bench, place: Place, durable: boolean): Promise<Figure[]>
     const backend = files({ dir, durable });
     const ns: number[] = [];
     const warmUp = bench.count(20);
+    const seen = new Map<string, number>();
     for (let i = -warmUp; i < bench.count(200); i++) {
-      const claim = claimOf(`s${Math.abs(i) % 4}`, `r${i}`);
+      const sessionKey = `s${Math.abs(i) % 4}`;
+      const claim = claimOf(sessionKey, `r${i}`, i + warmUp + 1, seen.get(sessionKey) ?? 0);
       let generation = 0;
+      let version = 0;
       const took = await timed(async () => {
         const answer = await backend.claim(claim);
         check(answer.kind === 'granted', 'a claim that is granted');
-        ({ generation } = answer);
+        ({ generation, version } = answer);
       });
       if (i >= 0) ns.push(took);
-      const { sessionKey, runId, nodeId } = claim;
-      await backend.end({ sessionKey, runId, nodeId, generation, status: 'completed', retain: false });
+      const { runId, nodeId } = claim;
+      const over = { status: 'completed', reason: undefined, report: undefined, retain: false } as const;
+      const ended = await backend.end({ sessionKey, runId, nodeId, generation, seen: version, ...over });
+      seen.set(sessionKey, ended.version);
     }
     await backend.close();
     return percentiles(
@@ -153,7 +170,7 @@ function manySessions(bench: Bench, place: Place): Promise<Figure[]> {
     });
     // Tidying up ends with its backend: the next one that looks into a folder goes on with it.
     const next = files({ dir, durable: false });
-    await next.claim(claimOf('last', 'last'));
+    await next.claim(claimOf('last', 'last', 1, 0));
     await sleep(TIDY_MS);
     await next.close();
     const left = filesIn(dir);

@@ -1,6 +1,6 @@
 import { isThenable } from './internal/awaitable.js';
 import { invalid, RunfenceError } from './internal/errors.js';
-import type { Reporter } from './internal/runtime.js';
+import type { Reporter } from './internal/reporter.js';
 import { ADMIN, type Principal, type Requester, sharesId } from './principal.js';
 
 /** What can be allowed or refused. */

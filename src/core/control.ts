@@ -1,7 +1,6 @@
 import type { QuietReport, Receipt } from './abort/receipt.js';
 import { type AbortRegistry, AbortRegistry as Aborts } from './abort/registry.js';
 import type { AbortOptions } from './abort/request.js';
-import type { Selector } from './abort/selector.js';
 import type { Authorize, Ownerless } from './authority.js';
 import type { Backend } from './backend/port.js';
 import { Drain, type DrainOptions } from './drain.js';
@@ -9,7 +8,7 @@ import type { RunEvents } from './events.js';
 import { type Awaitable, chain } from './internal/awaitable.js';
 import type { Clock } from './internal/clock.js';
 import { invalid } from './internal/errors.js';
-import type { OnError } from './internal/runtime.js';
+import type { OnError } from './internal/reporter.js';
 import { checkFunction, checkLimit, checkObject } from './internal/validate.js';
 import type { SessionLock } from './lock/session-lock.js';
 import type { RunOptions } from './run/options.js';
@@ -20,8 +19,10 @@ import type { Defaults } from './run/registry-options.js';
 import type { RunResult, StartResult, StreamResult } from './run/results.js';
 import type { RetentionOptions } from './run/retention.js';
 import type { Run } from './run/run.js';
+import { Sessions } from './run/sessions.js';
 import { streamToAnswer } from './run/stream.js';
 import type { WaitOptions } from './run/wait.js';
+import type { Selector } from './stop/selector.js';
 
 /** How a control is made. Everything has a default. */
 export interface RunControlOptions {
@@ -121,6 +122,8 @@ export interface RunControl extends AsyncDisposable {
   readonly aborts: AbortRegistry;
   /** The locks of the sessions. */
   readonly locks: SessionLock;
+  /** What all nodes of the backend have: the rest of a control speaks of this process. */
+  readonly sessions: Sessions;
   /**
    * Hears an event. A listener that throws or rejects goes to `onError`, and breaks nothing.
    *
@@ -174,6 +177,7 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
     runs,
     aborts,
     locks: runs.locks,
+    sessions: new Sessions(runtime, runs.ledger, runs),
     // Synchronous up to the backend's answer: the run is registered when the call returns.
     run: (runOptions, work) => runToOutcome(runtime, () => runs.admit(runOptions), work),
     start: async (runOptions, work) => {
@@ -202,18 +206,22 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
   };
 }
 
-const EVENTS: ReadonlySet<string> = new Set<keyof RunEvents>([
-  'run:started',
-  'run:aborted',
-  'run:ended',
-  'run:quiet',
-  'session:changed',
-  'queue:changed',
-  'effect:fenced',
-  'lock:granted',
-  'lock:released',
-  'lock:lost',
-]);
+/** The compiler checks that none is missing. */
+const EVENTS: ReadonlySet<string> = new Set(
+  Object.keys({
+    'run:started': true,
+    'run:aborted': true,
+    'run:ended': true,
+    'run:quiet': true,
+    'run:orphaned': true,
+    'session:changed': true,
+    'queue:changed': true,
+    'effect:fenced': true,
+    'lock:granted': true,
+    'lock:released': true,
+    'lock:lost': true,
+  } satisfies Record<keyof RunEvents, true>),
+);
 
 function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);

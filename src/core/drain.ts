@@ -39,7 +39,7 @@ export class Drain {
     runs.isDraining = true;
     const dropped = aborts.stop(runs.queued, aborts.newStop('shutdown'));
     if (graceMs > 0) await this.#untilEnded(graceMs);
-    const left = withDependants(aborts.entries.all().filter((entry) => !entry.isQuiet));
+    const left = withDependants(aborts.entries.unquiet());
     const recorded = aborts.stop(left, aborts.newStop('shutdown'));
     const report = await this.#untilQuiet(left, since);
     await Promise.all([dropped, recorded]);
@@ -51,11 +51,11 @@ export class Drain {
   /** For their graces; and longer where something is still being saved, which the end of the process would lose. */
   async #untilQuiet(left: readonly Entry[], since: number): Promise<QuietReport> {
     const { aborts, savingMs } = this.#runs;
-    const report = await whenQuiet(aborts.runtime, left, [], since);
+    const report = await whenQuiet(aborts.runtime, left, since);
     const saving = left.filter((entry) => isSaving(entry.report()));
     if (saving.length === 0) return report;
-    await whenQuiet(aborts.runtime, saving, [], since, { timeoutMs: savingMs * saving.length });
-    return whenQuiet(aborts.runtime, left, [], since, { timeoutMs: 0 });
+    await whenQuiet(aborts.runtime, saving, since, { timeoutMs: savingMs * saving.length });
+    return whenQuiet(aborts.runtime, left, since, { timeoutMs: 0 });
   }
 
   /** Until nothing is live, children included that began in the meantime, or the grace is over. */
@@ -89,16 +89,15 @@ export class Drain {
   }
 
   async #close(): Promise<void> {
-    const { operations, aborts, locks } = this.#runs;
+    const { ledger, aborts, locks } = this.#runs;
     const { onError } = aborts.runtime;
     locks.refuseAll();
-    await operations.sent();
     await this.#untilTaken();
-    const { unsent } = this.#runs;
+    const { unsent } = ledger;
     if (unsent.length > 0) onError(notTaken(unsent));
     this.#runs.close();
     await settle(
-      () => operations.ask(() => operations.backend.close()),
+      () => ledger.release(),
       () => {},
       onError,
     );
@@ -106,19 +105,18 @@ export class Drain {
 
   /** Until the backend has taken the last ends and locks, which would stand in the way of other nodes, or the bound is over. */
   async #untilTaken(): Promise<void> {
-    const runs = this.#runs;
-    const { operations } = runs;
-    const { clock, timers } = runs.aborts.runtime;
-    const end = clock.monotonic() + operations.timeoutMs;
-    const hasTaken = (): boolean => runs.unsent.length === 0;
+    const { ledger, aborts, backendTimeoutMs } = this.#runs;
+    const { clock, timers } = aborts.runtime;
+    const end = clock.monotonic() + backendTimeoutMs;
+    const hasTaken = (): boolean => ledger.unsent.length === 0;
     if (hasTaken()) return;
     timers.hold();
-    for (let leftMs = operations.timeoutMs; leftMs > 0 && !hasTaken(); leftMs = end - clock.monotonic()) {
+    for (let leftMs = backendTimeoutMs; leftMs > 0 && !hasTaken(); leftMs = end - clock.monotonic()) {
       let timer: Timer | undefined;
       const pause = new Promise<void>((resolve) => {
         timer = timers.after(Math.min(RETRY_MS, leftMs), resolve);
       });
-      await Promise.race([runs.hurry(), pause]);
+      await Promise.race([ledger.flush(), pause]);
       if (!hasTaken()) await pause;
       timers.cancel(timer);
     }

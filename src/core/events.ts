@@ -1,6 +1,32 @@
-import type { AbortReason } from './abort/reason.js';
-import type { Requester } from './principal.js';
-import type { RunView } from './run/view.js';
+import type { Principal, Requester } from './principal.js';
+import type { AbortReason } from './stop/reason.js';
+import type { RunStatus } from './stop/states.js';
+
+/** A snapshot of a run, for lists, events and duplicates. It is for the host: it names the owner. */
+export interface RunView {
+  /** The id of the run. */
+  readonly runId: string;
+  /** The session. */
+  readonly sessionKey: string;
+  /** Its kind. */
+  readonly kind: string;
+  /** Who started it; `undefined` is the host itself. */
+  readonly owner: Principal | undefined;
+  /** Its tags. */
+  readonly tags: readonly string[];
+  /** 0 while queued. */
+  readonly generation: number;
+  /** Where it is in its life. */
+  readonly status: RunStatus;
+  /** Why it was aborted. */
+  readonly reason: AbortReason | undefined;
+  /** In ms since the epoch; 0 while queued, and for a run of another node. */
+  readonly startedAt: number;
+  /** The run that began it as a child. */
+  readonly parentId: string | undefined;
+  /** The node that it lives on: one per registry, random. */
+  readonly nodeId: string;
+}
 
 /** What `control.on` can hear. When an event is delivered, every projection already shows it. */
 export interface RunEvents {
@@ -24,6 +50,8 @@ export interface RunEvents {
   'lock:released': LockEvent;
   /** A grant was taken from its holder, which has not released it. */
   'lock:lost': LockEvent;
+  /** A run of a node that died was ended by this one. Each is told at least once to some node that listens. */
+  'run:orphaned': RunEvent;
 }
 
 /** Which run. */
@@ -64,7 +92,9 @@ export interface SessionEvent {
 
 /** Who waits in which session. */
 export interface QueueEvent extends SessionEvent {
-  /** The queued runs, next first. */
+  /** How many are queued. */
+  readonly length: number;
+  /** The queued runs, next first, as they are when this is read: a list is made each time. */
   readonly queuedRunIds: readonly string[];
 }
 

@@ -1,22 +1,37 @@
 import type {
+  AnnounceAnswer,
+  AnnounceRequest,
   Backend,
+  CheckRequest,
   ClaimAnswer,
   ClaimRequest,
+  EndAnswer,
   EndRequest,
+  ForgetRequest,
   LockAnswer,
-  LockHolder,
   LockRequest,
   Memory,
   Notices,
-  RunRef,
+  ReadRunRequest,
+  ReadSessionRequest,
+  Snapshot,
   StopAnswer,
+  StopEverywhereAnswer,
+  StopEverywhereRequest,
+  StopList,
   StopRequest,
   StoredRun,
+  UnlockAnswer,
   UnlockRequest,
-} from '../index.js';
-import type { Chain } from './chain.js';
-import { allBeatsOf, beatsOf, type IdClaim, NO_IDS, type RunIds, release, reserve, sessionOf } from './run-ids.js';
-import { beatsIn, close, EMPTY_SHARD, open, type Shard } from './shard.js';
+} from '../backend/index.js';
+import { type Judged, NOBODY } from './desk.js';
+import { Ids } from './ids.js';
+import { Janitor } from './janitor.js';
+import { listFromJson } from './json.js';
+import { EMPTY_LIST } from './list.js';
+import { Orphans } from './orphans.js';
+import { isLive } from './shard.js';
+import { Shards } from './shards.js';
 import { Store } from './store.js';
 import { Watch } from './watch.js';
 
@@ -26,81 +41,138 @@ export class FilesBackend implements Backend {
   readonly synchronous = false;
   readonly #store: Store;
   readonly #watch: Watch;
+  readonly #shards: Shards;
+  readonly #ids: Ids;
 
   constructor(options: { readonly dir: string; readonly staleMs: number; readonly isDurable: boolean }) {
-    this.#store = new Store({ ...options, onLost: () => this.#watch.died() });
-    this.#watch = new Watch(this.#store);
-  }
-
-  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
-    for (;;) {
-      const refused = await this.#tryClaim(request);
-      const answer = refused ?? (await this.#claim(request));
-      if (answer.kind === 'granted' || !(await this.#judge(request.sessionKey))) return answer;
-    }
-  }
-
-  async stop(request: StopRequest): Promise<StopAnswer> {
-    return this.#change(
-      request,
-      (backend) => backend.stop(request) as StopAnswer,
-      ({ epilogues, number }) => epilogues.length > 0 || number !== undefined,
+    const listener = { onLost: () => this.#watch.lost(), onGap: () => this.#watch.gap() };
+    this.#store = new Store({ ...options, listener });
+    const orphans = new Orphans(this.#store, () => this.#watch.anyNode);
+    this.#watch = new Watch(this.#store, new Janitor(this.#store, orphans));
+    this.#shards = new Shards(this.#store, this.#watch);
+    this.#ids = new Ids(this.#store, async (runId, sessionKey) =>
+      (await this.#shards.read(sessionKey)).readRun({ runId, sessionKey, nodeId: '', watch: false }),
     );
   }
 
-  async end(request: EndRequest): Promise<void> {
-    const isNobodys = await this.#change(request, (backend) => {
-      const [run] = backend.read({ runId: request.runId }) as readonly StoredRun[];
-      backend.end(request);
-      return run === undefined || run.generation === request.generation;
-    });
-    if (isNobodys && !request.retain) await this.#releaseId(request);
+  aliveUntil(): number {
+    return this.#store.aliveUntil;
   }
 
-  async check({ sessionKey, runId, generation }: RunRef): Promise<boolean> {
-    return (await this.#open(sessionKey)).check({ sessionKey, runId, generation }) as boolean;
-  }
-
-  async lock(request: LockRequest): Promise<LockAnswer> {
+  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    await this.#store.open();
+    // Read after the call: a stop that was acknowledged before it is in the list, and does not concern this run.
+    const { version: listNow } = (await this.#store.list.read())?.list ?? EMPTY_LIST;
+    const filled = { ...request, listSince: request.listSince ?? listNow };
+    let judged = NOBODY;
     for (;;) {
-      const answer = await this.#change(
-        request,
-        (backend) => backend.lock(request) as LockAnswer,
-        ({ kind }) => kind === 'granted',
-      );
-      if (answer.kind !== 'busy') return answer;
-      if (await this.#judge(request.sessionKey)) continue;
-      return { ...answer, holder: await this.#described(request.sessionKey, answer.holder) };
+      const refused = judged === NOBODY ? await this.#shards.rehearse(filled) : undefined;
+      const answer = refused ?? (await this.#claim(filled, judged));
+      const gone = isInTheWay(answer, request) ? await this.#shards.judge(request, judged) : undefined;
+      if (gone === undefined) return 'listNow' in answer ? { ...answer, listNow } : answer;
+      judged = gone;
     }
   }
 
-  unlock(request: UnlockRequest): Promise<boolean> {
-    return this.#change(request, (backend) => backend.unlock(request) as boolean);
-  }
-
-  async holder(sessionKey: string): Promise<LockHolder | undefined> {
-    const holder = (await this.#open(sessionKey)).holder(sessionKey) as LockHolder | undefined;
-    return this.#described(sessionKey, holder);
-  }
-
-  async read(query: { readonly sessionKey: string } | { readonly runId: string }): Promise<readonly StoredRun[]> {
-    if ('sessionKey' in query) return (await this.#open(query.sessionKey)).read(query) as readonly StoredRun[];
-    const ids = await (await this.#ids(query.runId)).read();
-    const sessionKey = ids === undefined ? undefined : sessionOf(ids, query.runId);
-    return sessionKey === undefined ? [] : ((await this.#open(sessionKey)).read(query) as readonly StoredRun[]);
-  }
-
-  async forget(
-    what: { readonly sessionKey: string } & ({ readonly runId: string } | { readonly stop: number }),
-  ): Promise<void> {
-    const node = await this.#change(what, (backend) => {
-      const [run] = 'runId' in what ? (backend.read({ runId: what.runId }) as readonly StoredRun[]) : [];
-      backend.forget(what);
-      const isForgotten =
-        run !== undefined && (backend.read({ runId: run.runId }) as readonly StoredRun[]).length === 0;
-      return isForgotten ? run.nodeId : undefined;
+  stop(request: StopRequest): Promise<StopAnswer> {
+    return this.#shards.operate(request, NOBODY, (backend) => {
+      const answer = backend.stop(request) as StopAnswer;
+      return { answer, mustLast: answer.epilogues.length > 0 || answer.number !== undefined };
     });
-    if ('runId' in what && node !== undefined) await this.#releaseId({ ...what, nodeId: node });
+  }
+
+  async stopEverywhere(request: StopEverywhereRequest): Promise<StopEverywhereAnswer> {
+    await this.#store.open();
+    const { nodeId } = request;
+    const { answer, before, version } = await this.#store.list.change((desk, beat) => {
+      const before = desk.version;
+      const answer = desk.work(nodeId, beat, (backend) => backend.stopEverywhere(request) as StopEverywhereAnswer);
+      return { answer: { answer, before, version: desk.version }, mustLast: true };
+    });
+    this.#watch.listAnswered(nodeId, before, version);
+    return answer;
+  }
+
+  async end(request: EndRequest): Promise<EndAnswer> {
+    let isFree = false;
+    const answer = await this.#shards.operate(request, NOBODY, (backend) => {
+      const given = backend.end(request) as EndAnswer;
+      isFree = readRun(backend, request) === undefined;
+      return { answer: given, mustLast: false };
+    });
+    if (isFree) await this.#ids.release(request);
+    return answer;
+  }
+
+  announce(request: AnnounceRequest): Promise<AnnounceAnswer> {
+    return this.#shards.operate(request, NOBODY, (backend) => {
+      const answer = backend.announce(request) as AnnounceAnswer;
+      return { answer, mustLast: answer.epilogue !== undefined };
+    });
+  }
+
+  async lock(request: LockRequest): Promise<LockAnswer> {
+    let judged = NOBODY;
+    for (;;) {
+      const answer = await this.#shards.operate(request, judged, (backend) => {
+        const given = backend.lock(request) as LockAnswer;
+        return { answer: given, mustLast: given.kind === 'granted' };
+      });
+      const gone = answer.kind === 'busy' ? await this.#shards.judge(request, judged) : undefined;
+      if (gone === undefined) return answer;
+      judged = gone;
+    }
+  }
+
+  unlock(request: UnlockRequest): Promise<UnlockAnswer> {
+    return this.#shards.operate(request, NOBODY, (backend) => ({
+      answer: backend.unlock(request) as UnlockAnswer,
+      mustLast: false,
+    }));
+  }
+
+  async check(request: CheckRequest): Promise<boolean> {
+    return (await this.#shards.read(request.sessionKey)).check(request);
+  }
+
+  async readSession(request: ReadSessionRequest): Promise<Snapshot> {
+    return (await this.#shards.read(request.sessionKey, request)).readSession(request);
+  }
+
+  async readRun(request: ReadRunRequest): Promise<StoredRun | undefined> {
+    const { runId } = request;
+    const sessionKey = request.sessionKey ?? (await this.#ids.sessionOf(runId));
+    if (sessionKey === undefined) return undefined;
+    return (await this.#shards.read(sessionKey, request)).readRun({ ...request, sessionKey });
+  }
+
+  async readNode(nodeId: string): Promise<readonly Snapshot[]> {
+    const all = await this.#shards.readAll(nodeId);
+    return all.flatMap((backend) => backend.readNode(nodeId) as readonly Snapshot[]);
+  }
+
+  async readActive(): Promise<readonly StoredRun[]> {
+    const all = await this.#shards.readAll();
+    return all.flatMap((backend) => backend.readActive() as readonly StoredRun[]);
+  }
+
+  async readStops(): Promise<StopList> {
+    await this.#store.open();
+    return listFromJson((await this.#store.list.read())?.list ?? EMPTY_LIST);
+  }
+
+  async forget(request: ForgetRequest): Promise<void> {
+    if ('listed' in request) {
+      await this.#store.open();
+      await this.#store.list.change((desk) => ({ answer: desk.backend.forget(request), mustLast: false }));
+      return;
+    }
+    const owner = await this.#shards.change(request.sessionKey, (backend) => {
+      const run = 'runId' in request ? readRun(backend, request) : undefined;
+      backend.forget(request);
+      return run !== undefined && readRun(backend, run) === undefined ? run.nodeId : undefined;
+    });
+    if ('runId' in request && owner !== undefined) await this.#ids.release({ ...request, nodeId: owner });
   }
 
   subscribe(nodeId: string, notices: Notices): () => void {
@@ -109,137 +181,39 @@ export class FilesBackend implements Backend {
 
   async close(): Promise<void> {
     if (!this.#watch.isIdle) return;
-    this.#watch.stop();
+    await this.#watch.stop();
     await this.#store.close();
   }
 
-  /** An answer that changes nothing needs no write, and no claim to the id. */
-  async #tryClaim(request: ClaimRequest): Promise<ClaimAnswer | undefined> {
-    const shard = await this.#read(request.sessionKey);
-    const backend = open(shard, this.#store.beats);
-    const answer = backend.claim(request) as ClaimAnswer;
-    const isUnchanged = answer.kind !== 'granted' && close(shard, backend, {}) === shard;
-    return isUnchanged ? answer : undefined;
-  }
-
-  async #claim(request: ClaimRequest): Promise<ClaimAnswer> {
-    const elsewhere = await this.#reserveId(request);
-    if (elsewhere !== undefined) return { kind: 'duplicate', run: elsewhere };
-    const answer = await this.#change(
-      request,
-      (backend) => backend.claim(request) as ClaimAnswer,
-      (given) => given.kind === 'granted' || ('epilogues' in given && given.epilogues.length > 0),
-    );
-    const isOurs = answer.kind === 'granted' || (answer.kind === 'duplicate' && answer.run.nodeId === request.nodeId);
-    if (!isOurs) await this.#releaseId(request);
-    return answer;
-  }
-
-  /** @returns the run that has the id, if it is of another session */
-  async #reserveId(request: ClaimRequest): Promise<StoredRun | undefined> {
-    const { runId, sessionKey, nodeId } = request;
-    const { beats } = this.#store;
-    const chain = await this.#ids(runId);
-    // Dead, and without a run of this id: they will not claim it any more.
-    const gone = new Set<string>();
-    for (;;) {
-      const taken = await chain.change((ids, beat) => {
-        const claim = { runId, sessionKey, nodeId, beat };
-        const next = reserve(ids, claim, (one) => beats.isBuried(one) || gone.has(one));
-        const answer = next === undefined ? { by: sessionOf(ids, runId) ?? '', beats: beatsOf(ids, runId) } : undefined;
-        return { next, answer, mustLast: false };
+  /** Its id is reserved first: ids are unique over all sessions. */
+  #claim(request: ClaimRequest, judged: Judged): Promise<ClaimAnswer> {
+    const act = async (): Promise<{ answer: ClaimAnswer; isKept: boolean }> => {
+      const answer = await this.#shards.operate(request, judged, (backend) => {
+        const given = backend.claim(request) as ClaimAnswer;
+        return { answer: given, mustLast: given.kind === 'granted' };
       });
-      if (taken === undefined) return undefined;
-      await this.#store.judge(taken.beats);
-      const isOver = taken.beats.every((beat) => beats.isDead(beat));
-      const [run] = (await this.#open(taken.by)).read({ runId }) as readonly StoredRun[];
-      if (run !== undefined) return run;
-      // It is being claimed there this very moment, or given back.
-      if (!isOver) return claimedElsewhere(request, taken.by);
-      for (const beat of taken.beats) gone.add(beat);
-    }
-  }
-
-  async #releaseId(claim: Omit<IdClaim, 'beat'>): Promise<void> {
-    const chain = await this.#ids(claim.runId);
-    await chain.change((ids) => {
-      const next = release(ids, claim);
-      return { next: next === ids ? undefined : next, answer: undefined, mustLast: false };
-    });
-  }
-
-  async #ids(runId: string): Promise<Chain<RunIds>> {
-    await this.#store.open();
-    const chain = this.#store.ids(runId);
-    if (chain.state === undefined) await this.#store.beats.meet(allBeatsOf((await chain.read()) ?? NO_IDS));
-    return chain;
-  }
-
-  async #open(sessionKey: string): Promise<Memory> {
-    return open(await this.#read(sessionKey), this.#store.beats);
-  }
-
-  async #read(sessionKey: string): Promise<Shard> {
-    await this.#store.open();
-    const { name, chain } = this.#store.shard(sessionKey);
-    await this.#watch.first(name, chain);
-    const shard = (await chain.read()) ?? EMPTY_SHARD;
-    this.#watch.changed(name);
-    return shard;
-  }
-
-  async #change<Answer>(
-    { sessionKey, nodeId }: { readonly sessionKey: string; readonly nodeId?: string },
-    act: (backend: Memory) => Answer,
-    drawsNumber: (answer: Answer) => boolean = () => false,
-  ): Promise<Answer> {
-    await this.#store.open();
-    const { name, chain } = this.#store.shard(sessionKey);
-    await this.#watch.first(name, chain);
-    const answer = await chain.change((shard, beat) => {
-      const backend = open(shard, this.#store.beats);
-      const given = act(backend);
-      const next = close(shard, backend, nodeId === undefined ? {} : { [nodeId]: beat });
-      return { next: next === shard ? undefined : next, answer: given, mustLast: drawsNumber(given) };
-    });
-    this.#watch.changed(name);
-    return answer;
-  }
-
-  /** With what is known of the process that holds it. */
-  async #described(sessionKey: string, holder: LockHolder | undefined): Promise<LockHolder | undefined> {
-    const { state } = this.#store.shard(sessionKey).chain;
-    const beat = state?.beats[holder?.nodeId ?? ''];
-    if (holder === undefined || state === undefined || beat === undefined) return holder;
-    const { beats } = this.#store;
-    await beats.meet([beat]);
-    const { pid, host } = beats.identityOf(beat) ?? {};
-    const run = state.memory.runs.find(({ runId }) => runId === holder.runId);
-    return {
-      ...holder,
-      ...(pid !== undefined && host !== undefined && { pid, host }),
-      ...(run !== undefined && { why: run.kind }),
+      const isOwn = answer.kind === 'duplicate' && answer.run.nodeId === request.nodeId;
+      return { answer, isKept: answer.kind === 'granted' || isOwn };
     };
-  }
-
-  /** Whether somebody who stands in the way turns out to be dead. */
-  async #judge(sessionKey: string): Promise<boolean> {
-    const { state } = this.#store.shard(sessionKey).chain;
-    return state !== undefined && this.#store.judge(beatsIn(state));
+    return this.#ids.reserved(request, act, async (other) => {
+      const run = await this.#shards.otherRun(request, other);
+      const backend = await this.#shards.read(request.sessionKey);
+      const snapshot = backend.readSession({ ...request, watch: false }) as Snapshot;
+      return { kind: 'duplicate', run, version: snapshot.version, snapshot };
+    });
   }
 }
 
-function claimedElsewhere({ runId, nodeId, kind }: ClaimRequest, sessionKey: string): StoredRun {
-  return {
-    sessionKey,
-    runId,
-    nodeId,
-    kind,
-    generation: 0,
-    owner: undefined,
-    tags: [],
-    fingerprint: undefined,
-    status: 'running',
-    reason: undefined,
-  };
+/** A probe is never granted, and takes nothing from anybody. */
+function isInTheWay(answer: ClaimAnswer, request: ClaimRequest): boolean {
+  if (request.mode === 'probe') return false;
+  if (answer.kind === 'duplicate') return isLive(answer.run.status) && answer.run.nodeId !== request.nodeId;
+  return answer.kind === 'busy' || answer.kind === 'not-quiet';
+}
+
+function readRun(
+  backend: Memory,
+  { sessionKey, runId }: { readonly sessionKey: string; readonly runId: string },
+): StoredRun | undefined {
+  return backend.readRun({ sessionKey, runId, nodeId: '', watch: false }) as StoredRun | undefined;
 }

@@ -1,33 +1,31 @@
-import { readdir, readFile, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
+import { lstat, readdir, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PRIVATE_FILE, readPlain } from './disk.js';
 import { codeOf, ifThere } from './disk-errors.js';
-import { checkIdentity, type Identity, isProvenDead } from './identity.js';
+import { checkIdentity, type Identity, isBeatName, isProvenDead } from './identity.js';
+import { Stillness } from './stillness.js';
 
 /** For how long what a dead process left for retries is kept, in ms: the retention that a control has by default. */
 const KEPT_MS = 300_000;
 
-/** How a heartbeat looked. */
-interface Seen {
-  readonly mtimeMs: number;
-  /** When, by the observer's monotonic clock. */
-  readonly at: number;
-  /** For how long it has been watched standing still, in ms. */
-  readonly stillMs: number;
-}
+/** How a heartbeat ended: its process was proven dead, closed, or found that its heartbeat was taken away. */
+type Death = 'killed' | 'closed' | 'lost';
 
 /**
- * Says which heartbeats have ended. Death is proven by what the kernel says of the process, or by a heartbeat that this
- * process has watched standing still for `staleMs` of its own monotonic clock. It is final: whoever is declared dead
- * and wakes up finds its heartbeat gone.
+ * Says which heartbeats have ended, and which stand still. An end is final, and is told by a file: the process is
+ * proven dead by what the kernel says of it, or has said so itself. One that stands still may wake up: its lease has
+ * ended, which counts only where somebody wants what it has.
  */
 export class Beats {
   readonly #folder: string;
   readonly #staleMs: number;
   readonly #own: Promise<Identity>;
   readonly #identities: Map<string, Identity> = new Map();
-  readonly #seen: Map<string, Seen> = new Map();
-  /** Since when, by the observer's monotonic clock. */
-  readonly #dead: Map<string, number> = new Map();
+  /** Under way, by heartbeat. */
+  readonly #meetings: Map<string, Promise<void>> = new Map();
+  readonly #stillness: Stillness = new Stillness();
+  /** Since when, by the observer's monotonic clock, and how. */
+  readonly #dead: Map<string, { readonly since: number; readonly how: Death }> = new Map();
 
   constructor(options: { readonly folder: string; readonly staleMs: number; readonly own: Promise<Identity> }) {
     this.#folder = options.folder;
@@ -39,79 +37,104 @@ export class Beats {
     return this.#dead.has(beat);
   }
 
-  /** Dead for so long that nobody needs what is kept of it. */
-  isBuried(beat: string): boolean {
-    const since = this.#dead.get(beat);
-    return since !== undefined && performance.now() - since > KEPT_MS;
+  /** Whether its process is proven dead: it has not ended what it had. */
+  isKilled(beat: string): boolean {
+    return this.#dead.get(beat)?.how === 'killed';
   }
 
-  /** Who beats, or did. `undefined` if that is not known here, or not any more. */
+  /** Dead for so long that nobody needs what is kept of it. */
+  isBuried(beat: string): boolean {
+    const death = this.#dead.get(beat);
+    return death !== undefined && performance.now() - death.since > KEPT_MS;
+  }
+
+  /** For how many of its leases it has been watched standing still. */
+  leasesStill(beat: string): number {
+    return this.isDead(beat) ? Number.POSITIVE_INFINITY : this.#stillness.msOf(beat) / this.#leaseOf(beat);
+  }
+
+  /** All that were met. */
+  known(): readonly string[] {
+    return [...new Set([...this.#identities.keys(), ...this.#dead.keys()])];
+  }
+
+  /** The process that beats, or did. `undefined` if that is not known here, or not any more. */
   identityOf(beat: string): Identity | undefined {
     return this.#identities.get(beat);
   }
 
   async isDeclaredDead(beat: string): Promise<boolean> {
-    return (await ifThere(() => stat(this.#path(beat, 'dead')))) !== undefined;
+    return (await ifThere(() => lstat(this.#path(beat, 'dead')))) !== undefined;
   }
 
-  /** Looks again at heartbeats that stand in the way. True if one of them was not known to be dead, and is. */
-  async judge(beats: readonly string[]): Promise<boolean> {
-    let isNews = false;
-    for (const beat of beats) {
-      if (this.isDead(beat) || !(await this.#isOver(beat))) continue;
-      await this.declareDead(beat);
-      isNews = true;
-    }
-    return isNews;
+  /** Looks at heartbeats: those that have stood still for their lease, or have ended, are the answer. */
+  async judge(beats: readonly string[]): Promise<ReadonlySet<string>> {
+    const over = new Set<string>();
+    await Promise.all(
+      beats.map(async (beat) => {
+        await this.watch(beat);
+        if (this.leasesStill(beat) >= 1) over.add(beat);
+      }),
+    );
+    return over;
   }
 
-  /** Looks at heartbeats that are met for the first time: who they are, and which of them ended long ago. */
+  /** Looks at a heartbeat once, and keeps what was seen: one that stands still is known by having been watched. */
+  async watch(beat: string): Promise<void> {
+    if (this.isDead(beat)) return;
+    await this.meet([beat]);
+    if (this.isDead(beat)) return;
+    if (await this.isDeclaredDead(beat)) this.#die(beat, await this.#howItEnded(beat));
+    else if (await this.#isKilled(beat)) await this.declareDead(beat, 'killed');
+    // A folder that is gone stands still as well: its process may not have noticed yet.
+    else this.#stillness.see(beat, (await this.#lock(beat))?.mtimeMs ?? 0, this.#leaseOf(beat));
+  }
+
+  /** Looks at heartbeats that are met for the first time: whose they are, and which of them ended long ago. */
   async meet(beats: readonly string[]): Promise<void> {
     for (const beat of beats) {
       if (this.isDead(beat) || this.#identities.has(beat)) continue;
-      const end = await ifThere(() => stat(this.#path(beat, 'dead')));
-      const hasRecord = await this.#meet(beat);
-      if (end !== undefined) this.#dead.set(beat, performance.now() - ageOf(end));
-      else if (!hasRecord) this.#dead.set(beat, Number.NEGATIVE_INFINITY);
+      let meeting = this.#meetings.get(beat);
+      if (meeting === undefined) {
+        meeting = this.#meetAnew(beat).finally(() => this.#meetings.delete(beat));
+        this.#meetings.set(beat, meeting);
+      }
+      await meeting;
     }
   }
 
+  /** One of this process. */
+  meetOwn(beat: string, identity: Identity): void {
+    this.#identities.set(beat, identity);
+  }
+
   /** A heartbeat is over, for good. Said once or often, by its own process or by others. */
-  async declareDead(beat: string): Promise<void> {
-    await this.#mark(beat);
-    this.#die(beat);
-    this.#seen.delete(beat);
-    // Whoever owns it, and was only paused, finds it gone at the next beat.
+  async declareDead(beat: string, how: Death): Promise<void> {
+    await this.#mark(beat, how);
+    this.#die(beat, how);
+    // A process that owns it after all finds it gone at the next beat.
     await ifThere(() => rmdir(this.#path(beat, 'lock')));
   }
 
-  /** This process lost its own. Its folder may be gone because somebody deleted it: who did not declare it dead is told so. */
+  /** This process lost its own. Its folder may be gone because somebody deleted it: then the others do not know yet. */
   abandon(beat: string): void {
-    this.#die(beat);
-    this.declareDead(beat).catch(() => {});
+    this.#die(beat, 'lost');
+    this.declareDead(beat, 'lost').catch(() => {});
   }
 
-  /** Declares the killed dead of whom nothing is asked, and removes the files of those who ended so long ago that nobody asks for them. */
+  /** Looks at all there are, also at those of whom nothing is asked. The files of those who ended long ago go. */
   async sweep(): Promise<void> {
     for (const name of await readdir(this.#folder)) {
-      if (!name.endsWith('.json')) continue;
       const beat = name.slice(0, -'.json'.length);
-      const end = await ifThere(() => stat(this.#path(beat, 'dead')));
-      if (end === undefined) {
-        await this.#meet(beat);
-        // Not by its heartbeat: one that is just being made has none yet.
-        if (await this.#isKilled(beat)) await this.declareDead(beat);
-      } else if (ageOf(end) > 2 * KEPT_MS) {
+      if (!name.endsWith('.json') || !isBeatName(beat)) continue;
+      const end = await ifThere(() => lstat(this.#path(beat, 'dead')));
+      if (end === undefined || ageOf(end) <= 2 * KEPT_MS) {
+        await this.watch(beat);
+      } else {
         await ifThere(() => unlink(this.#path(beat, 'dead')));
         await ifThere(() => unlink(this.#path(beat, 'json')));
       }
     }
-  }
-
-  async #isOver(beat: string): Promise<boolean> {
-    if (await this.isDeclaredDead(beat)) return true;
-    const hasRecord = this.#identities.has(beat) || (await this.#meet(beat));
-    return !hasRecord || (await this.#isKilled(beat)) || (await this.#isStale(beat));
   }
 
   async #isKilled(beat: string): Promise<boolean> {
@@ -119,45 +142,55 @@ export class Beats {
     return identity !== undefined && (await isProvenDead(identity, await this.#own));
   }
 
-  async #isStale(beat: string): Promise<boolean> {
-    const lock = await ifThere(() => stat(this.#path(beat, 'lock')));
-    // A heartbeat's folder is there from before its name is first used until its end.
-    if (lock === undefined) return true;
-    const at = performance.now();
-    const { mtimeMs } = lock;
-    const seen = this.#seen.get(beat);
-    const isStill = seen !== undefined && seen.mtimeMs === mtimeMs;
-    // An observer that was paused itself, perhaps together with the other, has watched nothing in that time.
-    const stillMs = isStill ? seen.stillMs + Math.min(at - seen.at, this.#staleMs / 4) : 0;
-    this.#seen.set(beat, { mtimeMs, at, stillMs });
-    return stillMs >= this.#staleMs;
+  /** By its own value: a process with a shorter one must not take what the other still has. */
+  #leaseOf(beat: string): number {
+    return this.#identities.get(beat)?.staleMs ?? this.#staleMs;
+  }
+
+  async #lock(beat: string): Promise<{ readonly mtimeMs: number } | undefined> {
+    return ifThere(() => lstat(this.#path(beat, 'lock')));
+  }
+
+  async #meetAnew(beat: string): Promise<void> {
+    const end = await ifThere(() => lstat(this.#path(beat, 'dead')));
+    const hasRecord = await this.#meet(beat);
+    if (end !== undefined) this.#die(beat, await this.#howItEnded(beat), performance.now() - ageOf(end));
+    else if (!hasRecord && (await this.#lock(beat)) === undefined) this.#die(beat, 'closed', Number.NEGATIVE_INFINITY);
   }
 
   /** @returns false for a heartbeat whose process left nothing */
   async #meet(beat: string): Promise<boolean> {
-    const text = await ifThere(() => readFile(this.#path(beat, 'json'), 'utf8'));
-    if (text === undefined) return false;
+    const path = this.#path(beat, 'json');
+    if ((await ifThere(() => lstat(path))) === undefined) return false;
     try {
-      this.#identities.set(beat, checkIdentity(JSON.parse(text)));
+      this.#identities.set(beat, checkIdentity(JSON.parse((await readPlain(path)) ?? '')));
     } catch {
       // Damaged, it proves nothing about its process: the heartbeat itself does.
     }
     return true;
   }
 
-  #die(beat: string): void {
-    if (!this.#dead.has(beat)) this.#dead.set(beat, performance.now());
+  /** While the file is not written yet, it is not known: rather told of a death too much. */
+  async #howItEnded(beat: string): Promise<Death> {
+    const text = await readPlain(this.#path(beat, 'dead')).catch(() => undefined);
+    return text === 'closed' || text === 'lost' ? text : 'killed';
   }
 
-  async #mark(beat: string): Promise<void> {
+  #die(beat: string, how: Death, since: number = performance.now()): void {
+    if (!this.#dead.has(beat)) this.#dead.set(beat, { since, how });
+    this.#stillness.forget(beat);
+  }
+
+  async #mark(beat: string, how: Death): Promise<void> {
     try {
-      await writeFile(this.#path(beat, 'dead'), '', { flag: 'wx' });
+      await writeFile(this.#path(beat, 'dead'), how, { flag: 'wx', mode: PRIVATE_FILE });
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
     }
   }
 
   #path(beat: string, kind: 'json' | 'lock' | 'dead'): string {
+    if (!isBeatName(beat)) throw new TypeError(`"${beat}" is no name of a heartbeat.`);
     return join(this.#folder, `${beat}.${kind}`);
   }
 }

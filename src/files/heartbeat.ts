@@ -1,12 +1,18 @@
+import fs from 'node:fs';
 import { unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PRIVATE_FILE, PRIVATE_FOLDER } from './disk.js';
 import { type Identity, newBeatName } from './identity.js';
+import { loadLockfile } from './lockfile.js';
+
+type Done = (error: NodeJS.ErrnoException | null) => void;
 
 /** The sign of life of this process: a file that says who it is, and a proper-lockfile of a name that nobody else ever has. */
 export class Heartbeat {
   readonly name: string = newBeatName();
   readonly #path: string;
   readonly #staleMs: number;
+  readonly #onBeat: (startedAt: number) => void;
   readonly #onLost: () => void;
   #release: (() => Promise<void>) | undefined;
   #isOver = false;
@@ -14,10 +20,13 @@ export class Heartbeat {
   constructor(options: {
     readonly folder: string;
     readonly staleMs: number;
+    /** Others can see a new beat, which began then by the monotonic clock. */
+    readonly onBeat: (startedAt: number) => void;
     readonly onLost: () => void;
   }) {
     this.#path = join(options.folder, this.name);
     this.#staleMs = options.staleMs;
+    this.#onBeat = options.onBeat;
     this.#onLost = options.onLost;
   }
 
@@ -25,13 +34,14 @@ export class Heartbeat {
     const lockfile = await loadLockfile();
     const record = `${this.#path}.json`;
     try {
-      await writeFile(record, JSON.stringify(identity), { flag: 'wx' });
+      await writeFile(record, JSON.stringify(identity), { flag: 'wx', mode: PRIVATE_FILE });
       this.#release = await lockfile.lock(this.#path, {
         lockfilePath: `${this.#path}.lock`,
         realpath: false,
         retries: 0,
         stale: this.#staleMs,
         update: this.#staleMs / 3,
+        fs: this.#disk(),
         onCompromised: () => this.#lost(),
       });
     } catch (error) {
@@ -44,8 +54,24 @@ export class Heartbeat {
   async stop(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
-    // Whoever lost it in the meantime has nothing to release.
+    // One that was lost in the meantime cannot be released.
     await this.#release?.().catch(() => {});
+  }
+
+  /** The file system as proper-lockfile sees it: it says nothing of its own of a beat that was made. */
+  #disk(): typeof fs {
+    const disk = {
+      ...fs,
+      mkdir: (path: string, done: Done) => fs.mkdir(path, PRIVATE_FOLDER, done),
+      utimes: (path: string, atime: Date, mtime: Date, done: Done) => {
+        const startedAt = performance.now();
+        fs.utimes(path, atime, mtime, (error) => {
+          done(error);
+          if (error === null && !this.#isOver) this.#onBeat(startedAt);
+        });
+      },
+    };
+    return disk as unknown as typeof fs;
   }
 
   #lost(): void {
@@ -54,17 +80,4 @@ export class Heartbeat {
     this.#isOver = true;
     this.#onLost();
   }
-}
-
-/**
- * Loaded now, not with the module: it adds signal handlers to the process, which kill a host that handles a signal by
- * `once`. They are taken back: a heartbeat that is left behind is known by its process to be over.
- */
-async function loadLockfile(): Promise<typeof import('proper-lockfile')> {
-  const before = process.listenerCount('SIGTERM');
-  const { default: lockfile } = await import('proper-lockfile');
-  const { default: signalExit } = await import('signal-exit');
-  // If it was loaded before, somebody else wants them.
-  if (process.listenerCount('SIGTERM') > before) signalExit.unload();
-  return lockfile;
 }

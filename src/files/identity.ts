@@ -15,6 +15,8 @@ export interface Identity {
   readonly bootId: string | undefined;
   /** Linux only: two containers may both have a pid 1. */
   readonly pidNamespace: string | undefined;
+  /** For how long in ms its heartbeat may stand still: its own value, whatever the others were given. */
+  readonly staleMs: number | undefined;
 }
 
 interface ProcessState {
@@ -22,7 +24,7 @@ interface ProcessState {
   readonly isZombie: boolean;
 }
 
-export async function ownIdentity(): Promise<Identity> {
+export async function ownIdentity(staleMs: number): Promise<Identity> {
   const isLinux = process.platform === 'linux';
   return {
     host: hostname(),
@@ -31,6 +33,7 @@ export async function ownIdentity(): Promise<Identity> {
     startTime: isLinux ? (await processState(process.pid))?.startTime : undefined,
     bootId: isLinux ? (await ifThere(() => readFile('/proc/sys/kernel/random/boot_id', 'utf8')))?.trim() : undefined,
     pidNamespace: isLinux ? await ifThere(() => readlink('/proc/self/ns/pid')) : undefined,
+    staleMs,
   };
 }
 
@@ -73,12 +76,22 @@ function hasProcess(pid: number): boolean {
 
 /** Throws if it is no identity. */
 export function checkIdentity(value: unknown): Identity {
-  const { host, pid } = value as Partial<Identity>;
-  if (typeof host !== 'string' || !Number.isSafeInteger(pid) || (pid ?? 0) <= 0) throw new TypeError('it names nobody');
+  const { host, pid, threadId: thread, startTime, bootId, pidNamespace, staleMs } = value as Partial<Identity>;
+  const isNamed = typeof host === 'string' && Number.isSafeInteger(pid) && (pid ?? 0) > 0;
+  const isText = [startTime, bootId, pidNamespace].every((one) => one === undefined || typeof one === 'string');
+  const isLease = staleMs === undefined || (Number.isFinite(staleMs) && staleMs > 0);
+  if (!isNamed || !isText || !isLease || !Number.isSafeInteger(thread)) throw new TypeError('it names no process');
   return value as Identity;
 }
 
-export const BEAT_NAME_LENGTH: number = 36;
+/** A name of a heartbeat, as a pattern: nothing else is ever made a path of. */
+export const BEAT_NAME = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
+
+const WHOLE_BEAT_NAME = new RegExp(`^${BEAT_NAME}$`);
+
+export function isBeatName(value: unknown): value is string {
+  return typeof value === 'string' && WHOLE_BEAT_NAME.test(value);
+}
 
 /** A name that no other process, and no later one, ever has. */
 export function newBeatName(): string {

@@ -9,11 +9,16 @@ import { FilesBackend } from './backend.js';
 
 /** Where the folder is, and how it is used. */
 export interface FilesOptions {
-  /** A folder on a local file system, made if it is missing. Every process that is given the same one shares its sessions. */
+  /**
+   * A folder of its own on a local file system, made if it is missing. Every process that is given the same one shares
+   * its sessions. It holds keys, owners and tags in clear, and is closed to other users: one that they can write to, or
+   * that holds anything else, is refused.
+   */
   readonly dir: string;
   /**
-   * For how long in ms a process may stand still before others take its sessions over; 10 000 by default, at least
-   * 2 000. A process that has ended is replaced at once, this is for one that is paused or stalled.
+   * For how long in ms this process may stand still before others may take from it what they need; 10 000 by default, at
+   * least 2 000. The others go by this process's value, whatever their own is. As long as no other process needs it, it
+   * keeps what it has for three times as long. A process that has ended is replaced at once: this is for one that is paused or stalled.
    */
   readonly staleMs?: number | undefined;
   /**

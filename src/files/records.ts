@@ -1,15 +1,18 @@
-import { link, mkdir, open, readdir, readFile, readlink, symlink, unlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readlink, symlink, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { PRIVATE_FILE, PRIVATE_FOLDER, readPlain, syncFolders } from './disk.js';
 import { codeOf, folderLost, ifThere } from './disk-errors.js';
+import { BEAT_NAME } from './identity.js';
 
 /** For so long in ms an outdated record stays, and with it its number taken. One host has one monotonic clock. */
 const OUTDATED_MS = 500;
-/** Whoever is done sooner than this after it knew what was newest cannot have met a number that was free again. */
+/** A writer that is done sooner than this after it knew the newest number cannot have met one that was free again. */
 export const TRUSTED_MS: number = OUTDATED_MS / 2;
 
 const DIGITS = 16;
 const NAME = /^(\d{16})\.json$/;
-/** What every file system takes as the target of a symbolic link. */
+const DRAFT_NAME = new RegExp(`^(${BEAT_NAME})-(?:sessions|ids|list)-(?:[0-9a-f]{2}|all)-[1-9]\\d*$`);
+/** Every file system takes so much as the target of a symbolic link. */
 const MAX_LINK_BYTES = 1_000;
 /** A listing of so many names is one system call, and so a snapshot. */
 const MAX_SNAPSHOT = 200;
@@ -26,7 +29,8 @@ export interface Durability {
  * A folder of numbered texts, each of which appears whole or not at all, and only if its number is free.
  *
  * A short text whose entry need not outlive a power loss is the target of a symbolic link: made and read by one system
- * call, where a file takes five, and each of them is a trip through the thread pool.
+ * call, where a file takes five, and each of them is a trip through the thread pool. A link has no permissions of its
+ * own: that nobody else reads it is up to the folder, which is 0700.
  */
 export class Records {
   readonly folder: string;
@@ -62,7 +66,7 @@ export class Records {
         return await readlink(path);
       } catch (error) {
         if (codeOf(error) !== 'EINVAL') throw error;
-        return await readFile(path, 'utf8');
+        return await readPlain(path);
       }
     });
   }
@@ -101,7 +105,7 @@ export class Records {
     if (this.#outdated.size > 0) this.#timer ??= setTimeout(() => this.#prune(), OUTDATED_MS).unref();
   }
 
-  /** Waits until nothing is under way in the folder. What is not due yet is left to the next process. */
+  /** Waits until nothing is under way in the folder. The next process removes what is not due yet. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -129,7 +133,7 @@ export class Records {
 
   async #write(draft: string, text: string, flush: boolean): Promise<void> {
     try {
-      await writeFile(draft, text, { flag: 'wx', flush });
+      await writeFile(draft, text, { flag: 'wx', flush, mode: PRIVATE_FILE });
     } catch (error) {
       throw codeOf(error) === 'ENOENT' ? folderLost(this.#drafts, error) : error;
     }
@@ -137,7 +141,7 @@ export class Records {
 
   async #makeFolder(): Promise<void> {
     try {
-      await mkdir(this.folder);
+      await mkdir(this.folder, { mode: PRIVATE_FOLDER });
     } catch (error) {
       // Without the folder around it, it was not the first record that was missing.
       if (codeOf(error) === 'ENOENT') throw folderLost(dirname(this.folder), error);
@@ -164,17 +168,13 @@ export class Records {
 /** The number of a record; `undefined` if no record has this name. */
 export function numberOf(name: string): number | undefined {
   const match = NAME.exec(name);
-  return match === null ? undefined : Number(match[1]);
+  if (match === null) return undefined;
+  const number = Number(match[1]);
+  // Not one of ours: numbers end before they are rounded.
+  return Number.isSafeInteger(number) && number > 0 ? number : undefined;
 }
 
-/** Makes what is in the folders outlive a power loss. */
-export async function syncFolders(folders: readonly string[]): Promise<void> {
-  for (const folder of folders) {
-    const handle = await open(folder, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
+/** The writer of a draft; `undefined` if no draft has this name. */
+export function writerOf(name: string): string | undefined {
+  return DRAFT_NAME.exec(name)?.[1];
 }

@@ -1,32 +1,47 @@
-import { mkdir, readdir, readFile, statfs, unlink, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { readdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Beats } from './beats.js';
-import { Chain } from './chain.js';
-import { codeOf, ifThere } from './disk-errors.js';
+import { Chain, type ChainOptions } from './chain.js';
+import { Desk } from './desk.js';
+import { ifThere } from './disk-errors.js';
+import { Folder } from './folder.js';
 import { Heartbeat } from './heartbeat.js';
-import { BEAT_NAME_LENGTH, type Identity, ownIdentity } from './identity.js';
-import { syncFolders } from './records.js';
-import { checkRunIds, NO_IDS, type RunIds } from './run-ids.js';
+import { type Identity, ownIdentity } from './identity.js';
+import { Lease } from './lease.js';
+import { checkList, ListDesk, type ListState, NO_STOPS } from './list.js';
+import { writerOf } from './records.js';
+import { checkRunIds, IdDesk, NO_IDS, type RunIds } from './run-ids.js';
 import { checkShard, EMPTY_SHARD, type Shard, shardName } from './shard.js';
+import { Turns } from './turns.js';
 
-/** The format of the folder. */
-const FORMAT = 'runfence files 1';
+export type ShardChain = Chain<Shard, Desk>;
+export type IdChain = Chain<RunIds, IdDesk>;
+export type ListChain = Chain<ListState, ListDesk>;
 
-/** File systems that other hosts may change, or that a program serves: NFS, SMB (three of them), FUSE, 9P, AFS, Ceph, Lustre. */
-const REMOTE: ReadonlySet<number> = new Set([
-  0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x65735546, 0x01021997, 0x5346414f, 0x00c36400, 0x0bd00bd0,
-]);
+/** Hears of what happens to the heartbeat of this process. */
+export interface StoreListener {
+  /** The heartbeat was taken away: what this process has is not its own any more. */
+  onLost(): void;
+  /** The process has stood still for longer than its lease, and goes on. */
+  onGap(): void;
+}
 
-/** The folder of a store: its chains, and the heartbeats of the processes that use it. */
+const SHARD_NAME = /^[0-9a-f]{2}$/;
+
+/** A store: its chains, and the heartbeats of the processes that use it. */
 export class Store {
   readonly beats: Beats;
-  readonly #dir: string;
+  readonly list: ListChain;
+  readonly #folder: Folder;
   readonly #staleMs: number;
   readonly #isDurable: boolean;
   readonly #identity: Promise<Identity>;
-  readonly #onLost: () => void;
-  readonly #shards: Map<string, Chain<Shard>> = new Map();
-  readonly #ids: Map<string, Chain<RunIds>> = new Map();
+  readonly #listener: StoreListener;
+  readonly #lease: Lease;
+  readonly #turns: Turns = new Turns();
+  readonly #shards: Map<string, ShardChain> = new Map();
+  readonly #ids: Map<string, IdChain> = new Map();
+  #knownIdentity: Identity | undefined;
   #opened: Promise<void> | undefined;
   #heartbeat: Heartbeat | undefined;
   #starting: Promise<string> | undefined;
@@ -37,16 +52,39 @@ export class Store {
     readonly dir: string;
     readonly staleMs: number;
     readonly isDurable: boolean;
-    readonly onLost: () => void;
+    readonly listener: StoreListener;
   }) {
-    this.#dir = resolve(options.dir);
-    this.#staleMs = options.staleMs;
-    this.#isDurable = options.isDurable;
-    this.#onLost = options.onLost;
-    this.#identity = ownIdentity();
+    const { dir, staleMs, isDurable, listener } = options;
+    this.#folder = new Folder(dir, isDurable);
+    this.#staleMs = staleMs;
+    this.#isDurable = isDurable;
+    this.#listener = listener;
+    this.#identity = ownIdentity(staleMs);
     // Awaited where it is needed.
-    this.#identity.catch(() => {});
-    this.beats = new Beats({ folder: this.#nodes, staleMs: options.staleMs, own: this.#identity });
+    this.#identity.then(
+      (identity) => {
+        this.#knownIdentity = identity;
+      },
+      () => {},
+    );
+    this.#lease = new Lease(staleMs, () => this.#wake());
+    const own = this.#identity;
+    this.beats = new Beats({ folder: this.#folder.path('nodes'), staleMs, own });
+    this.list = this.#chain('list', 'all', {
+      empty: NO_STOPS,
+      check: checkList,
+      open: (state) => new ListDesk(state, this.beats),
+      close: (desk) => desk.close(),
+    });
+  }
+
+  get staleMs(): number {
+    return this.#staleMs;
+  }
+
+  /** Until when, by the monotonic clock, the lease of this process surely runs. */
+  get aliveUntil(): number {
+    return this.#lease.until;
   }
 
   /** Makes the folder, or checks that it is one of ours. Tried again after a failure. */
@@ -58,7 +96,7 @@ export class Store {
     return this.#opened;
   }
 
-  /** The name of this process's heartbeat, which beats. A new one, if others have declared this process dead. */
+  /** The name of this process's heartbeat, which beats. A new one, if the last one was taken away. */
   async beat(): Promise<string> {
     // It may have been paused since.
     if (performance.now() - this.#confirmedAt > this.#staleMs / 2) await this.confirm();
@@ -83,26 +121,36 @@ export class Store {
     else this.#confirmedAt = at;
   }
 
-  /** Whether one of the heartbeats, other than this process's own, is over and was not known to be. */
-  judge(beats: readonly string[]): Promise<boolean> {
-    return this.beats.judge(beats.filter((beat) => beat !== this.currentBeat));
-  }
-
-  shard(sessionKey: string): { readonly name: string; readonly chain: Chain<Shard> } {
-    const name = shardName(sessionKey);
+  shard(name: string): ShardChain {
     let chain = this.#shards.get(name);
     if (chain === undefined) {
-      chain = this.#chain('sessions', name, EMPTY_SHARD, checkShard);
+      chain = this.#chain('sessions', name, {
+        empty: EMPTY_SHARD,
+        check: checkShard,
+        open: (state) => new Desk(state, this.list.state?.list ?? NO_STOPS.list, this.beats, this.#knownIdentity),
+        close: (desk) => desk.close(),
+      });
       this.#shards.set(name, chain);
     }
-    return { name, chain };
+    return chain;
   }
 
-  ids(runId: string): Chain<RunIds> {
+  /** The shards that there are, of whichever process. */
+  async shardNames(): Promise<readonly string[]> {
+    await this.open();
+    return (await readdir(this.#folder.path('sessions'))).filter((name) => SHARD_NAME.test(name));
+  }
+
+  ids(runId: string): IdChain {
     const name = shardName(runId);
     let chain = this.#ids.get(name);
     if (chain === undefined) {
-      chain = this.#chain('ids', name, NO_IDS, checkRunIds);
+      chain = this.#chain('ids', name, {
+        empty: NO_IDS,
+        check: checkRunIds,
+        open: (state) => new IdDesk(state, (beat) => this.beats.isBuried(beat)),
+        close: (desk) => desk.close(),
+      });
       this.#ids.set(name, chain);
     }
     return chain;
@@ -112,63 +160,50 @@ export class Store {
     await this.#starting?.catch(() => {});
     const heartbeat = this.#heartbeat;
     this.#heartbeat = undefined;
-    for (const chain of [...this.#shards.values(), ...this.#ids.values()]) await chain.close();
+    this.#lease.end();
+    for (const chain of [this.list, ...this.#shards.values(), ...this.#ids.values()]) await chain.close();
     if (heartbeat === undefined) return;
     await heartbeat.stop();
-    await this.beats.declareDead(heartbeat.name);
-  }
-
-  get #nodes(): string {
-    return join(this.#dir, 'nodes');
-  }
-
-  get #drafts(): string {
-    return join(this.#dir, 'drafts');
+    // With the folder everything is gone that it could be told to.
+    await ifThere(() => this.beats.declareDead(heartbeat.name, 'closed'));
   }
 
   async #open(): Promise<void> {
-    const folders = [this.#nodes, this.#drafts, join(this.#dir, 'sessions'), join(this.#dir, 'ids')];
-    for (const folder of folders) await mkdir(folder, { recursive: true });
-    const { type } = await statfs(this.#dir);
-    if (REMOTE.has(type)) {
-      throw new Error(`${this.#dir} is on a network file system, or on one that a program serves: use a local one.`);
-    }
-    const marker = join(this.#dir, 'store');
-    try {
-      await writeFile(marker, FORMAT, { flag: 'wx' });
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error;
-      const format = await readFile(marker, 'utf8');
-      // Empty: another process has made it and not yet written it.
-      if (format !== FORMAT && format !== '') {
-        throw new Error(`${this.#dir} holds something else ("${format.slice(0, 40)}"): use another folder.`);
-      }
-    }
-    if (this.#isDurable) await syncFolders([...folders, this.#dir, dirname(this.#dir)]);
-    await this.beats.sweep();
+    await this.#folder.open();
     await this.#sweepDrafts();
+    await this.beats.sweep();
   }
 
-  /** What a process had not linked when it died. */
+  /** Removes drafts that a process had not linked when it died. Anything else there is not ours to remove. */
   async #sweepDrafts(): Promise<void> {
-    for (const name of await readdir(this.#drafts)) {
-      const writer = name.slice(0, BEAT_NAME_LENGTH);
+    const drafts = this.#folder.path('drafts');
+    for (const name of await readdir(drafts)) {
+      const writer = writerOf(name);
+      if (writer === undefined) continue;
       await this.beats.meet([writer]);
-      if (this.beats.isDead(writer)) await ifThere(() => unlink(join(this.#drafts, name)));
+      if (!this.beats.isDead(writer)) await this.beats.watch(writer);
+      if (this.beats.isDead(writer)) await ifThere(() => unlink(join(drafts, name)));
     }
   }
 
   async #start(): Promise<string> {
     await this.open();
+    await this.#folder.confirm();
+    const identity = await this.#identity;
     const heartbeat: Heartbeat = new Heartbeat({
-      folder: this.#nodes,
+      folder: this.#folder.path('nodes'),
       staleMs: this.#staleMs,
+      onBeat: (startedAt) => {
+        if (this.#heartbeat === heartbeat) this.#lease.beat(startedAt);
+      },
       onLost: () => this.#lost(heartbeat),
     });
     const at = performance.now();
-    await heartbeat.start(await this.#identity);
+    await heartbeat.start(identity);
     this.#heartbeat = heartbeat;
+    this.beats.meetOwn(heartbeat.name, identity);
     this.#confirmedAt = at;
+    this.#lease.begin(at);
     return heartbeat.name;
   }
 
@@ -176,21 +211,45 @@ export class Store {
   #lost(heartbeat: Heartbeat): void {
     if (this.#heartbeat !== heartbeat) return;
     this.#heartbeat = undefined;
+    this.#lease.end();
     this.beats.abandon(heartbeat.name);
     void heartbeat.stop();
-    this.#onLost();
+    this.#listener.onLost();
   }
 
-  #chain<State>(kind: string, name: string, empty: State, check: (state: unknown) => State): Chain<State> {
+  /** Makes void what others judged while this process stood still, and learns what they have done. */
+  async #wake(): Promise<void> {
+    await this.confirm();
+    const beat = this.currentBeat;
+    if (beat === undefined) return;
+    const touched = [...this.#shards.values()].filter(({ state }) => Object.values(state?.beats ?? {}).includes(beat));
+    await Promise.all(
+      touched.map((chain) =>
+        chain.change((desk) => {
+          desk.wake(beat);
+          return { answer: undefined, mustLast: false };
+        }),
+      ),
+    );
+    this.#listener.onGap();
+  }
+
+  #chain<State, Work>(
+    kind: 'sessions' | 'ids' | 'list',
+    name: string,
+    options: Pick<ChainOptions<State, Work>, 'empty' | 'check' | 'open' | 'close'>,
+  ): Chain<State, Work> {
     return new Chain({
-      folder: join(this.#dir, kind, name),
-      drafts: this.#drafts,
-      empty,
-      check,
+      folder: join(this.#folder.path(kind), name),
+      drafts: this.#folder.path('drafts'),
       isDurable: this.#isDurable,
+      store: () => this.#folder.store,
+      confirmStore: () => this.#folder.confirm(),
       writer: () => this.beat(),
       isGone: (writer) => this.beats.isDead(writer),
       onOvertaken: () => this.confirm(),
+      turns: this.#turns,
+      ...options,
     });
   }
 }

@@ -78,7 +78,7 @@ function checkOptions(options: ExpectQuietOptions): number {
 }
 
 function leftIn(control: RunControl): string[] {
-  const entries = control.aborts.entries.all().filter((entry) => !entry.isQuiet);
+  const entries = control.aborts.entries.unquiet();
   const left = entries.map((entry) => {
     const run = control.runs.get(entry.id);
     const where = entry.sessionKey === undefined ? '' : ` of session "${entry.sessionKey}"`;

@@ -1,23 +1,39 @@
 import {
+  type AnnounceAnswer,
+  type AnnounceRequest,
+  type Answered,
   type Backend,
+  type CheckRequest,
   type ClaimAnswer,
   type ClaimRequest,
+  type EndAnswer,
   type EndRequest,
+  type ForgetRequest,
   type LockAnswer,
-  type LockHolder,
   type LockRequest,
   memory,
   type Notices,
-  type RunRef,
+  type ReadRunRequest,
+  type ReadSessionRequest,
+  type RecordRequest,
+  type Snapshot,
   type StopAnswer,
+  type StopEverywhereAnswer,
+  type StopEverywhereRequest,
+  type StopList,
   type StopRequest,
   type StoredRun,
+  type UnlockAnswer,
   type UnlockRequest,
-} from '../index.js';
+} from '../backend/index.js';
+import type { Awaitable } from '../index.js';
+import { FaultyCalls } from './faulty-calls.js';
+import { FaultyNotices } from './faulty-notices.js';
 import { FaultSource, type RandomFaults } from './random-faults.js';
+import { tersely } from './terse.js';
 
 /** A method of a backend that answers. */
-export type BackendMethod = Exclude<keyof Backend, 'scope' | 'synchronous' | 'subscribe'>;
+export type BackendMethod = Exclude<keyof Backend, 'scope' | 'synchronous' | 'subscribe' | 'aliveUntil'>;
 
 /** How a `FaultyBackend` is made. */
 export interface FaultyBackendOptions {
@@ -25,16 +41,10 @@ export interface FaultyBackendOptions {
   readonly over?: Backend;
   /** How far a stop is said to reach; as far as that of `over` by default. */
   readonly scope?: Backend['scope'];
+  /** True if it has a lease although `over` has none: one that runs until `suspend`. */
+  readonly hasLease?: boolean;
   /** What goes wrong by itself; nothing by default. */
   readonly faults?: RandomFaults;
-}
-
-/** Before a call takes effect, or after it took effect and before it is answered. */
-type When = 'before' | 'after';
-
-interface HeldCall {
-  readonly method: BackendMethod;
-  readonly go: () => void;
 }
 
 /**
@@ -63,24 +73,34 @@ export class FaultyBackend implements Backend {
   readonly scope: Backend['scope'];
   /** It answers with promises. */
   readonly synchronous = false;
-  /** Every call since the beginning, by method, in order. */
+  /** Every call since the beginning, by method, in order. A call that is sent twice is here once. */
   readonly calls: BackendMethod[] = [];
   /** While it is true, every call rejects and has no effect. */
   isDown = false;
   /** While it is true, no notice is heard. */
   isDeaf = false;
+  /** While it is true, every notice is heard twice. */
+  isEchoing = false;
+  /** While it is true, answers and notices leave out every record and list that the port lets them leave out. */
+  isTerse = false;
+  /** Until when the lease runs: as `over` says, and never any more after `suspend`. Absent if neither `over` nor the options have a lease. */
+  readonly aliveUntil?: () => number;
   readonly #over: Backend;
   readonly #faults: FaultSource | undefined;
-  readonly #subscribers: Set<Notices> = new Set();
-  readonly #held: HeldCall[] = [];
-  readonly #holding: Map<BackendMethod, When> = new Map();
-  readonly #failures: Map<BackendMethod, { readonly when: When; readonly error: unknown }[]> = new Map();
+  readonly #calls: FaultyCalls;
+  readonly #notices: FaultyNotices;
+  #isSuspended = false;
 
-  /** @param options - `over`, `scope`, `faults` */
-  constructor({ over = memory(), scope = over.scope, faults }: FaultyBackendOptions = {}) {
+  /** @param options - `over`, `scope`, `hasLease`, `faults` */
+  constructor({ over = memory(), scope = over.scope, hasLease = false, faults }: FaultyBackendOptions = {}) {
     this.#over = over;
     this.scope = scope;
     this.#faults = faults === undefined ? undefined : new FaultSource(faults);
+    this.#calls = new FaultyCalls(this.#faults);
+    this.#notices = new FaultyNotices(this, this.#faults);
+    if (hasLease || over.aliveUntil !== undefined) {
+      this.aliveUntil = () => (this.#isSuspended ? 0 : (over.aliveUntil?.() ?? Number.POSITIVE_INFINITY));
+    }
   }
 
   /**
@@ -89,21 +109,17 @@ export class FaultyBackend implements Backend {
    * @param when - `before`: they have no effect until then; `after`: they take effect at once, and answer then
    */
   hold(method: BackendMethod, when: 'before' | 'after' = 'before'): void {
-    this.#holding.set(method, when);
+    this.#calls.hold(method, when);
   }
 
-  /** Lets the held calls of a method go on, and later ones through. */
+  /** Lets the held calls of a method go on, its duplicates too, and later ones through. */
   release(method: BackendMethod): void {
-    this.#holding.delete(method);
-    for (const held of this.#held.filter((call) => call.method === method)) {
-      this.#held.splice(this.#held.indexOf(held), 1);
-      held.go();
-    }
+    this.#calls.release(method);
   }
 
-  /** How many calls are held now. */
+  /** How many calls are held now, duplicates among them. */
   get heldCalls(): number {
-    return this.#held.length;
+    return this.#calls.heldCount;
   }
 
   /**
@@ -117,8 +133,55 @@ export class FaultyBackend implements Backend {
     when: 'before' | 'after' = 'before',
     error: unknown = new Error('connection refused'),
   ): void {
-    const failures = this.#failures.get(method) ?? [];
-    this.#failures.set(method, [...failures, { when, error }]);
+    this.#calls.failNext(method, { when, error });
+  }
+
+  /**
+   * Sends the next call of a method twice; said twice, the next two. The second request is held: it takes effect at
+   * `release`, after the first one did, and no one hears its answer.
+   */
+  duplicateNext(method: BackendMethod): void {
+    this.#calls.duplicateNext(method);
+  }
+
+  /** From now on notices wait for `releaseNotices`. */
+  holdNotices(): void {
+    this.#notices.hold();
+  }
+
+  /** Tells the held notices in their order, and lets later ones through. */
+  releaseNotices(): void {
+    this.#notices.release();
+  }
+
+  /** How many notices are held now. */
+  get heldNotices(): number {
+    return this.#notices.heldCount;
+  }
+
+  /** Tells its subscribers now that notices may have been missed. */
+  tellGap(): void {
+    this.#notices.tellAll((notices) => notices.gap());
+  }
+
+  /** Tells its subscribers now that their lease has ended. */
+  tellLost(): void {
+    this.#notices.tellAll((notices) => notices.lost());
+  }
+
+  /**
+   * From now on `aliveUntil` lies in the past: the node is suspect until `resume`.
+   *
+   * @throws an error if it has no lease: give `hasLease`
+   */
+  suspend(): void {
+    if (this.aliveUntil === undefined) throw new Error('There is no lease to end: make it with { hasLease: true }.');
+    this.#isSuspended = true;
+  }
+
+  /** From now on `aliveUntil` is what `over` says, or lies ahead for ever. */
+  resume(): void {
+    this.#isSuspended = false;
   }
 
   /** Ends `isDown`, `isDeaf` and the random faults, for what is to come, and tells that notices may have been missed. */
@@ -126,52 +189,77 @@ export class FaultyBackend implements Backend {
     this.isDown = false;
     this.isDeaf = false;
     this.#faults?.heal();
-    for (const notices of [...this.#subscribers]) notices.gap();
+    this.tellGap();
   }
 
   /** As the port says. */
   claim(request: ClaimRequest): Promise<ClaimAnswer> {
-    return this.#call('claim', () => this.#over.claim(request));
+    return this.#ask('claim', request, () => this.#over.claim(request));
   }
 
   /** As the port says. */
   stop(request: StopRequest): Promise<StopAnswer> {
-    return this.#call('stop', () => this.#over.stop(request));
+    return this.#ask('stop', request, () => this.#over.stop(request));
   }
 
   /** As the port says. */
-  end(request: EndRequest): Promise<void> {
-    return this.#call('end', () => this.#over.end(request));
+  stopEverywhere(request: StopEverywhereRequest): Promise<StopEverywhereAnswer> {
+    return this.#call('stopEverywhere', () => this.#over.stopEverywhere(request));
   }
 
   /** As the port says. */
-  check(request: RunRef): Promise<boolean> {
-    return this.#call('check', () => this.#over.check(request));
+  end(request: EndRequest): Promise<EndAnswer> {
+    return this.#ask('end', request, () => this.#over.end(request));
+  }
+
+  /** As the port says. */
+  announce(request: AnnounceRequest): Promise<AnnounceAnswer> {
+    return this.#ask('announce', request, () => this.#over.announce(request));
   }
 
   /** As the port says. */
   lock(request: LockRequest): Promise<LockAnswer> {
-    return this.#call('lock', () => this.#over.lock(request));
+    return this.#ask('lock', request, () => this.#over.lock(request));
   }
 
   /** As the port says. */
-  unlock(request: UnlockRequest): Promise<boolean> {
-    return this.#call('unlock', () => this.#over.unlock(request));
+  unlock(request: UnlockRequest): Promise<UnlockAnswer> {
+    return this.#ask('unlock', request, () => this.#over.unlock(request));
   }
 
   /** As the port says. */
-  holder(sessionKey: string): Promise<LockHolder | undefined> {
-    return this.#call('holder', () => this.#over.holder(sessionKey));
+  check(request: CheckRequest): Promise<boolean> {
+    return this.#call('check', () => this.#over.check(request));
   }
 
   /** As the port says. */
-  read(query: Parameters<Backend['read']>[0]): Promise<readonly StoredRun[]> {
-    return this.#call('read', () => this.#over.read(query));
+  readSession(request: ReadSessionRequest): Promise<Snapshot> {
+    return this.#call('readSession', () => this.#over.readSession(request));
   }
 
   /** As the port says. */
-  forget(what: Parameters<Backend['forget']>[0]): Promise<void> {
-    return this.#call('forget', () => this.#over.forget(what));
+  readRun(request: ReadRunRequest): Promise<StoredRun | undefined> {
+    return this.#call('readRun', () => this.#over.readRun(request));
+  }
+
+  /** As the port says. */
+  readNode(nodeId: string): Promise<readonly Snapshot[]> {
+    return this.#call('readNode', () => this.#over.readNode(nodeId));
+  }
+
+  /** As the port says. */
+  readActive(): Promise<readonly StoredRun[]> {
+    return this.#call('readActive', () => this.#over.readActive());
+  }
+
+  /** As the port says. */
+  readStops(): Promise<StopList> {
+    return this.#call('readStops', () => this.#over.readStops());
+  }
+
+  /** As the port says. */
+  forget(request: ForgetRequest): Promise<void> {
+    return this.#call('forget', () => this.#over.forget(request));
   }
 
   /** As the port says. */
@@ -179,47 +267,22 @@ export class FaultyBackend implements Backend {
     return this.#call('close', () => this.#over.close());
   }
 
-  /** As the port says. Notices may be late or lost; one that is late is not heard after the remover was called. */
+  /** As the port says. Notices may be late, doubled or lost; one that is late is not heard after the remover was called. */
   subscribe(nodeId: string, notices: Notices): () => void {
-    this.#subscribers.add(notices);
-    const hear = (tell: () => void): void => {
-      if (!this.isDeaf && this.#subscribers.has(notices)) tell();
-    };
-    const tell = (notice: () => void): void => {
-      if (this.#faults === undefined) hear(notice);
-      else this.#faults.notice(() => hear(notice));
-    };
-    const remove = this.#over.subscribe(nodeId, {
-      stopped: (notice) => tell(() => notices.stopped(notice)),
-      recorded: (notice) => tell(() => notices.recorded(notice)),
-      changed: (notice) => tell(() => notices.changed(notice)),
-      lockLost: (notice) => tell(() => notices.lockLost(notice)),
-      gap: () => tell(() => notices.gap()),
-    });
-    return () => {
-      this.#subscribers.delete(notices);
-      remove();
-    };
+    return this.#notices.subscribe(this.#over, nodeId, notices);
   }
 
-  #call<T>(method: BackendMethod, act: () => T | PromiseLike<T>): Promise<T> {
+  #ask<Answer extends Answered>(
+    method: BackendMethod,
+    request: RecordRequest,
+    act: () => Awaitable<Answer>,
+  ): Promise<Answer> {
+    return this.#call(method, () => (this.isTerse ? tersely(this.#over, request, act) : act()));
+  }
+
+  #call<T>(method: BackendMethod, act: () => Awaitable<T>): Promise<T> {
     this.calls.push(method);
     if (this.isDown) return Promise.reject(new Error('connection refused'));
-    const failure = this.#failures.get(method)?.shift();
-    if (failure?.when === 'before') return Promise.reject(failure.error);
-    const answer = this.#answer(method, act);
-    return failure === undefined ? answer : answer.then(() => Promise.reject(failure.error));
-  }
-
-  async #answer<T>(method: BackendMethod, act: () => T | PromiseLike<T>): Promise<T> {
-    const holding = this.#holding.get(method);
-    if (holding === undefined) {
-      if (this.#faults !== undefined) return this.#faults.call(act);
-      await Promise.resolve();
-      return act();
-    }
-    const early = holding === 'after' ? { value: act() } : undefined;
-    await new Promise<void>((go) => this.#held.push({ method, go }));
-    return early === undefined ? act() : early.value;
+    return this.#calls.call(method, act);
   }
 }

@@ -19,23 +19,31 @@ export interface RandomFaults {
   readonly stallMs?: number;
   /** The part of the calls that never settle, some of which take effect; 0 by default. */
   readonly lost?: number;
+  /** The part of the calls that take effect a second time, up to `stallMs` later, without an answer; 0 by default. */
+  readonly doubled?: number;
   /** The part of the notices that are never heard; 0 by default. The others are late by up to `latencyMs`. */
   readonly lostNotices?: number;
+  /** The part of the notices that are heard a second time, up to `stallMs` later; 0 by default. */
+  readonly doubledNotices?: number;
 }
 
 type Fault = 'refused' | 'broken' | 'stalled' | 'lost' | 'none';
+
+const STALL_MS = 5_000;
 
 /** Draws a fault for every call and every notice, until it is healed. */
 export class FaultSource {
   readonly #random: Random;
   readonly #faults: RandomFaults;
   readonly #latencyMs: number;
+  readonly #stallMs: number;
   #isHealed = false;
 
   constructor(faults: RandomFaults) {
     this.#faults = faults;
     this.#random = new Random(faults.seed);
     this.#latencyMs = faults.latencyMs ?? 20;
+    this.#stallMs = faults.stallMs ?? STALL_MS;
   }
 
   /** From now on everything works; what is under way keeps its fault. */
@@ -48,15 +56,16 @@ export class FaultSource {
     // Drawn at the call, so that the seed alone decides, and not who was first with an answer.
     const fault = this.#draw();
     const isEarly = this.#random.chance(0.5);
-    const { stallMs = 5_000 } = this.#faults;
     const there = this.#latency();
     const back = this.#latency();
+    const again = this.#again(this.#faults.doubled);
+    if (again !== undefined && fault !== 'refused') void this.#repeat(act, there + again);
     await this.#pass(there);
     if (fault === 'refused') throw new Error('connection refused');
     if (fault === 'lost') return lose(isEarly ? act : undefined);
-    if (fault === 'stalled' && !isEarly) await this.#pass(stallMs);
+    if (fault === 'stalled' && !isEarly) await this.#pass(this.#stallMs);
     const value = await act();
-    await this.#pass(fault === 'stalled' && isEarly ? stallMs : back);
+    await this.#pass(fault === 'stalled' && isEarly ? this.#stallMs : back);
     if (fault === 'broken') throw new Error('connection reset');
     return value;
   }
@@ -65,9 +74,11 @@ export class FaultSource {
     if (this.#isHealed) {
       // Not in the middle of the operation that it tells of.
       queueMicrotask(tell);
-    } else if (!this.#random.chance(this.#faults.lostNotices ?? 0)) {
-      this.#faults.clock.setTimeout(tell, this.#latency());
+      return;
     }
+    if (!this.#random.chance(this.#faults.lostNotices ?? 0)) this.#faults.clock.setTimeout(tell, this.#latency());
+    const again = this.#again(this.#faults.doubledNotices);
+    if (again !== undefined) this.#faults.clock.setTimeout(tell, again);
   }
 
   #draw(): Fault {
@@ -77,6 +88,21 @@ export class FaultSource {
       if (left < 0) return fault;
     }
     return 'none';
+  }
+
+  /** After how many ms it comes again, if it does. Nothing is drawn where nothing is doubled: a seed keeps its faults. */
+  #again(part: number | undefined): number | undefined {
+    if (part === undefined || !this.#random.chance(part)) return undefined;
+    return this.#random.below(this.#stallMs + 1);
+  }
+
+  async #repeat(act: () => unknown, ms: number): Promise<void> {
+    await this.#pass(ms);
+    try {
+      await act();
+    } catch {
+      // There is no one to tell: its caller has the first answer.
+    }
   }
 
   #latency(): number {

@@ -1,13 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import {
-  ADMIN,
-  type Authorize,
-  memory,
-  type Principal,
-  type ReadOptions,
-  type Requester,
-  type RunControl,
-} from 'runfence';
+import { ADMIN, type Authorize, type Principal, type ReadOptions, type Requester, type RunControl } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { tracked } from '../support/tracked.js';
@@ -61,7 +54,7 @@ describe('a stranger', () => {
       const outcome = control.run({ sessionKey: 's', runId: 'r', owner: ada }, untilCut);
       await flush();
       const answers = ['r', 'none'].map((id) => {
-        slow.failNext('read');
+        slow.failNext('readRun');
         return control.wait(id, { requester: eve, ...options }).catch(said);
       });
       const [foreign, absent] = await Promise.all(answers);
@@ -107,7 +100,7 @@ describe('a stranger', () => {
     await outcome;
   });
 
-  test('gets the same conflict for another’s id, whatever its state, and learns nothing', async () => {
+  test('gets the same conflict for another’s id, whatever its state, and learns nothing (F10)', async () => {
     const { control } = tracked();
     const outcome = control.run({ sessionKey: 's', runId: 'r', owner: ada }, untilCut);
     const attempt = (sessionKey: string): Promise<unknown> =>
@@ -123,7 +116,7 @@ describe('a stranger', () => {
     expect(control.runs.session('t').hasActiveRun).toBe(false);
   });
 
-  test('cannot stop by id or by session, and its intent is not honoured', async () => {
+  test('cannot stop by id or by session, and its intent is not honoured (A44)', async () => {
     const { control } = tracked();
     await control.abort({ sessionKey: 's', runId: 'r' }, { intent: true, requester: eve });
     const outcome = control.run({ sessionKey: 's', runId: 'r', owner: ada }, untilCut);
@@ -149,7 +142,7 @@ describe('by default', () => {
     ['ADMIN on a run without owner', undefined, ADMIN, true],
     ['a principal on a run without owner', undefined, ada, false],
   ];
-  test.each(cases)('%s', async (_name, owner, requester, isAllowed) => {
+  test.each(cases)('%s (A39, A40, A41)', async (_name, owner, requester, isAllowed) => {
     const { control } = tracked();
     const whose = owner === undefined ? {} : { owner };
     const by: ReadOptions = requester === undefined ? {} : { requester };
@@ -171,7 +164,7 @@ describe('by default', () => {
     await outcome;
   });
 
-  test('ownerless: open lets anybody act on runs without owner, and on no others', async () => {
+  test('ownerless: open lets anybody act on runs without owner, and on no others (A42)', async () => {
     const { control, errors } = tracked({ ownerless: 'open' });
     const outcome = control.run({ sessionKey: 's', runId: 'r' }, untilCut);
     await control.start({ sessionKey: 't', owner: ada }, untilCut);
@@ -231,7 +224,7 @@ describe('authorize', () => {
     'answers nothing': () => undefined,
   };
   for (const [name, authorize] of Object.entries(noes)) {
-    test(`that ${name} means no, and onError hears of it`, async () => {
+    test(`that ${name} means no, and onError hears of it (A20)`, async () => {
       const { control, errors } = tracked({ authorize: authorize as Authorize });
       const outcome = control.run({ sessionKey: 's' }, untilCut);
       expect(await control.abort({ sessionKey: 's' }, { requester: ada })).toMatchObject({ result: 'forbidden' });

@@ -4,7 +4,7 @@ import { queued } from '../support/queued.js';
 import { tracked } from '../support/tracked.js';
 
 describe('the defaults of a control', () => {
-  test('hold for a run that says nothing', async () => {
+  test('hold for a run that says nothing (A13)', async () => {
     const { control, clock } = tracked({ defaults: { timeoutMs: 1_000, graceMs: 50, queueTimeoutMs: 200 } });
     const run = await begin(control);
     const next = await queued(control);

@@ -1,8 +1,10 @@
-import { memory, type RunControl } from 'runfence';
+import type { RunControl } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../support/begin.js';
 import { queued } from '../support/queued.js';
+import { runsIn } from '../support/records.js';
 import { slow } from '../support/slow.js';
 import { tracked } from '../support/tracked.js';
 import { gate, untilCut } from '../support/work.js';
@@ -49,7 +51,7 @@ describe('new runs', () => {
   });
 });
 
-test('queued runs are dropped at once, live ones may end by themselves', async () => {
+test('queued runs are dropped at once, live ones may end by themselves (A67)', async () => {
   const { control } = tracked();
   const live = await begin(control);
   const waiting = await queued(control);
@@ -65,7 +67,7 @@ test('a drain with nothing to wait for is over at once', async () => {
   expect(await control.drain()).toEqual({ quiet: true, elapsedMs: 0, runs: [] });
 });
 
-test('what is live after the grace is aborted with shutdown, and its quiet is waited for', async () => {
+test('what is live after the grace is aborted with shutdown, and its quiet is waited for (A27)', async () => {
   const { control, clock } = tracked();
   const unwinding = gate();
   const outcome = control.run({ sessionKey: 's' }, async (run) => {
@@ -299,7 +301,7 @@ test('the backend is closed after it has heard of the last ends: they would stan
   expect(backend.calls).not.toContain('close');
   backend.release('end');
   await drained;
-  expect(await state.read({ sessionKey: 's' })).toEqual([]);
+  expect(await runsIn(state)).toEqual([]);
 });
 
 test('the last of several live runs ends the wait, not the first', async () => {

@@ -1,4 +1,5 @@
-import { memory, type RunControl, type RunEvents } from 'runfence';
+import type { RunControl, RunEvents } from 'runfence';
+import { memory } from 'runfence/backend';
 import { type FakeClock, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../support/begin.js';
@@ -47,7 +48,7 @@ function observed(control: RunControl): string[] {
 }
 
 describe('every projection shows what an event announces', () => {
-  test('complete', async () => {
+  test('complete (F2, F6)', async () => {
     const { control, errors } = tracked();
     const log = observed(control);
     await control.run({ sessionKey: 's', runId: 'r' }, () => 1);
@@ -112,7 +113,7 @@ describe('every projection shows what an event announces', () => {
     await busy;
   });
 
-  test('the turn of a queued run', async () => {
+  test('the turn of a queued run (E2)', async () => {
     const { control, errors } = tracked();
     const work = gate();
     const first = control.run({ sessionKey: 's', runId: 'first' }, () => work.promise);
@@ -133,7 +134,7 @@ describe('every projection shows what an event announces', () => {
     ]);
   });
 
-  test('takeover: the newer run is current before the older one’s end is told', async () => {
+  test('takeover: the newer run is current before the older one’s end is told (E10)', async () => {
     const { control, errors } = tracked();
     const old = control.run({ sessionKey: 's', runId: 'old' }, untilCut);
     const log = observed(control);
@@ -154,7 +155,7 @@ describe('every projection shows what an event announces', () => {
     await fresh;
   });
 
-  test('a run that ended with leftovers is listed no more', async () => {
+  test('a run that ended with leftovers is listed no more (F12)', async () => {
     const { control, errors } = tracked();
     const log = observed(control);
     const stuck = gate();
@@ -181,7 +182,7 @@ describe('every projection shows what an event announces', () => {
   });
 });
 
-describe('run:ended comes once', () => {
+describe('run:ended comes once (F11)', () => {
   const ways: Readonly<Record<string, (control: RunControl, clock: FakeClock) => Promise<unknown>>> = {
     'complete, then abort': async (control) => {
       const run = await begin(control);

@@ -4,7 +4,7 @@ import { tracked } from '../support/tracked.js';
 
 const ALIKE = ['s', 'S', ' s', 's ', 's\u200b', '\uff53'];
 
-test('session keys that only look alike are sessions of their own', async () => {
+test('session keys that only look alike are sessions of their own (A8, F7)', async () => {
   const { control } = tracked();
   const runs = await Promise.all(ALIKE.map((sessionKey) => begin(control, { sessionKey })));
   expect(runs.map((run) => run.isCurrent())).toEqual(ALIKE.map(() => true));
@@ -27,7 +27,7 @@ test('run ids, kinds and tags are taken as they are given', async () => {
   run.complete();
 });
 
-test('a principal whose id only looks like the owner’s is a stranger', async () => {
+test('a principal whose id only looks like the owner’s is a stranger (A43)', async () => {
   const { control } = tracked();
   const run = await begin(control, { runId: 'r', owner: { userId: 'ada', deviceId: ' phone' } });
   for (const requester of [{ userId: 'Ada' }, { userId: ' ada' }, { deviceId: 'phone' }, { connId: 'ada' }]) {

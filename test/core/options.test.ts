@@ -1,7 +1,6 @@
 import {
   AbortRegistry,
   createRunControl,
-  memory,
   type RegisterOptions,
   type RunControlOptions,
   type RunOptions,
@@ -10,6 +9,7 @@ import {
   SessionLock,
   type SessionLockOptions,
 } from 'runfence';
+import { memory } from 'runfence/backend';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../support/begin.js';
 import { shown } from '../support/shown.js';
@@ -24,7 +24,7 @@ const limits = (name: string): object[] => BAD_LIMITS.map((bad) => ({ [name]: ba
 function refused(what: string, bad: readonly unknown[], make: (options: never) => unknown): void {
   describe(what, () => {
     for (const options of bad) {
-      test(`refuses ${shown(options)}`, () => {
+      test(`refuses ${shown(options)} (A14)`, () => {
         expect(() => make(options as never)).toThrow(invalid);
       });
     }
@@ -153,7 +153,7 @@ const badRuns: unknown[] = [
 
 describe('the options of a run', () => {
   for (const options of badRuns) {
-    test(`are refused by every form before any effect: ${shown(options)}`, async () => {
+    test(`are refused by every form before any effect: ${shown(options)} (A15, A16)`, async () => {
       const { control } = tracked();
       const current = await begin(control, { runId: 'current' });
       const bad = options as RunOptions;

@@ -41,7 +41,7 @@ describe('durations', () => {
 
 describe('timeoutMs', () => {
   test.each([1, 0.5, 1_000, 2 ** 31, 48 * HOUR, 400 * 24 * HOUR])(
-    'of %d aborts then, and not earlier',
+    'of %d aborts then, and not earlier (A69)',
     async (timeoutMs) => {
       const { control, clock } = tracked();
       const run = await begin(control, { timeoutMs });
@@ -55,7 +55,7 @@ describe('timeoutMs', () => {
     },
   );
 
-  test('of Infinity, and none, make no timer', async () => {
+  test('of Infinity, and none, make no timer (A12)', async () => {
     const { control, clock } = tracked();
     const runs = [
       await begin(control, { timeoutMs: Number.POSITIVE_INFINITY }),
@@ -65,7 +65,7 @@ describe('timeoutMs', () => {
     for (const run of runs) run.complete();
   });
 
-  test('counts from the start, not from the begin', async () => {
+  test('counts from the start, not from the begin (A10)', async () => {
     const { control, clock } = tracked();
     const first = await begin(control);
     const next = await queued(control, { timeoutMs: 100 });
@@ -79,7 +79,7 @@ describe('timeoutMs', () => {
     next.run.complete();
   });
 
-  test('is gone with the run', async () => {
+  test('is gone with the run (A71, A72)', async () => {
     const { control, clock } = tracked({ retention: { ttlMs: 0 } });
     const ended = await begin(control, { timeoutMs: 100 });
     ended.complete();

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { begin } from '../support/begin.js';
 import { tracked } from '../support/tracked.js';
 
-test('two controls without a backend in common know nothing of each other', async () => {
+test('two controls without a backend in common know nothing of each other (D13)', async () => {
   const [a, b] = [tracked().control, tracked().control];
   const ids = { sessionKey: 's', runId: 'r' };
   const [run, other] = [await begin(a, ids), await begin(b, ids)];

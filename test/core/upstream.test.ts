@@ -13,7 +13,7 @@ const reasons = [
 ] as const;
 
 describe.each(reasons)('a signal that is aborted with $what', ({ given, reason }) => {
-  test('cuts its run', async () => {
+  test('cuts its run (B10)', async () => {
     const { control } = tracked();
     const { signal, abort } = open();
     const run = await begin(control, { signal });
@@ -66,7 +66,7 @@ test('a run under the signal of another takes its reason', async () => {
   inner.complete();
 });
 
-test('however many runs hang on one signal, it carries one listener, and none after the last', async () => {
+test('however many runs hang on one signal, it carries one listener, and none after the last (E7)', async () => {
   const { control } = tracked();
   const { signal } = open();
   const runs = await Promise.all(Array.from({ length: 20 }, (_, i) => begin(control, { sessionKey: `s${i}`, signal })));

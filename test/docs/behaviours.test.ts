@@ -1,39 +1,24 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { root } from '../../tools/entries.js';
-import {
-  type Collected,
-  collectTests,
-  compareIds,
-  compareTests,
-  filesOf,
-  idsOf,
-  RANGES,
-  readMap,
-  readPage,
-  summary,
-} from './behaviours.js';
-
-const COLLECT_MS = 60_000;
+import { idsInTitles, idsOf, pageProblems, RANGES, readPage, summary, titleProblems } from './behaviours.js';
 
 describe('docs/behaviours.md', () => {
   const page = readPage(readFileSync(join(root, 'docs/behaviours.md'), 'utf8'));
-  const { behaviours, troubles } = readMap(readFileSync(join(root, 'test/behaviours.json'), 'utf8'));
+  const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /^(core|proof|process|files)\/.*\.test\.ts$/.test(name),
+  );
 
-  test('test/behaviours.json is well formed', () => {
-    expect(troubles).toEqual([]);
+  test('has each id once', () => {
+    expect(pageProblems(idsOf(RANGES), page)).toEqual([]);
   });
 
-  test('has each id once, and so has test/behaviours.json', () => {
-    expect(compareIds(idsOf(RANGES), page, behaviours)).toEqual([]);
-  });
-
-  test('names tests that exist and run', { timeout: COLLECT_MS }, async () => {
-    const collected = await collectTests(root, filesOf(behaviours));
-    expect(collected.troubles).toEqual([]);
-    expect(compareTests(behaviours, collected)).toEqual([]);
-    process.stdout.write(`${summary(behaviours)}\n`);
+  test('each behaviour that is there is in the title of a test', () => {
+    expect(files.length).toBeGreaterThan(100);
+    const shown = new Set(files.flatMap((name) => idsInTitles(readFileSync(join(root, 'test', name), 'utf8'))));
+    expect(titleProblems(page, shown)).toEqual([]);
+    process.stdout.write(`${summary(page)}\n`);
   });
 });
 
@@ -63,65 +48,19 @@ describe('the reader of the page', () => {
   });
 });
 
-describe('the reader of the JSON', () => {
-  test('takes tests, and parts with a reason', () => {
-    const text =
-      '{\n  "A1": { "tests": ["a.test.ts > one"] },\n  "B1": { "n/a": "belongs to runfence/http: sockets" }\n}';
-    expect(readMap(text)).toEqual({
-      behaviours: [
-        { id: 'A1', tests: ['a.test.ts > one'], later: undefined },
-        { id: 'B1', tests: [], later: 'runfence/http' },
-      ],
-      troubles: [],
-    });
-  });
-
-  test.each([
-    ['nothing', {}],
-    ['no tests', { tests: [] }],
-    ['a test that is no text', { tests: [1] }],
-    ['a reason without its part', { 'n/a': 'not needed' }],
-    ['a part without a reason', { 'n/a': 'belongs to runfence/http: ' }],
-    ['both', { tests: ['a.test.ts > one'], 'n/a': 'belongs to runfence/http: sockets' }],
-    ['another key', { test: 'a.test.ts > one' }],
-    ['a test twice', { tests: ['a.test.ts > one', 'a.test.ts > one'] }],
-  ])('tells of %s', (_what, value) => {
-    expect(readMap(JSON.stringify({ A1: value })).troubles).toEqual([expect.stringMatching(/^A1 /)]);
-  });
-
-  test('tells of an id that is there twice', () => {
-    const text = '{\n  "A1": { "tests": ["a > one"] },\n  "A1": { "tests": ["a > two"] }\n}';
-    expect(readMap(text).troubles).toEqual(['A1 is twice in the JSON']);
-  });
-});
+const line = (id: string, later?: string) => ({ id, later });
 
 describe('the comparison of ids', () => {
-  const line = (id: string, later?: string) => ({ id, later });
-  const shown = (id: string, later?: string) => ({ id, tests: ['a > one'], later });
-
-  test('says nothing of ids that are everywhere', () => {
-    expect(compareIds(['A1', 'A2'], [line('A1'), line('A2')], [shown('A1'), shown('A2')])).toEqual([]);
+  test('says nothing of ids that are there', () => {
+    expect(pageProblems(['A1', 'A2'], [line('A1'), line('A2')])).toEqual([]);
   });
 
   test.each([
-    ['missing on the page', [line('A1')], [shown('A1'), shown('A2')], 'A2 is not on the page'],
-    ['missing in the JSON', [line('A1'), line('A2')], [shown('A1')], 'A2 is not in the JSON'],
-    ['in no range, on the page', [line('A1'), line('A2'), line('A3')], [shown('A1'), shown('A2')], 'A3 is in no range'],
-    [
-      'in no range, in the JSON',
-      [line('A1'), line('A2')],
-      ['A1', 'A2', 'Z1'].map((id) => shown(id)),
-      'Z1 is in no range',
-    ],
-    ['twice', [line('A1'), line('A2'), line('A1')], [shown('A1'), shown('A2')], 'A1 is twice in the page'],
-    [
-      'there on the page, and not in the JSON',
-      [line('A1'), line('A2')],
-      [shown('A1'), shown('A2', 'Run streams')],
-      'A2 is there on the page, and in Run streams in the JSON',
-    ],
-  ])('tells of an id that is %s', (_what, page, map, trouble) => {
-    expect(compareIds(['A1', 'A2'], page, map)).toEqual([trouble]);
+    ['missing', [line('A1')], 'A2 is not on the page'],
+    ['in no range', [line('A1'), line('A2'), line('A3')], 'A3 is in no range'],
+    ['there twice', [line('A1'), line('A2'), line('A1')], 'A1 is twice on the page'],
+  ])('tells of an id that is %s', (_what, page, problem) => {
+    expect(pageProblems(['A1', 'A2'], page)).toEqual([problem]);
   });
 
   test('knows the ranges', () => {
@@ -130,72 +69,45 @@ describe('the comparison of ids', () => {
   });
 });
 
-describe('the comparison with the tests', () => {
-  const folder = '.cache/behaviour-samples';
-  const file = `${folder}/sample.test.ts`;
-  const broken = `${folder}/broken.test.ts`;
-  let collected: Collected;
-
-  beforeAll(async () => {
-    mkdirSync(join(root, folder), { recursive: true });
-    writeFileSync(
-      join(root, file),
-      [
-        "import { describe, expect, test } from 'vitest';",
-        "// test('in a comment', () => {});",
-        'const text = "test(\'in a string\', () => {})";',
-        "describe('outer', () => {",
-        "  describe('inner', () => { test('nested', () => { expect(text).toBeDefined(); }); });",
-        "  test.each([1, 2])('number %i', () => {});",
-        "  for (const way of ['a', 'b']) test('by ' + way, () => {});",
-        "  test.skip('skipped', () => {});",
-        "  test.skipIf(true)('skipped here', () => {});",
-        "  test.todo('to do');",
-        "  test.fails('fails', () => { throw new Error('no'); });",
-        '});',
-        "describe.skip('skipped', () => { test('inside', () => {}); });",
-      ].join('\n'),
-    );
-    writeFileSync(join(root, broken), "throw new Error('broken');\n");
-    collected = await collectTests(root, [file, broken], { config: false, include: [`${folder}/*.test.ts`] });
-  }, COLLECT_MS);
-
-  const compare = (name: string) => compareTests([{ id: 'A1', tests: [name], later: undefined }], collected);
-
-  test.each(['outer > inner > nested', 'outer > number 1', 'outer > number 2', 'outer > by b'])('finds %s', (name) => {
-    expect(compare(`${file} > ${name}`)).toEqual([]);
-  });
-
+describe('the reader of titles', () => {
   test.each([
-    `${file} > in a comment`,
-    `${file} > in a string`,
-    `${file} > nested`,
-    `${file} > outer > number %i`,
-    `${file} > outer > number 3`,
-    `${file} > outer`,
-    file,
-    `${folder}/other.test.ts > outer > inner > nested`,
-  ])('tells of what is no test: %s', (name) => {
-    expect(compare(name)).toEqual([`A1: there is no test "${name}"`]);
-  });
-
-  test.each(['outer > skipped', 'outer > skipped here', 'outer > to do', 'outer > fails', 'skipped > inside'])(
-    'tells of a test that would not run: %s',
-    (name) => {
-      expect(compare(`${file} > ${name}`)).toEqual([`A1: "${file} > ${name}" would not prove anything`]);
-    },
-  );
-
-  test('tells of a file that cannot be collected', () => {
-    expect(collected.troubles).toEqual([expect.stringContaining('broken')]);
+    ["test('stops (A1)', () => {});", ['A1']],
+    ["test('stops (A1, B12)', () => {});", ['A1', 'B12']],
+    ["test.each(['a'])('by %s (A1)', () => {});", ['A1']],
+    ['for (const way of ways) test(`by \u0024{way} (A1)`, () => {});', ['A1']],
+    ["describe('stops (A1)', () => { test('once (A2)', () => {}); });", ['A1', 'A2']],
+    ["test('stops (A1) at once', () => {});", []],
+    ["test('stops A1', () => {});", []],
+    ["// test('in a comment (A1)', () => {});", []],
+    ["expect('in a string (A1)').toBe('(A1)');", []],
+    ["test.skip('skipped (A1)', () => {});", []],
+    ["test.skipIf(isWindows)('skipped on some systems (A1)', () => {});", ['A1']],
+    ["test.todo('to do (A1)');", []],
+    ["test.fails('fails (A1)', () => {});", []],
+    ["describe.skip('skipped', () => { test('inside (A1)', () => {}); });", []],
+  ])('of %s', (text, ids) => {
+    expect(idsInTitles(text)).toEqual(ids);
   });
 });
 
-test('the summary counts behaviours, tests and parts', () => {
-  const behaviours = [
-    { id: 'A1', tests: ['a > one', 'a > two'], later: undefined },
-    { id: 'A2', tests: ['a > one'], later: undefined },
-    { id: 'B1', tests: [], later: 'runfence/http' },
-  ];
-  expect(summary(behaviours)).toBe('behaviours: 2 of 3 shown by 2 tests; n/a: 1 runfence/http');
+describe('the comparison with the titles', () => {
+  const page = [line('A1'), line('B1', 'runfence/http')];
+
+  test('says nothing of behaviours that are shown, and of those to come', () => {
+    expect(titleProblems(page, new Set(['A1']))).toEqual([]);
+  });
+
+  test('tells of a behaviour that no test shows', () => {
+    expect(titleProblems(page, new Set())).toEqual(['no title of a test has (A1)']);
+  });
+
+  test.each(['B1', 'Z1'])('tells of a title with (%s), which is none', (id) => {
+    expect(titleProblems(page, new Set(['A1', id]))).toEqual([`(${id}) in a title is no behaviour that is there`]);
+  });
+});
+
+test('the summary counts behaviours and parts', () => {
+  expect(summary([line('A1'), line('A2'), line('B1', 'runfence/http')])).toBe(
+    'behaviours: 2 of 3 shown; to come: 1 runfence/http',
+  );
 });

@@ -10,9 +10,18 @@ vi.mock('node:fs/promises', async (original) => (await import('./support/disk.js
 
 type Words = readonly string[];
 
-function chainIn(dir: string, writer: string, options: Partial<ChainOptions<Words>> = {}): Chain<Words> {
+const STORE = 'store-of-test';
+
+/** A name as heartbeats have it. */
+function beatOf(writer: string): string {
+  return `00000000-0000-4000-8000-${Buffer.from(writer).toString('hex').padStart(12, '0').slice(-12)}`;
+}
+
+type WordChain = Chain<Words, string[]>;
+
+function chainIn(dir: string, writer: string, options: Partial<ChainOptions<Words, string[]>> = {}): WordChain {
   mkdirSync(join(dir, 'drafts'), { recursive: true });
-  return new Chain<Words>({
+  return new Chain<Words, string[]>({
     folder: join(dir, 'chain'),
     drafts: join(dir, 'drafts'),
     empty: [],
@@ -21,7 +30,11 @@ function chainIn(dir: string, writer: string, options: Partial<ChainOptions<Word
       if (!Array.isArray(state)) throw new TypeError('it holds no words');
       return state as Words;
     },
-    writer: async () => writer,
+    open: (words) => [...words],
+    close: (words) => [...words],
+    store: () => STORE,
+    confirmStore: async () => {},
+    writer: async () => beatOf(writer),
     isGone: () => false,
     onOvertaken: async () => {},
     ...options,
@@ -29,8 +42,8 @@ function chainIn(dir: string, writer: string, options: Partial<ChainOptions<Word
 }
 
 /** Adds a word, and answers how many there were before. */
-function say(chain: Chain<Words>, word: string): Promise<number> {
-  return chain.change((words) => ({ next: [...words, word], answer: words.length, mustLast: false }));
+function say(chain: WordChain, word: string): Promise<number> {
+  return chain.change((words) => ({ answer: words.push(word) - 1, mustLast: false }));
 }
 
 /** Stops the first call of this name, before or after it takes effect, until the test lets it go on. */
@@ -114,11 +127,11 @@ describe.each([
   });
 });
 
-test('a writer that was declared dead while it was paused learns it before it writes again', async () => {
+test('a writer that was declared dead while it was paused learns it before it writes again (C9)', async () => {
   const dir = folder();
   const onOvertaken = vi.fn(async () => {});
   const paused = chainIn(dir, 'paused', { onOvertaken });
-  const other = chainIn(dir, 'other', { isGone: (writer) => writer === 'paused' });
+  const other = chainIn(dir, 'other', { isGone: (writer) => writer === beatOf('paused') });
   await say(paused, '1');
   const pause = pauseAt('symlink', 'before');
   const late = onDisk(pause.hook, () => say(paused, 'late'));
@@ -149,11 +162,11 @@ test('an answer that changes nothing is about the state after it was asked for',
   const [asks, other] = [chainIn(dir, 'asks'), chainIn(dir, 'other')];
   await say(asks, '1');
   await say(other, '2');
-  const seen = await asks.change((words) => ({ next: undefined, answer: words, mustLast: false }));
+  const seen = await asks.change((words) => ({ answer: [...words], mustLast: false }));
   expect(seen).toEqual(['1', '2']);
 });
 
-test('a listing that is slower than a change does not take the change back', async () => {
+test('a listing that is slower than a change does not take the change back (C8)', async () => {
   const dir = folder();
   const chain = chainIn(dir, 'a');
   await say(chain, '1');
@@ -164,6 +177,17 @@ test('a listing that is slower than a change does not take the change back', asy
   pause.goOn.open();
   expect(await read).toEqual(['1', '2']);
   expect(chain.state).toEqual(['1', '2']);
+});
+
+test('F21: changes that wait together are made on one copy of the state, and written once', async () => {
+  const dir = folder();
+  const open = vi.fn((words: Words) => [...words]);
+  const chain = chainIn(dir, 'a', { open });
+  await Promise.all(Array.from({ length: 200 }, (_unused, i) => say(chain, `${i}`)));
+  // The first went alone.
+  expect(open.mock.calls.length).toBeLessThanOrEqual(3);
+  expect(recordsIn(dir).length).toBeLessThanOrEqual(3);
+  expect(await chain.read()).toHaveLength(200);
 });
 
 test('a change that throws fails alone', async () => {
@@ -237,6 +261,28 @@ describe('what the disk does', () => {
     await expect(chain.read()).rejects.toMatchObject(lost);
   });
 
+  test('a folder that was made anew by somebody else hands out no number again either', async () => {
+    const dir = folder();
+    const chain = chainIn(dir, 'a');
+    await say(chain, '1');
+    rmSync(join(dir, 'chain'), { recursive: true });
+    const anew = chainIn(dir, 'b', { store: () => 'another-store' });
+    for (const word of ['1', '2', '3']) await say(anew, word);
+    const lost = { message: expect.stringContaining('was deleted while it was in use') };
+    await expect(chain.read()).rejects.toMatchObject(lost);
+    await expect(say(chain, '4')).rejects.toMatchObject(lost);
+  });
+
+  test('a chain that looks empty is begun only if the store is still the one that it was', async () => {
+    const dir = folder();
+    const confirmStore = vi.fn(async () => {
+      throw new Error('another store');
+    });
+    const chain = chainIn(dir, 'a', { confirmStore });
+    await expect(say(chain, '1')).rejects.toThrow('another store');
+    expect(await chain.read()).toBeUndefined();
+  });
+
   test('the first record of a chain does not bring back a store that was deleted', async () => {
     const dir = folder();
     const chain = chainIn(dir, 'a');
@@ -247,10 +293,12 @@ describe('what the disk does', () => {
 
   test.each([
     ['empty', ''],
-    ['half of one', '{"state":["1"],"appl'],
+    ['half of one', '{"store":"s","state":["1"],"appl'],
+    ['of a writer that is none', `{"store":"${STORE}","state":["1"],"applied":{"../x":1}}`],
+    ['of a change that is none', `{"store":"${STORE}","state":["1"],"applied":{"${beatOf('a')}":-1}}`],
     ['foreign', '{"name":"something else"}'],
-    ['of another shape', '{"state":"words","applied":{}}'],
-  ])('a record that is %s is an error that names it, whether file or link', async (_what, text) => {
+    ['of another shape', `{"store":"${STORE}","state":"words","applied":{}}`],
+  ])('a record that is %s is an error that names it, whether file or link (C10)', async (_what, text) => {
     const dir = folder();
     await say(chainIn(dir, 'a'), '1');
     const path = join(dir, 'chain', '0000000000000002.json');

@@ -39,12 +39,14 @@ backendConformance({
     spawn: (address) => fork(script, [address], { execArgv, serialization: 'advanced' }),
     worker: (address) => new Worker(new URL('conformance-thread.mjs', import.meta.url), { workerData: address }),
     staleMs: STALE_MS,
+    selfFences: true,
   },
   staged: {
-    28: reusedPid,
-    45: deletedByHand,
-    46: failingDisk,
-    48: 'a grant has no heartbeat of its own: the process has one, which is released when it closes',
+    'pid-of-another': reusedPid,
+    'deleted-by-hand': deletedByHand,
+    'store-broken': failingDisk,
+    'lease-is-its-owners': 'it takes two processes: leases.test.ts',
+    'slow-release': 'a grant has no heartbeat of its own: the process has one, which is released when it closes',
   },
   share: 0.05,
 });

@@ -1,55 +1,14 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Backend, ClaimRequest, LockGranted, Notices } from 'runfence';
+import type { Backend } from 'runfence/backend';
 import { files } from 'runfence/files';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { diskError, type OnDisk, onDisk } from './support/disk.js';
 import { filesIn, folder } from './support/folders.js';
+import { backendIn, Hears } from './support/nodes.js';
+import { claimOf, endOf, granted, locked, stopOf } from './support/requests.js';
 
 vi.mock('node:fs/promises', async (original) => (await import('./support/disk.js')).interposed(await original()));
-
-const open: Backend[] = [];
-afterEach(async () => {
-  for (const backend of open.splice(0)) await backend.close();
-});
-
-function backendIn(dir: string, durable = true): Backend {
-  const backend = files({ dir, staleMs: 2_000, durable });
-  open.push(backend);
-  return backend;
-}
-
-function request(nodeId: string, more: Partial<ClaimRequest> = {}): ClaimRequest {
-  return {
-    sessionKey: 's',
-    runId: `run of ${nodeId}`,
-    nodeId,
-    kind: 'chat',
-    owner: undefined,
-    tags: [],
-    fingerprint: undefined,
-    mode: 'exclusive',
-    whenQuiet: false,
-    replaces: [],
-    beside: [],
-    stopsSeen: undefined,
-    stopsJudged: 0,
-    ...more,
-  };
-}
-
-async function granted(backend: Backend, nodeId: string, more: Partial<ClaimRequest> = {}): Promise<number> {
-  const answer = await backend.claim(request(nodeId, more));
-  if (answer.kind !== 'granted') throw new Error(`${nodeId} was answered ${JSON.stringify(answer)}`);
-  return answer.generation;
-}
-
-async function locked(backend: Backend, nodeId: string, generation: number): Promise<number> {
-  const run = { runId: `run of ${nodeId}`, generation };
-  const answer = await backend.lock({ sessionKey: 's', nodeId, run, reserved: undefined, since: 0 });
-  expect(answer).toMatchObject({ kind: 'granted' });
-  return (answer as LockGranted).token;
-}
 
 /** A disk whose process ends before the call of this number, and makes no other call. */
 function crashAt(last: number): { hook: OnDisk; crashed: Promise<void>; readonly calls: number } {
@@ -88,9 +47,8 @@ interface Life {
   readonly act: (backend: Backend, numbers: number[]) => Promise<void>;
 }
 
-const run = { sessionKey: 's', runId: 'run of a', nodeId: 'a' };
 const hasRun = async (backend: Backend, numbers: number[]): Promise<void> => {
-  numbers.push(await granted(backend, 'a'));
+  numbers.push((await granted(backend, 'a')).generation);
 };
 const hasLock = async (backend: Backend, numbers: number[]): Promise<void> => {
   await hasRun(backend, numbers);
@@ -102,8 +60,8 @@ const lives: Record<string, Life> = {
   'a claim that takes over': {
     before: hasRun,
     act: async (backend, numbers) => {
-      const old = { runId: 'run of a', generation: numbers.at(-1) ?? 0, revoke: undefined, epilogue: true };
-      numbers.push(await granted(backend, 'a', { runId: 'a2', replaces: [old] }));
+      const old = { runId: 'run of a', generation: numbers.at(-1) ?? 0, revoke: undefined, hasEpilogue: true };
+      numbers.push((await granted(backend, 'a', { runId: 'a2', replaces: [old] })).generation);
     },
   },
   'a lock': {
@@ -115,30 +73,25 @@ const lives: Record<string, Life> = {
   'an unlock': {
     before: hasLock,
     act: async (backend, numbers) => {
-      await backend.unlock({ sessionKey: 's', token: numbers.at(-1) ?? 0 });
+      await backend.unlock({ sessionKey: 's', nodeId: 'a', seen: 0, token: numbers.at(-1) ?? 0 });
     },
   },
   'a stop of the session': {
     before: hasLock,
     act: async (backend, numbers) => {
       const [generation = 0, token] = numbers;
-      const { number } = await backend.stop({
-        sessionKey: 's',
-        nodeId: 'a',
-        reason: 'user',
-        runs: [{ runId: 'run of a', generation, revoke: token, epilogue: true }],
-        record: { selector: { sessionKey: 's' }, requester: undefined, intent: false },
-      });
+      const item = { runId: 'run of a', generation, revoke: token, hasEpilogue: true };
+      const { number } = await backend.stop(stopOf('a', { runs: [item], select: undefined }));
       numbers.push(number ?? 0);
     },
   },
   'an end': {
     before: hasRun,
-    act: async (backend, [generation = 0]) => backend.end({ ...run, generation, status: 'completed', retain: false }),
+    act: async (backend, [generation = 0]) => void (await backend.end(endOf('a', generation))),
   },
   'an end that is kept': {
     before: hasRun,
-    act: async (backend, [generation = 0]) => backend.end({ ...run, generation, status: 'completed', retain: true }),
+    act: async (backend, [generation = 0]) => void (await backend.end(endOf('a', generation, { retain: true }))),
   },
 };
 
@@ -157,22 +110,23 @@ describe('a process that dies between any two system calls of', () => {
       calls = crash.calls;
       bury(dir);
       const at = performance.now();
-      const backend = backendIn(dir);
-      const generation = await granted(backend, 'b');
+      const backend = backendIn(dir, { durable: true });
+      const { generation } = await granted(backend, 'b');
       const token = await locked(backend, 'b', generation);
       for (const number of numbers) expect(generation).toBeGreaterThan(number);
       expect(token).toBeGreaterThan(generation);
       // Nothing was waited out.
       expect(performance.now() - at).toBeLessThan(1_500);
-      expect(await backend.read({ sessionKey: 's' })).toMatchObject([{ runId: 'run of b', status: 'running' }]);
-      expect(await backend.holder('s')).toMatchObject({ runId: 'run of b', token });
-      const [known] = await backend.read({ runId: 'run of a' });
+      expect(await backend.readSession({ sessionKey: 's', nodeId: 'b', watch: false })).toMatchObject({
+        runs: [{ runId: 'run of b', status: 'running' }],
+        holder: { runId: 'run of b', token },
+      });
+      const known = await backend.readRun({ runId: 'run of a', sessionKey: undefined, nodeId: 'b', watch: false });
       if (known !== undefined) expect(known.status).not.toBe('running');
       // Its id is free, unless its run is known to have been there.
-      const again = await backend.claim(request('b', { sessionKey: 'other', runId: 'run of a' }));
+      const again = await backend.claim(claimOf('b', { sessionKey: 'other', runId: 'run of a' }));
       expect(again.kind).toBe(known === undefined ? 'granted' : 'duplicate');
       await backend.close();
-      open.splice(open.indexOf(backend), 1);
       expect(filesIn(dir).filter((path) => path.startsWith('drafts'))).toEqual([]);
     }
     console.log(`${name}: ${last} crashes`);
@@ -186,7 +140,7 @@ describe('a disk that fails', () => {
     async (code) => {
       for (let failing = 1, calls = 1; failing <= calls + 1; failing++) {
         const dir = folder();
-        const backend = backendIn(dir);
+        const backend = backendIn(dir, { durable: true });
         let count = 0;
         const hook: OnDisk = ({ name }) => {
           count += 1;
@@ -202,11 +156,11 @@ describe('a disk that fails', () => {
         calls = count;
         if (answer !== undefined) expect(answer).toMatchObject({ code });
         // As the core does when it got no answer: it reads back what became of its claim.
-        const [known] = await backend.read({ runId: 'run of a' });
-        if (known === undefined) expect(await granted(backend, 'a')).toBeGreaterThan(0);
+        const asked = { runId: 'run of a', sessionKey: undefined, nodeId: 'a', watch: false };
+        if ((await backend.readRun(asked)) === undefined) await granted(backend, 'a');
         const other = backendIn(dir);
-        expect(await other.read({ sessionKey: 's' })).toMatchObject([{ runId: 'run of a', status: 'running' }]);
-        expect(await other.claim(request('b'))).toMatchObject({ kind: 'busy' });
+        expect(await other.readActive()).toMatchObject([{ runId: 'run of a', status: 'running' }]);
+        expect(await other.claim(claimOf('b'))).toMatchObject({ kind: 'busy' });
       }
     },
   );
@@ -221,20 +175,20 @@ describe('a disk that fails', () => {
       if (path.endsWith('.dead')) throw diskError('ENOSPC');
     };
     await expect(onDisk(full, () => granted(backend, 'b'))).rejects.toMatchObject({ code: 'ENOSPC' });
-    expect(await granted(backend, 'b')).toBeGreaterThan(1);
-    expect(await granted(backendIn(dir), 'c', { mode: 'concurrent' })).toBeGreaterThan(2);
+    expect((await granted(backend, 'b')).generation).toBeGreaterThan(1);
+    expect((await granted(backendIn(dir), 'c', { mode: 'concurrent' })).generation).toBeGreaterThan(2);
   });
 });
 
 describe('who is dead', () => {
   async function standsInTheWay(change: (identity: Record<string, unknown>) => object): Promise<boolean> {
     const dir = folder();
-    const other = backendIn(dir, false);
+    const other = backendIn(dir);
     await granted(other, 'a');
     const [name = ''] = readdirSync(join(dir, 'nodes')).filter((one) => one.endsWith('.json'));
     const path = join(dir, 'nodes', name);
     writeFileSync(path, JSON.stringify(change(JSON.parse(readFileSync(path, 'utf8')))));
-    return (await backendIn(dir, false).claim(request('b'))).kind === 'busy';
+    return (await backendIn(dir).claim(claimOf('b'))).kind === 'busy';
   }
 
   test.each([
@@ -245,11 +199,11 @@ describe('who is dead', () => {
     ['a pid of another container', { pid: 4_194_304, pidNamespace: 'pid:[1]' }, true],
     ['a pid of another host', { pid: 4_194_304, host: 'other' }, true],
     ['one that says nothing of its start', { pid: 4_194_304, startTime: undefined }, true],
-  ])('%s', async (_who, change, isInTheWay) => {
+  ])('%s (C6)', async (_who, change, isInTheWay) => {
     expect(await standsInTheWay((identity) => ({ ...identity, ...change }))).toBe(isInTheWay);
   });
 
-  test('a record of a process that is damaged proves nothing', async () => {
+  test('a record of a process that is damaged proves nothing (C7)', async () => {
     expect(await standsInTheWay(() => ({ pid: 'none' }))).toBe(true);
   });
 });
@@ -257,44 +211,41 @@ describe('who is dead', () => {
 test('a backend that is closed leaves nothing that beats, and what is kept is found by the next', async () => {
   const dir = folder();
   const backend = files({ dir, durable: false });
-  const generation = await granted(backend, 'a');
-  await backend.end({ ...run, generation, status: 'completed', retain: true });
+  const { generation } = await granted(backend, 'a');
+  await backend.end(endOf('a', generation, { retain: true }));
   await backend.close();
   expect(readdirSync(join(dir, 'nodes')).map((name) => name.split('.')[1])).toEqual(['dead', 'json']);
-  const next = backendIn(dir, false);
-  expect(await next.claim(request('b', { runId: 'run of a' }))).toMatchObject({
+  const next = backendIn(dir);
+  expect(await next.claim(claimOf('b', { runId: 'run of a' }))).toMatchObject({
     kind: 'duplicate',
     run: { status: 'completed' },
   });
-  expect(await granted(next, 'b')).toBeGreaterThan(generation);
+  expect((await granted(next, 'b')).generation).toBeGreaterThan(generation);
 });
 
 test('two instances in one process are two nodes, and one that closes takes nothing of the other', async () => {
   const dir = folder();
-  const [one, two] = [backendIn(dir, false), backendIn(dir, false)];
-  const generation = await granted(one, 'a');
-  expect(await two.claim(request('b'))).toMatchObject({ kind: 'busy' });
+  const [one, two] = [backendIn(dir), backendIn(dir)];
+  const { generation } = await granted(one, 'a');
+  expect(await two.claim(claimOf('b'))).toMatchObject({ kind: 'busy' });
   await granted(two, 'b', { sessionKey: 't' });
   await two.close();
-  expect(await one.check({ sessionKey: 's', runId: 'run of a', generation })).toBe(true);
-  expect(await backendIn(dir, false).claim(request('c'))).toMatchObject({ kind: 'busy' });
+  expect(await one.check({ sessionKey: 's', run: { runId: 'run of a', generation }, token: undefined })).toBe(true);
+  expect(await backendIn(dir).claim(claimOf('c'))).toMatchObject({ kind: 'busy' });
 });
 
 test('a folder that is watched by a system without watchers is polled', async () => {
   const dir = folder();
-  const [one, two] = [backendIn(dir, false), backendIn(dir, false)];
-  const stopped = vi.fn<Notices['stopped']>();
-  const none = (): void => {};
-  const remove = one.subscribe('a', { stopped, recorded: none, changed: none, lockLost: none, gap: none });
+  const [one, two] = [backendIn(dir), backendIn(dir)];
+  const hears = new Hears();
+  const remove = one.subscribe('a', hears);
   const fs = await import('node:fs');
   const watching = vi.spyOn(fs.default, 'watch').mockImplementation(() => {
     throw diskError('ENOSPC');
   });
-  const generation = await granted(one, 'a');
-  const item = { runId: 'run of a', generation, revoke: undefined, epilogue: false };
-  await two.stop({ sessionKey: 's', nodeId: 'b', reason: 'user', runs: [item], record: undefined });
-  await expect.poll(() => stopped.mock.calls.length, { timeout: 5_000, interval: 5 }).toBe(1);
-  expect(stopped.mock.calls[0]?.[0]).toMatchObject({ reason: 'user', runs: [{ runId: 'run of a', generation }] });
+  await granted(one, 'a');
+  await two.stop(stopOf('b'));
+  await hears.saw('run of a', 'stopping');
   watching.mockRestore();
   remove();
 });

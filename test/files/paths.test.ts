@@ -5,7 +5,7 @@ import { files } from 'runfence/files';
 import { expect, test } from 'vitest';
 import { folder } from './support/folders.js';
 
-test('two paths to one folder are one store: a lock that is held by one path is held by the other', async () => {
+test('two paths to one folder are one store: a lock that is held by one path is held by the other (C2)', async () => {
   const dir = folder();
   const link = join(folder(), 'link');
   symlinkSync(dir, link);

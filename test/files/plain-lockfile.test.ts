@@ -75,7 +75,8 @@ describe('the plain package', () => {
     await second().catch(() => {});
   });
 
-  test('F5: a beat of an owner that has released hits the next one', async () => {
+  // A race inside proper-lockfile, which a busy machine may decide the other way.
+  test('F5: a beat of an owner that has released hits the next one', { retry: 3 }, async () => {
     const path = join(folder(), 'session');
     const held: (() => void)[] = [];
     let isSlow = false;
@@ -111,7 +112,7 @@ describe('the plain package', () => {
 
 // F1, F2 and F8 of ours are in processes.test.ts: a process that stood still harms nobody, a clock that is off steals nothing.
 describe('ours', () => {
-  test('F3: of two that take over from a dead process at once, one has the lock', async () => {
+  test('F3: of two that take over from a dead process at once, one has the lock (C15)', async () => {
     const dir = folder();
     for (let i = 0; i < 5; i++) {
       const dead = await Other.start('node', { dir, staleMs: STALE_MS });

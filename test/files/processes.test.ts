@@ -184,7 +184,7 @@ describe('a process that is killed', () => {
     await endAll([b]);
   });
 
-  test('by a signal that it has no handler for: it ends as it would without us', async () => {
+  test('by a signal that it has no handler for: it ends as it would without us (C13)', async () => {
     const { nodes } = await start(2);
     const [a, b] = nodes as [Other, Other];
     await a.ask('begin', { sessionKey: 's', runId: 'a' });
@@ -213,7 +213,7 @@ describe('a process that stands still for longer than stale', () => {
     const awake = Date.now();
     a.signal('SIGCONT');
     const lost = await a.says('stopping');
-    expect(lost).toMatchObject({ runId: 'a', reason: 'lock-lost' });
+    expect(lost).toMatchObject({ runId: 'a', reason: 'heartbeat-lost' });
     console.log(
       `replaced after ${since(at, taken)} ms of standing still; lost is known ${since(awake, lost)} ms after waking`,
     );
@@ -267,7 +267,7 @@ describe('a process that stands still for longer than stale', () => {
     await b.ask('begin', { sessionKey: 's', runId: 'b', options: { whenBusy: 'enqueue' } });
     a.do('stall', { ms: STALE_MS * 2.5 });
     await b.says('started');
-    expect(await a.says('stopping')).toMatchObject({ runId: 'a', reason: 'lock-lost' });
+    expect(await a.says('stopping')).toMatchObject({ runId: 'a', reason: 'heartbeat-lost' });
     await endAll(nodes);
   });
 
@@ -322,7 +322,7 @@ test('a heartbeat that is deleted by hand is a loss, and no crash', async () => 
   const names = readdirSync(join(dir, 'nodes')).filter((name) => name.endsWith('.lock'));
   for (const name of names) rmdirSync(join(dir, 'nodes', name));
   expect(names).toHaveLength(1);
-  expect(await a.says('stopping')).toMatchObject({ runId: 'a', reason: 'lock-lost' });
+  expect(await a.says('stopping')).toMatchObject({ runId: 'a', reason: 'heartbeat-lost' });
   expect(await a.ask('begin', { sessionKey: 's', runId: 'a2' })).toMatchObject({ status: 'started' });
   await endAll(nodes);
 });

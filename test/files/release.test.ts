@@ -64,7 +64,10 @@ test.each(Object.keys(ways))(
       message: expect.stringContaining(`process ${process.pid}`),
       holder: { runId: run.id, token: grant.token, pid: process.pid, host: expect.any(String), why: 'chat' },
     });
-    expect(await other.holder('s')).toMatchObject({ runId: run.id, pid: process.pid, why: 'chat' });
+    const asked = { sessionKey: 's', nodeId: 'none', watch: false };
+    expect(await other.readSession(asked)).toMatchObject({
+      holder: { runId: run.id, pid: process.pid, why: 'chat' },
+    });
     const at = performance.now();
     const stopping = stop(control, run, gone);
     const clean = await cleaning.locks.acquire('s', { timeoutMs: 10_000 });
@@ -82,8 +85,7 @@ test.each(Object.keys(ways))(
     expect(existsSync(session)).toBe(false);
     expect(filesIn(store).filter((path) => /\.lock/.test(path))).toEqual([]);
     const after = files({ dir: store });
-    expect(await after.holder('s')).toBeUndefined();
-    expect(await after.read({ sessionKey: 's' })).toEqual([]);
+    expect(await after.readSession(asked)).toMatchObject({ holder: undefined, runs: [] });
     await after.close();
   },
 );

@@ -43,6 +43,18 @@ describe('what the storm checks', () => {
     expect(check('s', lines, [{ ...gap, ms: 5_000 }])).toEqual({ grants: 2, writes: 1, late: 2, violations: [] });
     expect(check('s', lines, [{ ...gap, pid: 20 }]).violations).toHaveLength(2);
   });
+
+  test('a run that was stopped, and completed or went on', () => {
+    const begin = line('begin', 1, 10, { runId: 'r' });
+    const stop: JournalLine = { what: 'stop', pid: 20, at: begin.at + 5, runIds: ['r'] };
+    const end = (status: string): JournalLine => ({ what: 'end', pid: 10, at: begin.at + 9, runId: 'r', status });
+    const later = { ...line('begin', 2, 10, { runId: 's' }), at: begin.at + 10_000 };
+    expect(check('s', [begin, stop, end('aborted'), later], []).violations).toEqual([]);
+    expect(check('s', [begin, stop, end('completed')], []).violations).toHaveLength(1);
+    expect(check('s', [begin, stop, later], []).violations).toHaveLength(1);
+    // Its process was killed.
+    expect(check('s', [begin, stop], []).violations).toEqual([]);
+  });
 });
 
 test('a storm in which nobody knows of the others is found out', async () => {

@@ -3,26 +3,45 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { root } from '../../tools/entries.js';
 import { listFiles } from './files.js';
-import { anyProblems, importProblems, rootProblems, type SourceText, stateProblems, syntaxProblems } from './rules.js';
+import {
+  anyProblems,
+  coreOrder,
+  importProblems,
+  orderProblems,
+  rootProblems,
+  type SourceText,
+  staleExceptions,
+  stateProblems,
+  syntaxProblems,
+} from './rules.js';
 
 const files: SourceText[] = listFiles(join(root, 'src')).map((path) => ({
   path,
   text: readFileSync(join(root, 'src', path), 'utf8'),
 }));
-const index: SourceText = { path: 'index.ts', text: readFileSync(join(root, 'src/index.ts'), 'utf8') };
+const core = files.filter(({ path }) => path.startsWith('core/'));
+const doors = files.filter(({ path }) => path === 'index.ts' || path === 'backend/index.ts');
+const order = coreOrder(readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8'));
 
 describe('the source tree', () => {
   test('core imports nothing outside itself but eventemitter3', () => {
-    expect(files.some(({ path }) => path.startsWith('core/'))).toBe(true);
-    expect(importProblems(files.filter(({ path }) => path.startsWith('core/')))).toEqual([]);
+    expect(core.length).toBeGreaterThan(50);
+    expect(importProblems(core)).toEqual([]);
   });
 
-  test('adapters import the root entry, their own folder and their own packages, nothing else', () => {
+  test('the parts of core import only what comes before them in the order of CONTRIBUTING.md, types too', () => {
+    expect(order.length).toBeGreaterThan(10);
+    expect(orderProblems(core, order)).toEqual([]);
+    expect(staleExceptions(core)).toEqual([]);
+  });
+
+  test('adapters import the root entry, their own folder, their own packages and the entries they stand on', () => {
     expect(importProblems(files.filter(({ path }) => !path.startsWith('core/')))).toEqual([]);
   });
 
-  test('the root entry only re-exports core', () => {
-    expect(rootProblems(index)).toEqual([]);
+  test('the root entry and `runfence/backend` only re-export core', () => {
+    expect(doors).toHaveLength(2);
+    expect(doors.flatMap(rootProblems)).toEqual([]);
   });
 
   test('has no default export and no enum', () => {
@@ -59,6 +78,9 @@ describe('the import rules refuse', () => {
     ['http/index.ts', "import { createAgent } from '../agent/index.js';"],
     ['http/index.ts', "import { type Agent } from '../agent/index.js';"],
     ['elsewhere/index.ts', "import type { Run } from '../index.js';"],
+    ['backend/index.ts', "export { files } from '../files/index.js';"],
+    ['process/index.ts', "import { memory } from '../backend/index.js';"],
+    ['files/lock.ts', "import type { Backend } from '../core/backend/port.js';"],
   ])('%s: %s', (path, text) => {
     expect(importProblems([{ path, text }])).toHaveLength(1);
   });
@@ -73,8 +95,40 @@ describe('the import rules allow', () => {
     ['files/lock.ts', "const lockfile = await import('proper-lockfile');"],
     ['http/index.ts', "import type { Agent } from '../agent/index.js';"],
     ['gateway/index.ts', "import { z } from 'zod';"],
+    ['files/lock.ts', "import { memory } from '../backend/index.js';"],
+    ['backend/index.ts', "export { memory } from '../core/backend/memory.js';"],
   ])('%s: %s', (path, text) => {
     expect(importProblems([{ path, text }])).toEqual([]);
+  });
+});
+
+describe('the order of the core', () => {
+  const contributing =
+    '### The order of the core\n\nText.\n\n1. `internal/`\n2. `a.ts`, `b.ts`\n3. `run/`\n\n## Next\n\n1. `c/`\n';
+  const parts = coreOrder(contributing);
+
+  test('is the list of its section', () => {
+    expect(parts).toEqual(['internal/', 'a.ts', 'b.ts', 'run/']);
+  });
+
+  test.each([
+    ['core/internal/x.ts', "import { run } from '../run/run.js';"],
+    ['core/internal/x.ts', "import type { A } from '../a.js';"],
+    ['core/a.ts', "export type { B } from './b.js';"],
+    ['core/b.ts', "type Run = import('./run/run.js').Run;"],
+    ['core/elsewhere/x.ts', ''],
+  ])('refuses %s: %s', (path, text) => {
+    expect(orderProblems([{ path, text }], parts)).toHaveLength(1);
+  });
+
+  test.each([
+    [
+      'core/run/x.ts',
+      "import { y } from './y.js'; import { a } from '../a.js'; import { EventEmitter } from 'eventemitter3';",
+    ],
+    ['core/b.ts', "import type { A } from './a.js';"],
+  ])('allows %s: %s', (path, text) => {
+    expect(orderProblems([{ path, text }], parts)).toEqual([]);
   });
 });
 

@@ -14,22 +14,33 @@ interface Room {
   readonly packages?: readonly string[];
   /** Whether it may import Node's own modules. */
   readonly node?: true;
+  /** Rooms whose entry it may import. */
+  readonly entries?: readonly string[];
   /** Rooms whose entry it may import, as types only. */
   readonly types?: readonly string[];
 }
 
 const rooms: Readonly<Record<string, Room>> = {
   core: { packages: ['eventemitter3'] },
-  files: { packages: ['proper-lockfile', 'signal-exit'], node: true },
-  redis: {},
-  postgres: {},
+  backend: {},
+  files: { packages: ['proper-lockfile', 'signal-exit'], node: true, entries: ['backend'] },
+  redis: { entries: ['backend'] },
+  postgres: { entries: ['backend'] },
   process: { node: true },
   agent: {},
   http: { packages: ['zod'], types: ['agent'] },
   node: { node: true, types: ['http'] },
   gateway: { packages: ['zod'], types: ['agent'] },
   ws: { node: true, types: ['gateway'] },
-  testing: { node: true },
+  testing: { node: true, entries: ['backend'] },
+};
+
+/** Entries that re-export core, and do nothing else. */
+const doors: readonly string[] = ['index.ts', 'backend/index.ts'];
+
+/** Imports that go up, each with the reason why it stays. */
+const upward: Readonly<Record<string, string>> = {
+  'core/lock/session-lock.ts: core/run/run.js': 'the type of `acquire({ holder })` names the `Run` that a host has',
 };
 
 interface Import {
@@ -70,7 +81,7 @@ export function importProblems(files: readonly SourceText[]): string[] {
 
 function importProblem(path: string, { from, typeOnly }: Import): string | undefined {
   const relative = from.startsWith('.') ? normalize(join(dirname(path), from)) : undefined;
-  if (path === 'index.ts') return relative?.startsWith('core/') ? undefined : 'is not in core';
+  if (doors.includes(path)) return relative?.startsWith('core/') ? undefined : 'is not in core';
 
   const name = path.split('/')[0] ?? '';
   const room = rooms[name];
@@ -82,12 +93,46 @@ function importProblem(path: string, { from, typeOnly }: Import): string | undef
   if (relative.startsWith(`${name}/`)) return undefined;
   if (name === 'core') return 'is outside core';
   if (relative === 'index.js') return undefined;
-  const other = room.types?.find((allowed) => relative === `${allowed}/index.js`);
+  const isEntry = (allowed: string): boolean => relative === `${allowed}/index.js`;
+  if (room.entries?.some(isEntry)) return undefined;
+  const other = room.types?.find(isEntry);
   if (other === undefined) return `is neither the root entry nor in ${name}`;
   return typeOnly ? undefined : 'may only be imported as types';
 }
 
-/** Statements of the root entry that are not re-exports of core. */
+/** The parts of core, lowest first, as CONTRIBUTING.md lists them: folders end with a slash, files with `.ts`. */
+export function coreOrder(contributing: string): string[] {
+  const [, list = ''] = /^### The order of the core\n(.*?)^#/ms.exec(contributing) ?? [];
+  return [...list.matchAll(/^\d+\. (.+)$/gm)].flatMap(([, line = '']) =>
+    [...line.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),
+  );
+}
+
+/** Imports inside core, types included, of what comes later in its order. */
+export function orderProblems(files: readonly SourceText[], order: readonly string[]): string[] {
+  const placeOf = (path: string): number =>
+    order.findIndex((part) => (part.endsWith('/') ? path.startsWith(`core/${part}`) : path === `core/${part}`));
+  return files.flatMap((file) => {
+    const place = placeOf(file.path);
+    if (place < 0) return [`${file.path} has no place in the order of the core`];
+    return importsOf(parse(file))
+      .filter(({ from }) => from.startsWith('.'))
+      .map(({ from }) => normalize(join(dirname(file.path), from)))
+      .filter((path) => placeOf(path.replace(/\.js$/, '.ts')) > place)
+      .map((path) => `${file.path}: ${path}`)
+      .filter((problem) => upward[problem] === undefined);
+  });
+}
+
+/** Exceptions that nothing needs any more. */
+export function staleExceptions(files: readonly SourceText[]): string[] {
+  const found = files.flatMap((file) =>
+    importsOf(parse(file)).map(({ from }) => `${file.path}: ${normalize(join(dirname(file.path), from))}`),
+  );
+  return Object.keys(upward).filter((exception) => !found.includes(exception));
+}
+
+/** Statements of an entry that are not re-exports. */
 export function rootProblems(file: SourceText): string[] {
   return parse(file)
     .statements.filter((statement) => !ts.isExportDeclaration(statement) || !statement.moduleSpecifier)

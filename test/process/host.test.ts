@@ -15,7 +15,7 @@ function exited(mode: string): Promise<number[]> {
   });
 }
 
-test('a server does not exit before what ignores SIGTERM was killed', async () => {
+test('a server does not exit before what ignores SIGTERM was killed (G13)', async () => {
   const pids = await exited('killing');
   expect(pids).toHaveLength(2);
   expect(pids.filter(isRunning)).toEqual([]);

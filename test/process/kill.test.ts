@@ -11,7 +11,7 @@ async function deafTree(graceMs?: number) {
 }
 
 describe('kill', () => {
-  test('resolves with the proof, and does so again when it is called again', async () => {
+  test('resolves with the proof, and does so again when it is called again (G17)', async () => {
     const { run, handle, pids } = await grow('own-session.sh', 2);
     const report = await handle.kill();
     expect(report).toEqual({ gone: true, survivors: [], elapsedMs: expect.any(Number) });
@@ -20,7 +20,7 @@ describe('kill', () => {
     run.complete();
   });
 
-  test('waits for its grace, to the millisecond', async () => {
+  test('waits for its grace, to the millisecond (G2)', async () => {
     const { run, handle, clock, left } = await deafTree(60_000);
     const killing = handle.kill();
     await until(() => left().length === 1);
@@ -32,7 +32,7 @@ describe('kill', () => {
     run.complete();
   });
 
-  test('again with less grace brings SIGKILL forward; with more it does not put it off', async () => {
+  test('again with less grace brings SIGKILL forward; with more it does not put it off (G14)', async () => {
     const { run, handle, clock, left } = await deafTree();
     const killing = [handle.kill(), handle.kill({ graceMs: 60_000 }), handle.kill({ graceMs: 100 })];
     await until(() => left().length === 1);

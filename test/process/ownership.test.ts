@@ -5,7 +5,7 @@ import { controlled, grow, textOf, until } from './support.js';
 import { isRunning } from './witness.js';
 
 describe('a tree that is given to another run', () => {
-  test('outlives the abort of the first and dies with the second, whoever left its group', async () => {
+  test('outlives the abort of the first and dies with the second, whoever left its group (G25)', async () => {
     const { control, run, handle, pids } = await grow('reparented.sh', 2);
     const other = await begin(control, { sessionKey: 'background' });
     handle.transfer(other);
@@ -21,7 +21,7 @@ describe('a tree that is given to another run', () => {
     expect(await handle.exited).toMatchObject({ cause: 'aborted' });
   });
 
-  test('goes on being read there: the first stream ends, and no byte is lost, doubled or out of order', async () => {
+  test('goes on being read there: the first stream ends, and no byte is lost, doubled or out of order (I9)', async () => {
     const control = controlled();
     const run = await begin(control);
     const other = await begin(control, { sessionKey: 'background' });

@@ -35,7 +35,7 @@ describe('an abort', () => {
     expect(markedProcesses()).toEqual([]);
   });
 
-  test('in the tick of the spawn kills what was started, also what was to be let go: nobody has its handle', async () => {
+  test('in the tick of the spawn kills what was started, also what was to be let go: nobody has its handle (G24)', async () => {
     const control = controlled();
     const run = await begin(control);
     const spawning = spawn(run, 'sleep', ['60'], { atAbort: 'detach' });

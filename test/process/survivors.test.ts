@@ -53,7 +53,7 @@ describe('a ladder', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('asks whoever comes later, before it forces anybody', async () => {
+  test('asks whoever comes later, before it forces anybody (G23)', async () => {
     const [clock, tree] = [new FakeClock(), new ScriptedTree()];
     let isAlive = true;
     tree.found = [member(7, () => isAlive)];

@@ -38,7 +38,7 @@ describe('/proc', () => {
     expect(parseStat(42, line('sh', state, threads)).isDead).toBe(isDead);
   });
 
-  test('tells of a process, its zombie and its absence', async () => {
+  test('tells of a process, its zombie and its absence (G12)', async () => {
     const table = new LinuxTable();
     const { child, pid } = started('sleep', ['60'], true);
     const entry = table.entry(pid);
@@ -122,7 +122,7 @@ describe('ps', () => {
     });
   });
 
-  test('a start of this very second says too little to recognise anybody by it later', () => {
+  test('a start of this very second says too little to recognise anybody by it later (G11)', () => {
     expect(parseLine('42 7 8 S Sat Nov 21 10:00:29 2026 sh', now)?.entry.start).toBeUndefined();
     expect(parseLine('42 7 8 S Sat Nov 21 10:00:27 2026 sh', now)?.entry.start).toBeDefined();
   });

@@ -20,7 +20,7 @@ async function hears(child: ProcessHandle, line: string): Promise<ReadableStream
 }
 
 describe('the cause', () => {
-  test('of an exit is `exited`, with the code', async () => {
+  test('of an exit is `exited`, with the code (G21)', async () => {
     const { run, child } = await shell('exit 5');
     expect(await child.exited).toEqual({ cause: 'exited', reason: undefined, exitCode: 5, signal: undefined });
     run.complete();
@@ -32,7 +32,7 @@ describe('the cause', () => {
     run.complete();
   });
 
-  test('that came first stays: an abort after a kill, a kill after an abort, an exit code after both', async () => {
+  test('that came first stays: an abort after a kill, a kill after an abort, an exit code after both (I10)', async () => {
     const script = 'trap "sleep 0.02; exit 9" TERM; echo ready; while :; do sleep 0.01; done';
     for (const [first, cause] of [
       ['kill', 'killed'],
@@ -85,7 +85,7 @@ describe('the cause', () => {
 });
 
 describe('a timeout', () => {
-  test('kills the tree when its time is over on the run’s clock, and not before', async () => {
+  test('kills the tree when its time is over on the run’s clock, and not before (G22)', async () => {
     const clock = new FakeClock();
     const { run, handle, pids } = await grow('own-session.sh', 2, { timeoutMs: 5_000 }, controlled({ clock }));
     await clock.advance(4_999);
@@ -163,7 +163,7 @@ describe('one signal', () => {
     await child.exited;
   });
 
-  test('goes to the whole group, and nothing follows it', async () => {
+  test('goes to the whole group, and nothing follows it (G15)', async () => {
     const { run, handle, pids, text } = await grow('deaf.sh', 2);
     const deaf = (): boolean => /^deaf/m.test(text());
     expect(handle.signal('SIGTERM')).toBe(true);

@@ -30,7 +30,7 @@ async function abort(control: RunControl, run: Run) {
 }
 
 describe('an abort of the run kills a tree', () => {
-  test.each(TREES)('%s, by SIGTERM', async (_, name, leaves) => {
+  test.each(TREES)('%s, by SIGTERM (G18, G20)', async (_, name, leaves) => {
     const { control, run, handle, pids } = await grow(name, leaves);
     const report = await abort(control, run);
     expect(pids.filter(isRunning)).toEqual([]);
@@ -52,7 +52,7 @@ describe('an abort of the run kills a tree', () => {
   });
 
   test.each(DEAF_TREES)(
-    'with a leaf that ignores SIGTERM, %s, after its grace and not before',
+    'with a leaf that ignores SIGTERM, %s, after its grace and not before (G3)',
     async (_, name, leaves) => {
       const clock = new FakeClock();
       const { control, run, handle, pids, text } = await grow(name, leaves, {}, controlled({ clock }));

@@ -30,7 +30,7 @@ describe('who belongs to a tree', () => {
     expect(await pids(tree.sweep('SIGTERM'))).toEqual([1_000, 1_001, 1_002, 1_003, 1_004, 1_005, 1_006]);
   });
 
-  test('not a zombie, but what it started and has left in its group', async () => {
+  test('not a zombie, but what it started and has left in its group (G4)', async () => {
     const { tree, table, leader } = fakeTree();
     table.entries = [{ ...leader, isDead: true }, entry(1_001, OURS)];
     expect(await pids(tree.sweep('SIGTERM'))).toEqual([1_001]);
@@ -53,7 +53,7 @@ describe('who belongs to a tree', () => {
     expect(sent).toEqual([[1_000, 'SIGKILL']]);
   });
 
-  test('who was a member once still is, wherever it has gone since', async () => {
+  test('who was a member once still is, wherever it has gone since (G9)', async () => {
     const { tree, table, leader } = fakeTree();
     table.entries = [leader, entry(1_001, { parent: 1_000, group: 1_001, session: 1_001 })];
     await tree.sweep('SIGTERM');
@@ -63,7 +63,7 @@ describe('who belongs to a tree', () => {
 });
 
 describe('a recycled number', () => {
-  test('of the leader is nobody of ours, nor is its group', async () => {
+  test('of the leader is nobody of ours, nor is its group (G8)', async () => {
     const { tree, table, sent } = fakeTree();
     table.entries = [entry(1_000, { ...OURS, start: 200 }), entry(1_001, { ...OURS, parent: 1_000, start: 201 })];
     expect(await pids(tree.sweep('SIGKILL'))).toBe('gone');
@@ -91,7 +91,7 @@ describe('a recycled number', () => {
     expect(sent).toEqual([]);
   });
 
-  test('of a member that was taken between the look and the signal gets none', async () => {
+  test('of a member that was taken between the look and the signal gets none (G10)', async () => {
     const { tree, table, sent, leader } = fakeTree();
     const before = [leader, entry(1_001, { parent: 1_000, group: 9, session: 9 })];
     table.read = () => {
@@ -102,7 +102,7 @@ describe('a recycled number', () => {
     expect(sent).toEqual([[-1_000, 'SIGKILL']]);
   });
 
-  test('of a group, once the leader was reaped and nobody of ours is in it, is a stranger’s', async () => {
+  test('of a group, once the leader was reaped and nobody of ours is in it, is a stranger’s (G5)', async () => {
     const { tree, table, sent } = fakeTree();
     table.entries = [];
     await tree.leaderReaped();
@@ -246,7 +246,7 @@ describe('signals', () => {
     ]);
   });
 
-  test('go one by one, children first, to who is in a group that is not proven ours', async () => {
+  test('go one by one, children first, to who is in a group that is not proven ours (G6, G7)', async () => {
     const { tree, table, sent, leader } = fakeTree(entry(1_000, { group: 77, session: 77 }));
     table.entries = [
       leader,
@@ -311,7 +311,7 @@ describe('signals', () => {
     expect(await pids(tree.sweep('SIGKILL'))).toBe('gone');
   });
 
-  test.each([1, 0, -5, Number.NaN])('are never sent for the pid %s', async (pid) => {
+  test.each([1, 0, -5, Number.NaN])('are never sent for the pid %s (G1)', async (pid) => {
     const { tree, sent } = fakeTree(entry(pid, { group: pid, session: pid }));
     await tree.sweep('SIGKILL');
     expect(tree.signalOnce('SIGKILL')).toBe(false);

@@ -20,7 +20,7 @@ function windows(kill: (args: readonly string[]) => Killed = () => 'done') {
 }
 
 describe('on Windows', () => {
-  test('a tree is asked once, then forced', async () => {
+  test('a tree is asked once, then forced (G16)', async () => {
     const { tree, calls } = windows();
     for (const signal of ['SIGTERM', 'SIGTERM', 'SIGKILL'] as const) {
       const members = [{ pid: 42, name: 'a.exe', command: 'a b' }];

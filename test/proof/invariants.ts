@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import type {
   AbortOptions,
   Backend,
+  ErrorContext,
   Principal,
   QuietReport,
   Receipt,
@@ -9,15 +10,20 @@ import type {
   RunControl,
   RunEvents,
   Selector,
+  WaitOutcome,
 } from 'runfence';
 import type { FakeClock } from 'runfence/testing';
 import { type Records, recordBackend } from './invariants/backend.js';
 import { noLateEffect } from './invariants/cut.js';
+import { announcedEpilogues } from './invariants/epilogues.js';
 import { type Activity, type Happening, History, runKey, type Violation } from './invariants/history.js';
 import { freeAtCut, type LockBounds, noOverlap, oneHolder } from './invariants/lock.js';
 import { noReuse } from './invariants/numbers.js';
 import { checkAlone, checkProjections, checkSame } from './invariants/projections.js';
+import { stopsReach, stopsSpare } from './invariants/reach.js';
 import { checkReport } from './invariants/report.js';
+import { oneStory, outcomeText } from './invariants/story.js';
+import { ids, isSame, said, same } from './invariants/text.js';
 import { oneOutcome, oneTakeover } from './invariants/winner.js';
 
 export type { Activity, Violation } from './invariants/history.js';
@@ -114,6 +120,31 @@ export class Invariants {
     this.history.add({ type: 'outcome', nodeId: aborts.runtime.nodeId, runId, status, from });
   }
 
+  /** What a node says of a run of any node. `timeout` and `unknown` say nothing of it. */
+  told(control: RunControl, runId: string, outcome: WaitOutcome, from: string): void {
+    const { status } = outcome;
+    // A duplicate of a run that nobody knows any more.
+    const isForgotten = status === 'failed' && /not known any more/.test(String(outcome.error));
+    if (status === 'timeout' || status === 'unknown' || isForgotten) return;
+    const reason = status === 'aborted' ? outcome.reason : undefined;
+    this.history.add({ type: 'told', nodeId: nodeOf(control), runId, outcome: outcomeText(status, reason), from });
+  }
+
+  /** A run of this id was asked for just now. */
+  asked(control: RunControl, runId: string): void {
+    this.history.add({ type: 'asked', nodeId: nodeOf(control), runId });
+  }
+
+  /** The run has an epilogue from now on. */
+  announced(run: Run): void {
+    this.history.add({ type: 'announced', ...this.#named(run) });
+  }
+
+  error(control: RunControl, code: string, about: Partial<ErrorContext> = {}): void {
+    const { sessionKey, runId } = about;
+    this.history.add({ type: 'error', nodeId: nodeOf(control), code, sessionKey, runId });
+  }
+
   refused(runId: string): void {
     this.history.add({ type: 'refused', runId });
   }
@@ -126,13 +157,28 @@ export class Invariants {
         .filter(({ status }) => status !== 'stopping')
         .map(runKey),
     );
-    const { nodeId } = control.aborts.runtime;
-    return this.stopping(
+    const nodeId = nodeOf(control);
+    const answer = this.stopping(
       control,
       () => control.abort(selector, options),
       // Those of other nodes are cut when their node hears of it.
       (receipt) => receipt.runIds.filter((runId) => isLive.has(runKey({ nodeId, runId }))),
     );
+    this.#pending.push(
+      answer.then((receipt) => this.#acknowledged(control, selector, options, receipt)).catch(() => {}),
+    );
+    return answer;
+  }
+
+  #acknowledged(
+    { runs }: RunControl,
+    selector: Selector | 'all',
+    { intent = false }: AbortOptions = {},
+    { requester, reason, recorded, runIds }: Receipt,
+  ): void {
+    const isListed = selector === 'all' || (selector.sessionKey === undefined && selector.runId === undefined);
+    const elsewhere = runIds.filter((runId) => runs.get(runId) === undefined);
+    this.history.add({ type: 'acknowledged', requester, intent, isListed, recorded, reason, elsewhere });
   }
 
   /** As `stop`, for any call that stops. `cut` says of its answer which runs were cut inside the call on this node. */
@@ -183,6 +229,9 @@ export class Invariants {
       ...history.seenWrong,
       ...noLateEffect(history),
       ...oneOutcome(history),
+      ...oneStory(history),
+      ...stopsSpare(history),
+      ...announcedEpilogues(history),
       ...oneTakeover(history, (runId) => this.#isKnown(runId)),
       ...noReuse(history),
       ...oneHolder(history),
@@ -204,6 +253,7 @@ export class Invariants {
     const over = new Set(this.history.all('run:aborted', 'run:ended').map(({ run }) => runKey(run)));
     const running = this.history.all('run:started').filter(({ run }) => !over.has(runKey(run)));
     const shown = this.#controls.flatMap((control) => control.runs.list()).filter((run) => run.status === 'running');
+    wrong.push(...stopsReach(this.history, shown));
     same(4, 'running runs, announced and shown', ids(running.map(({ run }) => run)), ids(shown), wrong);
     for (const { running: known, sessionKeys } of this.#records) {
       for (const key of sessionKeys()) {
@@ -253,6 +303,8 @@ export class Invariants {
     if (nodeId === undefined) {
       const claims = this.history.all('claimed');
       nodeId = claims.find(({ runId, generation }) => runId === run.id && generation === run.generation)?.nodeId;
+      // Without a backend there is one node, and nobody sees it claim.
+      if (this.#records.length === 0) nodeId = this.#controls[0]?.aborts.runtime.nodeId;
       if (nodeId === undefined) throw new Error(`No node has claimed generation ${run.generation} for ${run.id}.`);
       this.#nodeOf.set(run, nodeId);
     }
@@ -286,22 +338,6 @@ export class Invariants {
   }
 }
 
-function same(invariant: 4, what: string, one: string, other: string, wrong: Violation[]): void {
-  if (one !== other) wrong.push({ invariant, text: `${what}: [${one}] and [${other}]` });
-}
-
-function isSame(one: Principal, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
-}
-
-function ids(runs: readonly { readonly runId: string }[]): string {
-  return runs
-    .map(({ runId }) => runId)
-    .sort()
-    .join();
-}
-
-function said(answer: PromiseSettledResult<unknown>): string {
-  if (answer.status === 'fulfilled') return JSON.stringify(answer.value) ?? 'undefined';
-  return String((answer.reason as { code?: unknown })?.code ?? answer.reason);
+function nodeOf({ aborts }: RunControl): string {
+  return aborts.runtime.nodeId;
 }

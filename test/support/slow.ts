@@ -1,4 +1,5 @@
-import { memory, type RunControl, type RunControlOptions } from 'runfence';
+import type { RunControl, RunControlOptions } from 'runfence';
+import { memory } from 'runfence/backend';
 import { type FakeClock, FaultyBackend } from 'runfence/testing';
 import { expect } from 'vitest';
 import { tracked } from './tracked.js';

@@ -3,9 +3,11 @@
  * named core test fails. Then the demo, with the fence disabled. `npm run test:mutants -- epilogue` takes only those
  * with that word in their name. Exits with 1 if a defect goes unnoticed, does not apply any more, or proves nothing.
  */
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { runUnfencedDemo } from './demo.js';
-import { type Mutant, mutants, UNFENCED } from './mutants.js';
+import type { Mutant } from './mutant.js';
+import { mutants, UNFENCED } from './mutants.js';
 import { apply, copyProject, removeFolder, scratchFolder } from './scratch.js';
 import { runSuite, type Verdict } from './suite.js';
 
@@ -63,10 +65,17 @@ async function checkJudgement(copies: readonly string[]): Promise<void> {
 async function withMutant(mutant: Mutant, copy: string): Promise<Verdict> {
   const undo = await apply(mutant, copy);
   // Its own room first, since the tests mirror the sources: there it dies soonest.
-  const inRoom = await runSuite(copy, signal, dirname(mutant.file).replace('src', 'test'));
+  const inRoom = await runSuite(copy, signal, roomOf(mutant, copy));
   const verdict = inRoom.kind === 'survived' ? await runSuite(copy, signal) : inRoom;
   await undo();
   return verdict;
+}
+
+/** The folder of tests that mirrors the one of its file, or the nearest above it. */
+function roomOf({ file }: Mutant, copy: string): string {
+  let room = dirname(file).replace('src', 'test');
+  while (!existsSync(join(copy, room))) room = dirname(room);
+  return room;
 }
 
 async function tryAll(todo: readonly Mutant[], copies: readonly string[]): Promise<void> {

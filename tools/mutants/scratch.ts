@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../entries.js';
-import type { Mutant } from './mutants.js';
+import type { Mutant } from './mutant.js';
 
 const COPIED = /^(src|test|examples|package\.json|tsconfig.*\.json|(vitest|tsup)\.config\.ts)$/;
 

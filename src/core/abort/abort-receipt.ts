@@ -1,16 +1,17 @@
-import type { Runtime } from '../internal/runtime.js';
+import type { NodeContext } from '../node-context.js';
 import { type Cut, withDependants } from './cut.js';
 import type { Entry } from './entry.js';
+import type { Observed, SavedState } from './observed.js';
 import {
   type AbortResult,
   type QuietReport,
   type Receipt,
   type Recorded,
-  type RemoteRun,
   type WhenQuietOptions,
   whenQuiet,
+  whenSaved,
 } from './receipt.js';
-import type { Elsewhere } from './recorder.js';
+import type { StopRecord } from './recorder.js';
 import type { AbortRequest } from './request.js';
 
 /** What an abort found on this node. */
@@ -31,49 +32,49 @@ export class AbortReceipt implements Receipt {
   readonly recorded: Recorded;
   readonly reason: Receipt['reason'];
   readonly requester: Receipt['requester'];
-  readonly #runtime: Runtime;
-  readonly #entries: readonly Entry[];
-  readonly #remote: readonly RemoteRun[];
+  readonly #runtime: NodeContext;
+  readonly #observed: readonly Observed[];
   readonly #since: number;
 
-  constructor(
-    runtime: Runtime,
-    request: AbortRequest,
-    found: Found,
-    cut: Cut,
-    elsewhere: Elsewhere,
-    recorded: Recorded,
-  ) {
-    const named = request.selector.runId !== undefined;
+  constructor(runtime: NodeContext, request: AbortRequest, found: Found, cut: Cut, record: StopRecord) {
+    const isNamed = request.selector.runId !== undefined;
+    const { stopped, elsewhere } = record;
+    const others = [...new Set([...found.stopping, ...stopped])];
+    const own = withDependants(others.length === 0 ? cut.entries : [...cut.entries, ...others]);
     this.#runtime = runtime;
-    this.#entries = withDependants(found.stopping.length === 0 ? cut.entries : [...cut.entries, ...found.stopping]);
-    this.#remote = elsewhere.stopped;
+    this.#observed = elsewhere.length === 0 ? own : [...own, ...elsewhere];
     this.#since = cut.stop.at;
-    this.result = resultOf(found, elsewhere, named);
-    this.runIds = runIdsOf(found, elsewhere, named);
+    this.result = resultOf(found, record, isNamed);
+    this.runIds = runIdsOf(found, record, isNamed);
     this.queuedRunIds = cut.queuedIdsOf(found.live);
-    this.recorded = elsewhere.isUnreachable ? 'unreachable' : recorded;
+    this.recorded = record.recorded;
     this.reason = request.reason;
     this.requester = request.requester;
   }
 
   whenQuiet(options?: WhenQuietOptions): Promise<QuietReport> {
-    return whenQuiet(this.#runtime, this.#entries, this.#remote, this.#since, options);
+    return whenQuiet(this.#runtime, this.#observed, this.#since, options);
+  }
+
+  whenSaved(options?: WhenQuietOptions): Promise<Readonly<Record<string, SavedState>>> {
+    return whenSaved(this.#runtime, this.#observed, options);
   }
 }
 
-function runIdsOf({ live, stopping, ended }: Found, elsewhere: Elsewhere, named: boolean): readonly string[] {
-  const runIds = live.map(({ id }) => id);
-  for (const { id } of stopping) runIds.push(id);
-  if (named) for (const { id } of ended) runIds.push(id);
-  for (const { runId } of elsewhere.stopped) runIds.push(runId);
-  return runIds;
+function runIdsOf(found: Found, { stopped, elsewhere }: StopRecord, isNamed: boolean): readonly string[] {
+  const { live, stopping, ended } = found;
+  const over = isNamed ? ended : [];
+  // One that was ending by itself, and whose record has said since that its own result stands, was not stopped.
+  const cut = isNamed ? stopping : stopping.filter(({ status }) => status !== 'completed' && status !== 'failed');
+  const known = new Set(stopped.length === 0 ? [] : stopping);
+  const entries = [...live, ...stopped.filter((entry) => !known.has(entry)), ...cut, ...over];
+  return [...entries, ...elsewhere].map(({ id }) => id);
 }
 
-function resultOf(found: Found, elsewhere: Elsewhere, named: boolean): AbortResult {
-  if (found.live.length > 0 || elsewhere.stopped.length > 0) return 'aborted';
-  if (found.forbidden || elsewhere.forbidden) return 'forbidden';
-  if (found.stale || elsewhere.stale) return 'stale-target';
-  const over = found.stopping.length + found.ended.length > 0 || elsewhere.ended;
-  return named && over ? 'already-ended' : 'nothing-running';
+function resultOf(found: Found, record: StopRecord, isNamed: boolean): AbortResult {
+  if (found.live.length > 0 || record.stopped.length > 0 || record.elsewhere.length > 0) return 'aborted';
+  if (found.forbidden || record.forbidden) return 'forbidden';
+  if (found.stale || record.stale) return 'stale-target';
+  const isOver = found.stopping.length + found.ended.length > 0 || record.ended;
+  return isNamed && isOver ? 'already-ended' : 'nothing-running';
 }

@@ -1,9 +1,8 @@
 import type { Principal } from '../principal.js';
+import type { RunStatus } from '../stop/states.js';
+import type { Moment, Observed, SavedState } from './observed.js';
 import type { RunReport } from './receipt.js';
 import type { Stop } from './stop.js';
-
-/** Where a run is in its life. `stopping` is cut and not yet quiet. */
-export type RunStatus = 'queued' | 'running' | 'stopping' | 'completed' | 'failed' | 'aborted';
 
 /** What an entry is, as it was asked for. */
 export interface EntrySpec {
@@ -17,9 +16,11 @@ export interface EntrySpec {
  * Something that can be aborted: a run, or what a host registered by itself. The order of the
  * steps is the registry's; what a step does is the entry's.
  */
-export abstract class Entry {
+export abstract class Entry implements Observed {
   status: RunStatus = 'queued';
   generation = 0;
+  /** Its place among all that were ever added. */
+  order = 0;
   nextInSession: Entry | undefined = undefined;
   previousInSession: Entry | undefined = undefined;
 
@@ -80,6 +81,7 @@ export abstract class Entry {
   abstract onError(error: unknown): void;
   abstract report(): RunReport;
   abstract readonly isQuiet: boolean;
-  abstract onQuiet(listener: () => void): void;
-  abstract offQuiet(listener: () => void): void;
+  abstract readonly saved: SavedState | undefined;
+  abstract on(moment: Moment, listener: () => void): void;
+  abstract off(moment: Moment, listener: () => void): void;
 }

@@ -1,8 +1,9 @@
-import type { Runtime } from '../internal/runtime.js';
 import { checkObject, waitMs } from '../internal/validate.js';
+import type { NodeContext } from '../node-context.js';
 import type { Requester } from '../principal.js';
-import type { Entry } from './entry.js';
-import type { AbortReason } from './reason.js';
+import type { AbortReason } from '../stop/reason.js';
+import type { EpilogueState, LockState } from '../stop/states.js';
+import { longestGrace, type Observed, type SavedState, whenAll } from './observed.js';
 
 /**
  * What an abort found. `aborted`: it stopped something. `nothing-running`: nothing matched. `already-ended`: the run
@@ -36,6 +37,15 @@ export interface Receipt {
    * @throws `INVALID_OPTIONS`
    */
   whenQuiet(options?: WhenQuietOptions): Promise<QuietReport>;
+  /**
+   * Waits until what these runs and their descendants had to save is saved: earlier than quiet, for a deaf tool does not
+   * hold it up. It always settles.
+   *
+   * @param options - `timeoutMs`: how long to wait at most, in ms; by default the longest grace of the runs
+   * @returns by run id, what became of it
+   * @throws `INVALID_OPTIONS`
+   */
+  whenSaved(options?: WhenQuietOptions): Promise<Readonly<Record<string, SavedState>>>;
 }
 
 /** How long to wait for quiet. */
@@ -54,22 +64,13 @@ export interface QuietReport {
   readonly runs: readonly RunReport[];
 }
 
-/** What became of the lock of an aborted run; `RunReport.lock` says what each means. */
-export type LockState = 'released' | 'pending' | 'revoked' | 'failed' | 'none';
-
-/**
- * What became of the epilogue of an aborted run. `pending`: it waits for a write in flight, or runs. `failed`: it threw.
- * `timed-out`: it took longer than `epilogueMs`. `skipped`: a later run had the lock before it. `none`: none was announced.
- */
-export type EpilogueState = 'done' | 'pending' | 'failed' | 'timed-out' | 'skipped' | 'none';
-
 /** What was seen of one aborted run. */
 export interface RunReport {
   /** The id of the run. */
   readonly runId: string;
   /** The node that it lives on: one per registry, random. */
   readonly nodeId: string;
-  /** `unreported`: the run is on another node, which has not said. */
+  /** `unreported`: the run is on another node, which has not said within the time. */
   readonly state: 'quiet' | 'leftovers' | 'unreported';
   /**
    * `released`: free since the cut or since the critical section in flight ended. `pending`: that
@@ -89,68 +90,33 @@ export interface RunReport {
   readonly error?: unknown;
 }
 
-/** A run of another node that an abort stopped. */
-export interface RemoteRun {
-  /** The id of the run. */
-  readonly runId: string;
-  /** The node that it lives on: one per registry, random. */
-  readonly nodeId: string;
-}
-
 /** Waits for quiet, at most `timeoutMs`, and reports. */
 export async function whenQuiet(
-  runtime: Runtime,
-  entries: readonly Entry[],
-  remote: readonly RemoteRun[],
+  context: NodeContext,
+  observed: readonly Observed[],
   since: number,
   options: unknown = {},
 ): Promise<QuietReport> {
-  const given = checkObject('whenQuiet options', options, WHEN_QUIET_OPTIONS);
-  const grace = entries.reduce((longest, entry) => Math.max(longest, entry.graceMs), 0);
-  const timeoutMs = waitMs('timeoutMs', given.timeoutMs, grace);
-  const report = (): QuietReport => {
-    const runs = entries.map((entry) => entry.report());
-    const elapsedMs = roundMs(runtime.clock.monotonic() - since);
-    for (const { runId, nodeId } of remote) runs.push(unreported(runId, nodeId, elapsedMs));
-    return { quiet: runs.every((run) => run.state === 'quiet'), elapsedMs, runs };
-  };
-  const pending = new Set(entries.filter((entry) => !entry.isQuiet));
-  if (pending.size === 0 || timeoutMs === 0) return report();
-  return new Promise((resolve) => {
-    runtime.timers.hold();
-    const listeners = new Map<Entry, () => void>();
-    const finish = (): void => {
-      runtime.timers.unhold();
-      runtime.timers.cancel(timer);
-      for (const [entry, listener] of listeners) entry.offQuiet(listener);
-      resolve(report());
-    };
-    const timer = runtime.timers.after(timeoutMs, finish);
-    for (const entry of pending) {
-      const listener = (): void => {
-        pending.delete(entry);
-        if (pending.size === 0) finish();
-      };
-      listeners.set(entry, listener);
-      entry.onQuiet(listener);
-    }
-  });
+  const given = checkObject('whenQuiet options', options, WAIT_OPTIONS);
+  await whenAll(context, 'quiet', observed, waitMs('timeoutMs', given.timeoutMs, longestGrace(observed)));
+  const runs = observed.map((one) => one.report());
+  const elapsedMs = roundMs(context.clock.monotonic() - since);
+  return { quiet: runs.every((run) => run.state === 'quiet'), elapsedMs, runs };
 }
 
-const WHEN_QUIET_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs']);
-
-function unreported(runId: string, nodeId: string, elapsedMs: number): RunReport {
-  return {
-    runId,
-    nodeId,
-    state: 'unreported',
-    lock: 'none',
-    epilogue: 'none',
-    leftovers: [],
-    fencedEffects: 0,
-    elapsedMs,
-  };
+/** Waits until all is saved, at most `timeoutMs`, and says what was. */
+export async function whenSaved(
+  context: NodeContext,
+  observed: readonly Observed[],
+  options: unknown = {},
+): Promise<Readonly<Record<string, SavedState>>> {
+  const given = checkObject('whenSaved options', options, WAIT_OPTIONS);
+  await whenAll(context, 'saved', observed, waitMs('timeoutMs', given.timeoutMs, longestGrace(observed)));
+  return Object.fromEntries(observed.map((one) => [one.id, one.saved ?? TIMED_OUT]));
 }
+
+const TIMED_OUT: SavedState = Object.freeze({ state: 'timed-out' });
+const WAIT_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs']);
 
 /** To a microsecond: a receipt is read, and sent as JSON. */
 export function roundMs(ms: number): number {

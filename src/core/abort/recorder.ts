@@ -1,24 +1,31 @@
-import type { StoredRun } from '../backend/port.js';
 import type { Awaitable } from '../internal/awaitable.js';
 import type { Cut } from './cut.js';
 import type { Entry } from './entry.js';
-import type { Recorded, RemoteRun } from './receipt.js';
+import type { Recorded } from './receipt.js';
+import type { RemoteRun } from './remote-run.js';
 import type { AbortRequest } from './request.js';
 
 /** Records what an abort cut, and reaches the runs of other nodes. */
 export interface StopRecorder {
-  /** @param stopping - runs that were asked for too, and were stopped before: whether the backend knows is not known */
-  record(cut: Cut, request: AbortRequest | undefined, stopping: readonly Entry[]): Awaitable<Recorded>;
-  /** The runs of other nodes, as they are before the stop frees anything; `undefined` if nobody can say. */
-  lookElsewhere(request: AbortRequest): Awaitable<readonly StoredRun[] | undefined>;
-  /** Authorises those that were seen, and stops them by id. */
-  stopElsewhere(request: AbortRequest, seen: Awaitable<readonly StoredRun[] | undefined>): Awaitable<Elsewhere>;
+  /** @param unsettled - runs that were asked for too, and are stopping or ending already: the record decides about them */
+  record(cut: Cut, request: AbortRequest, unsettled: readonly Entry[]): Awaitable<StopRecord>;
+  /**
+   * Records a cut that nobody asked for by a selector.
+   *
+   * @param recorded - those of its entries that the record knows to be stopped
+   */
+  recordOwn(cut: Cut, recorded: ReadonlySet<Entry>): Awaitable<Recorded>;
 }
 
-export interface Elsewhere {
-  readonly stopped: readonly RemoteRun[];
+/** What recording a stop came to. */
+export interface StopRecord {
+  readonly recorded: Recorded;
+  /** Of the unsettled ones, those that this stop was the first to stop after all. */
+  readonly stopped: readonly Entry[];
+  /** Runs of other nodes that this stop was the first to stop. */
+  readonly elsewhere: readonly RemoteRun[];
+  /** Others that matched were over, or stopping. */
   readonly ended: boolean;
   readonly forbidden: boolean;
   readonly stale: boolean;
-  readonly isUnreachable: boolean;
 }

@@ -1,18 +1,20 @@
 import type { Authorize, Ownerless } from '../authority.js';
 import { type Awaitable, chain } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
-import { type OnError, Runtime } from '../internal/runtime.js';
+import type { OnError } from '../internal/reporter.js';
 import { checkKey, checkLimit, checkObject, checkOptionalKey, checkTag, copyTags } from '../internal/validate.js';
+import { NodeContext } from '../node-context.js';
 import { ownerOf, type Principal } from '../principal.js';
+import type { AbortReason } from '../stop/reason.js';
+import { matches, type Selector } from '../stop/selector.js';
+import type { RunStatus } from '../stop/states.js';
 import { AbortReceipt, type Found } from './abort-receipt.js';
 import { Cut } from './cut.js';
-import type { Entry, RunStatus } from './entry.js';
+import type { Entry } from './entry.js';
 import { EntryIndex } from './entry-index.js';
-import type { AbortReason } from './reason.js';
 import type { Receipt, Recorded } from './receipt.js';
-import type { Elsewhere, StopRecorder } from './recorder.js';
+import type { StopRecord, StopRecorder } from './recorder.js';
 import { type AbortOptions, type AbortRequest, checkAbort } from './request.js';
-import { matches, type Selector } from './selector.js';
 import { SignalEntry } from './signal-entry.js';
 import { Stop } from './stop.js';
 
@@ -78,7 +80,15 @@ export interface ExistingEntry {
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['id', 'sessionKey', 'kind', 'owner', 'tags', 'timeoutMs']);
-const NOWHERE: Elsewhere = { stopped: [], ended: false, forbidden: false, stale: false, isUnreachable: false };
+const ALONE: StopRecord = Object.freeze({
+  recorded: 'local',
+  stopped: [],
+  elsewhere: [],
+  ended: false,
+  forbidden: false,
+  stale: false,
+});
+const NONE: ReadonlySet<Entry> = new Set();
 const DEFAULT_GRACE_MS = 5_000;
 
 /**
@@ -102,7 +112,7 @@ const DEFAULT_GRACE_MS = 5_000;
  */
 export class AbortRegistry {
   /** @internal */
-  readonly runtime: Runtime;
+  readonly runtime: NodeContext;
   /** @internal */
   readonly entries: EntryIndex = new EntryIndex();
   /** @internal */
@@ -114,10 +124,10 @@ export class AbortRegistry {
    */
   constructor(options?: AbortRegistryOptions);
   /** @internal */
-  constructor(options: AbortRegistryOptions, runtime: Runtime);
-  constructor(options: AbortRegistryOptions = {}, runtime?: Runtime) {
+  constructor(options: AbortRegistryOptions, runtime: NodeContext);
+  constructor(options: AbortRegistryOptions = {}, runtime?: NodeContext) {
     checkObject('AbortRegistry options', options, OPTIONS);
-    this.runtime = runtime ?? new Runtime(options);
+    this.runtime = runtime ?? new NodeContext(options);
   }
 
   /**
@@ -179,23 +189,30 @@ export class AbortRegistry {
     const at = this.runtime.clock.monotonic();
     const found = this.#find(request);
     const cut = new Cut(found.live, new Stop(request.reason, at, request.requester));
-    // Looked for first: a run that waited elsewhere, and starts because of this stop, is not stopped by it.
-    const seen = this.recorder?.lookElsewhere(request);
-    const recorded = this.recorder?.record(cut, request, found.stopping) ?? 'local';
-    cut.finish();
-    const elsewhere = this.recorder?.stopElsewhere(request, seen) ?? NOWHERE;
-    return chain(elsewhere, (there) =>
-      chain(recorded, (how) => new AbortReceipt(this.runtime, request, found, cut, there, how)),
-    );
+    let recorded: Awaitable<StopRecord>;
+    try {
+      recorded = this.recorder?.record(cut, request, found.stopping) ?? ALONE;
+    } finally {
+      // Whatever becomes of the record: what is marked is told.
+      cut.finish();
+    }
+    return chain(recorded, (record) => new AbortReceipt(this.runtime, request, found, cut, record));
   }
 
-  /** Steps 2 to 7 for entries that are known; whoever calls has authorised it. @internal */
-  stop(entries: Iterable<Entry>, stop: Stop): Awaitable<Recorded> {
+  /**
+   * Steps 2 to 7 for entries that are known and authorised.
+   *
+   * @param recorded - those that the record knows to be stopped
+   * @internal
+   */
+  stop(entries: Iterable<Entry>, stop: Stop, recorded: ReadonlySet<Entry> = NONE): Awaitable<Recorded> {
     const cut = new Cut(entries, stop);
     if (cut.entries.length === 0) return 'local';
-    const recorded = this.recorder?.record(cut, undefined, []) ?? 'local';
-    cut.finish();
-    return recorded;
+    try {
+      return this.recorder?.recordOwn(cut, recorded) ?? 'local';
+    } finally {
+      cut.finish();
+    }
   }
 
   /** @internal */
@@ -215,7 +232,7 @@ export class AbortRegistry {
     for (const entry of this.#candidates(selector)) {
       if (!matches(selector, entry)) continue;
       if (request.keepQueued && entry.status === 'queued') continue;
-      const hasEnded = !entry.isLive && entry.status !== 'stopping';
+      const hasEnded = entry.status === 'completed' || entry.status === 'failed' || entry.status === 'aborted';
       if (hasEnded && !isNamed) continue;
       if (!this.runtime.authority.may('abort', requester, entry)) {
         forbidden = true;
@@ -236,7 +253,9 @@ export class AbortRegistry {
       const entry = this.entries.get(selector.runId);
       return entry === undefined ? [] : [entry];
     }
-    return selector.sessionKey === undefined ? this.entries.all() : this.entries.inSession(selector.sessionKey);
+    const { sessionKey } = selector;
+    if (sessionKey !== undefined) return this.entries.inSession(sessionKey);
+    return this.entries.unquiet((entry) => matches(selector, entry));
   }
 }
 

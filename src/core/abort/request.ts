@@ -1,8 +1,8 @@
 import { invalid } from '../internal/errors.js';
 import { checkObject, checkOneOf } from '../internal/validate.js';
 import { type Requester, requesterOf } from '../principal.js';
-import { ABORT_REASONS, type AbortReason } from './reason.js';
-import { copySelector, type Selector } from './selector.js';
+import { ABORT_REASONS, type AbortReason } from '../stop/reason.js';
+import { copySelector, type Selector } from '../stop/selector.js';
 
 /** Who asks for an abort, and how. */
 export interface AbortOptions {

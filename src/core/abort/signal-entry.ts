@@ -1,8 +1,9 @@
 import { tellAll } from '../internal/events.js';
-import type { Runtime } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
+import type { NodeContext } from '../node-context.js';
+import { abortError } from '../stop/reason.js';
 import { Entry, type EntrySpec } from './entry.js';
-import { abortError } from './reason.js';
+import type { Moment, SavedState } from './observed.js';
 import type { RunReport } from './receipt.js';
 import type { Stop } from './stop.js';
 
@@ -11,7 +12,7 @@ import type { Stop } from './stop.js';
  * releases it, for that is when its work is over.
  */
 export class SignalEntry extends Entry {
-  readonly #runtime: Runtime;
+  readonly #runtime: NodeContext;
   readonly #released: (entry: SignalEntry) => void;
   readonly #quietListeners = new Set<() => void>();
   #controller: AbortController | undefined;
@@ -20,7 +21,13 @@ export class SignalEntry extends Entry {
   timeout: Timer | undefined;
   readonly graceMs: number;
 
-  constructor(runtime: Runtime, id: string, spec: EntrySpec, graceMs: number, released: (entry: SignalEntry) => void) {
+  constructor(
+    runtime: NodeContext,
+    id: string,
+    spec: EntrySpec,
+    graceMs: number,
+    released: (entry: SignalEntry) => void,
+  ) {
     super(id, spec);
     this.#runtime = runtime;
     this.#released = released;
@@ -53,11 +60,11 @@ export class SignalEntry extends Entry {
   override mark(stop: Stop): void {
     this.#stop = stop;
     this.status = 'stopping';
-    this.#runtime.timers.cancel(this.timeout);
   }
 
   override fire(): void {
     if (this.#stop !== undefined) this.#controller?.abort(abortError(this.#stop.reason));
+    this.#runtime.timers.cancel(this.timeout);
   }
 
   override announce(): void {}
@@ -70,16 +77,21 @@ export class SignalEntry extends Entry {
     return this.#quietAt !== undefined;
   }
 
-  override onQuiet(listener: () => void): void {
+  override onError(error: unknown): void {
+    this.#runtime.onError(error, this);
+  }
+
+  /** What a host registers has nothing that we would save. */
+  override get saved(): SavedState {
+    return NOTHING;
+  }
+
+  override on(_moment: Moment, listener: () => void): void {
     this.#quietListeners.add(listener);
   }
 
-  override offQuiet(listener: () => void): void {
+  override off(_moment: Moment, listener: () => void): void {
     this.#quietListeners.delete(listener);
-  }
-
-  override onError(error: unknown): void {
-    this.#runtime.onError(error, this);
   }
 
   override report(): RunReport {
@@ -96,3 +108,5 @@ export class SignalEntry extends Entry {
     };
   }
 }
+
+const NOTHING: SavedState = Object.freeze({ state: 'none' });

@@ -1,5 +1,5 @@
 import type { Requester } from '../principal.js';
-import { type AbortReason, abortError, type RunAbortedError } from './reason.js';
+import { type AbortReason, abortError, type RunAbortedError } from '../stop/reason.js';
 
 /** What cut a set of runs; they share it. */
 export class Stop {

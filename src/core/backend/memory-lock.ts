@@ -1,73 +1,82 @@
 import type { SessionLockState } from './memory-state.js';
-import type { LockHolder, LockRequest, ReservedEpilogue } from './port.js';
+import type { LockHolder, Reservation } from './port.js';
+
+const NONE: readonly never[] = Object.freeze([]);
 
 /** One session's lock: who holds it, and whose epilogues come before the next holder. */
 export class MemoryLock {
   holder: LockHolder | undefined = undefined;
-  /** How many grants there were. */
-  grants = 0;
+  /** The token of the last grant, epilogues not counted: an epilogue that is announced after a later one is too late. */
+  lastGrant = 0;
+  #attempt = 0;
   /** In the order of the cuts. */
-  #reserved: ReservedEpilogue[] | undefined = undefined;
+  #reserved: Reservation[] | undefined = undefined;
 
   state(): SessionLockState {
-    return { holder: this.holder, grants: this.grants, reserved: [...(this.#reserved ?? [])] };
+    return { holder: this.holder, attempt: this.#attempt, lastGrant: this.lastGrant, reserved: [...this.reserved] };
   }
 
-  restore({ holder, grants, reserved }: SessionLockState): void {
-    this.holder = holder;
-    this.grants = grants;
+  restore({ holder, attempt, lastGrant, reserved }: SessionLockState): void {
+    // JSON leaves out the run of a holder that is none.
+    this.holder = holder && { ...holder, runId: holder.runId };
+    this.#attempt = attempt;
+    this.lastGrant = lastGrant;
     if (reserved.length > 0) this.#reserved = [...reserved];
   }
 
+  get reserved(): readonly Reservation[] {
+    return this.#reserved ?? NONE;
+  }
+
   get isFree(): boolean {
-    return this.holder === undefined && this.#first === undefined;
+    return this.holder === undefined && this.reserved.length === 0;
   }
 
-  isReserved(token: number): boolean {
-    return this.#reserved?.some((reserved) => reserved.token === token) === true;
+  isHeldBy(nodeId: string, attempt: number): boolean {
+    return this.holder?.nodeId === nodeId && this.#attempt === attempt;
   }
 
-  /** Whether nobody comes before this request. */
-  isFreeFor({ reserved }: LockRequest): boolean {
-    const first = this.#first;
-    return this.holder === undefined && (first === undefined || first.token === reserved);
+  grant(holder: LockHolder, attempt: number): void {
+    this.holder = holder;
+    this.#attempt = attempt;
+    if (holder.isEpilogue) this.#reserved?.shift();
+    else this.lastGrant = holder.token;
   }
 
-  grant({ run, nodeId, reserved, since }: LockRequest, token: number): void {
-    this.holder = { runId: run?.runId, nodeId, token, since };
-    if (reserved === undefined) this.grants += 1;
-    else this.#reserved?.shift();
+  /** Frees the grant of this token. */
+  release(token: number): boolean {
+    if (this.holder?.token !== token) return false;
+    this.#free();
+    return true;
   }
 
-  /** Frees the lock, or a reservation, if it is this token's. */
-  free(token: number): boolean {
-    if (this.holder?.token === token) {
-      this.holder = undefined;
-      return true;
-    }
-    return this.#drop((reserved) => reserved.token === token);
-  }
-
-  reserve(epilogue: ReservedEpilogue): void {
+  reserve(reservation: Reservation): void {
     this.#reserved ??= [];
-    this.#reserved.push(epilogue);
+    this.#reserved.push(reservation);
   }
 
-  reservationOf(runId: string): ReservedEpilogue | undefined {
+  reservationOf(runId: string): Reservation | undefined {
     return this.#reserved?.find((reserved) => reserved.runId === runId);
   }
 
-  dropReservationOf(runId: string): void {
-    this.#drop((reserved) => reserved.runId === runId);
+  reservation(token: number): Reservation | undefined {
+    return this.#reserved?.find((reserved) => reserved.token === token);
   }
 
-  get #first(): ReservedEpilogue | undefined {
-    return this.#reserved?.[0];
+  drop(reservation: Reservation | undefined): boolean {
+    if (reservation === undefined || this.#reserved === undefined) return false;
+    this.#reserved.splice(this.#reserved.indexOf(reservation), 1);
+    return true;
   }
 
-  #drop(isMeant: (reserved: ReservedEpilogue) => boolean): boolean {
-    const at = this.#reserved?.findIndex(isMeant) ?? -1;
-    if (at >= 0) this.#reserved?.splice(at, 1);
-    return at >= 0;
+  /** Takes away all that a node has here. */
+  bury(nodeId: string): void {
+    if (this.holder?.nodeId === nodeId) this.#free();
+    this.#reserved = this.#reserved?.filter((reserved) => reserved.nodeId !== nodeId);
+  }
+
+  #free(): void {
+    this.holder = undefined;
+    this.#attempt = 0;
   }
 }

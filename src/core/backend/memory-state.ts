@@ -1,4 +1,4 @@
-import type { LockHolder, RecordedStop, ReservedEpilogue, StoredRun } from './port.js';
+import type { LockHolder, RecordedStop, Reservation, StopList, StoredRun } from './port.js';
 
 /** Everything that a backend in memory knows, as plain data. The one value in it that JSON cannot hold is `ADMIN`, as a stop's requester. */
 export interface MemoryState {
@@ -6,34 +6,58 @@ export interface MemoryState {
   readonly counter: number;
   /** Live runs, and ended ones that are retained. */
   readonly runs: readonly RunState[];
-  /** Sessions with a live run, a recorded stop or a lock that is not free. */
+  /** The records that are there. */
   readonly sessions: readonly SessionState[];
+  /** The stops of the whole backend. */
+  readonly list: StopList;
 }
 
-/** A run, and what its session's lock was like when it was stopped. */
+/** One operation of one node: sent again, it is the same. */
+export interface Attempt {
+  /** The node. */
+  readonly nodeId: string;
+  /** The number that it gave to the operation. */
+  readonly attempt: number;
+}
+
+/** A run, and what is needed to answer for it again. */
 export interface RunState extends StoredRun {
-  /** How many grants the session had given when the run was stopped. */
-  readonly grantsAtStop: number;
-  /** Whether a token was ever reserved for its epilogue. */
-  readonly hasReserved: boolean;
+  /** The attempt of its node that claimed it. */
+  readonly attempt: number;
+  /** The stop that it was marked by, unless it was a takeover. */
+  readonly stoppedBy: Attempt | undefined;
+  /** The token of the session's last grant when it was marked, epilogues not counted. */
+  readonly grantAtStop: number;
 }
 
-/** What a session has besides its runs. */
+/** The record of a session, but for its runs. */
 export interface SessionState {
   /** Its key. */
   readonly sessionKey: string;
-  /** Its recorded stops, oldest first. */
-  readonly stops: readonly RecordedStop[];
+  /** Its version. */
+  readonly version: number;
   /** Its lock. */
   readonly lock: SessionLockState;
+  /** Its stops, oldest first. */
+  readonly stops: readonly StopState[];
 }
 
 /** Who has a session's lock, and whose turn is next. */
 export interface SessionLockState {
   /** Who holds it. */
   readonly holder: LockHolder | undefined;
-  /** How many grants there were, epilogues not counted. */
-  readonly grants: number;
+  /** The attempt of the holder's node that it was granted to; 0 while it is free. */
+  readonly attempt: number;
+  /** The token of the last grant, epilogues not counted; 0 if there was none. */
+  readonly lastGrant: number;
   /** Epilogues that come before the next holder, in the order of the cuts. */
-  readonly reserved: readonly ReservedEpilogue[];
+  readonly reserved: readonly Reservation[];
+}
+
+/** A kept stop. */
+export interface StopState {
+  /** As the record tells it. */
+  readonly stop: RecordedStop;
+  /** Ids that a stop which was sent again named, and that the record did not know: their claims come late. */
+  readonly unmet: readonly string[];
 }

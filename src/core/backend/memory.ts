@@ -1,25 +1,34 @@
-import type { AbortReason } from '../abort/reason.js';
-import { RunfenceError } from '../internal/errors.js';
-import { Sessions } from '../internal/sessions.js';
-import { MemoryRun, MemorySession } from './memory-session.js';
+import { MemoryBook } from './memory-book.js';
+import { claim } from './memory-claim.js';
+import { lock, unlock } from './memory-grants.js';
+import { announceRun, end } from './memory-life.js';
+import { runOf } from './memory-marks.js';
 import type { MemoryState } from './memory-state.js';
+import { stop, stopEverywhere } from './memory-stop.js';
 import type {
+  AnnounceAnswer,
+  AnnounceRequest,
   Backend,
+  CheckRequest,
   ClaimAnswer,
   ClaimRequest,
+  EndAnswer,
   EndRequest,
+  ForgetRequest,
   LockAnswer,
-  LockHolder,
   LockRequest,
   Notices,
-  RecordedStop,
-  ReservedEpilogue,
-  RetainedRuns,
-  RunRef,
+  ReadRunRequest,
+  ReadSessionRequest,
+  RecordRequest,
+  Snapshot,
   StopAnswer,
-  StopItem,
+  StopEverywhereAnswer,
+  StopEverywhereRequest,
+  StopList,
   StopRequest,
   StoredRun,
+  UnlockAnswer,
   UnlockRequest,
 } from './port.js';
 
@@ -27,6 +36,8 @@ import type {
 export interface MemoryOptions {
   /** Where to go on from: what another one's `state()` answered. */
   readonly state?: MemoryState | undefined;
+  /** Whether a node's lease has ended. What such a node has is taken by the operation that needs it. By default no lease ends. */
+  readonly lapsed?: ((nodeId: string) => boolean) | undefined;
 }
 
 /** A backend in memory whose state can be taken out. */
@@ -47,298 +58,162 @@ export interface Memory extends Backend {
  * @returns the backend; everything in it is gone with the process
  */
 export function memory(options: MemoryOptions = {}): Memory {
-  return new MemoryBackend(options.state);
+  return new MemoryBackend(options);
 }
 
 class MemoryBackend implements Memory {
   readonly scope = 'process';
   readonly synchronous = true;
-  readonly #sessions: Sessions<MemorySession> = new Sessions();
-  readonly #runs = new Map<string, MemoryRun>();
-  readonly #nodes = new Map<string, MemoryNode>();
+  readonly #book: MemoryBook;
+  readonly #nodes = new Map<string, Notices>();
   /** What an operation has to tell: once it is done, or a listener would claim in the middle of it. */
   readonly #untold: (() => void)[] = [];
-  #counter: number;
 
-  constructor(state: MemoryState | undefined) {
-    this.#counter = state?.counter ?? 0;
-    for (const stored of state?.runs ?? []) {
-      const run = MemoryRun.restored(stored);
-      this.#runs.set(stored.runId, run);
-      if (run.isLive) this.#useSession(stored.sessionKey).add(run);
-    }
-    for (const { sessionKey, ...rest } of state?.sessions ?? []) this.#useSession(sessionKey).restore(rest);
+  constructor({ state, lapsed }: MemoryOptions) {
+    this.#book = new MemoryBook(state, lapsed);
   }
 
   state(): MemoryState {
-    return {
-      counter: this.#counter,
-      runs: [...[...this.#nodes.values()].flatMap(retainedBy), ...this.#runs.values()].map((run) => run.state()),
-      sessions: this.#sessions.busy.map((session) => ({ sessionKey: session.key, ...session.state() })),
-    };
+    return this.#book.state();
   }
 
   claim(request: ClaimRequest): ClaimAnswer {
-    const answer = this.#claim(request);
-    this.#tellAll();
+    const rehearsal = this.#book.rehearsal();
+    if (rehearsal !== undefined) claim(rehearsal, request);
+    const answer = claim(this.#book, request);
+    this.#done(request);
     return answer;
   }
 
   stop(request: StopRequest): StopAnswer {
-    const answer = this.#stop(request);
-    this.#tellAll();
+    const rehearsal = this.#book.rehearsal();
+    const isAlone = this.#nodes.size === 1 && this.#nodes.has(request.nodeId);
+    if (rehearsal !== undefined) stop(rehearsal, request, isAlone);
+    const answer = stop(this.#book, request, isAlone);
+    this.#done(request);
     return answer;
   }
 
-  #claim(request: ClaimRequest): ClaimAnswer {
-    const known = this.#find(request.runId, request.nodeId);
-    if (known !== undefined) return { kind: 'duplicate', run: known };
-    const session = this.#sessions.get(request.sessionKey);
-    const stops = session?.stopsFor(request) ?? NOTHING;
-    const stopsSeen = this.#counter;
-    if (stops.length > 0) return { kind: 'stopped', stops, stopsSeen };
-    const epilogues = this.#stopRuns(request, session, request.replaces, 'superseded', request.runId);
-    const answer = refusal(request, session, stopsSeen, epilogues);
-    if (answer !== undefined) return answer;
-    const generation = this.#next();
-    const run = new MemoryRun(request, generation);
-    this.#runs.set(request.runId, run);
-    (session ?? this.#useSession(request.sessionKey)).add(run);
-    return { kind: 'granted', generation, epilogues };
+  stopEverywhere(request: StopEverywhereRequest): StopEverywhereAnswer {
+    const before = this.#book.listVersion;
+    const answer = stopEverywhere(this.#book, request);
+    if (this.#book.listVersion !== before && this.#hasOthers(request.nodeId)) {
+      const list = this.#book.stops();
+      this.#tell(request.nodeId, (notices) => notices.listed(list.version, list));
+      this.#tellAll();
+    }
+    return answer;
   }
 
-  #stop(request: StopRequest): StopAnswer {
-    const { sessionKey, nodeId, reason } = request;
-    const session = this.#sessions.get(sessionKey);
-    const epilogues = this.#stopRuns(request, session, request.runs, reason, undefined);
-    const { record } = request;
-    // A session's stop concerns the claims of other nodes that were queued before it.
-    if (record === undefined || (!record.intent && this.#isAlone(nodeId))) {
-      if (session !== undefined) this.#tidy(session);
-      return { epilogues, number: undefined };
-    }
-    const { selector, requester, intent } = record;
-    const stop: RecordedStop = { number: this.#next(), nodeId, reason, selector, requester, intent };
-    (session ?? this.#useSession(sessionKey)).record(stop);
-    if (!intent) {
-      this.#untold.push(() => this.#tell(nodeId, (notices) => notices.recorded({ sessionKey, stop })));
-    }
-    return { epilogues, number: stop.number };
+  end(request: EndRequest): EndAnswer {
+    const rehearsal = this.#book.rehearsal();
+    if (rehearsal !== undefined) end(rehearsal, request);
+    const answer = end(this.#book, request);
+    this.#done(request);
+    return answer;
   }
 
-  end(request: EndRequest): void {
-    const run = this.#runs.get(request.runId);
-    if (run === undefined || run.generation !== request.generation) return;
-    run.status = request.status;
-    // A node that retains the run answers for it: there is no need of a copy.
-    if (!request.retain || this.#nodes.get(request.nodeId)?.retained !== undefined) this.#runs.delete(request.runId);
-    const { sessionKey, runId } = run;
-    const session = this.#sessions.get(sessionKey);
-    if (session !== undefined) {
-      session.remove(run);
-      // A reservation whose answer was lost: nobody will ever take it.
-      session.lock?.dropReservationOf(runId);
-      this.#tidy(session);
-    }
-    if (this.#nodes.size > 1) this.#changed(request.nodeId, request.sessionKey, run.stored());
-  }
-
-  check({ runId, generation }: RunRef): boolean {
-    const run = this.#runs.get(runId);
-    return run !== undefined && run.generation === generation && run.status === 'running';
+  announce(request: AnnounceRequest): AnnounceAnswer {
+    const rehearsal = this.#book.rehearsal();
+    if (rehearsal !== undefined) announceRun(rehearsal, request);
+    const answer = announceRun(this.#book, request);
+    this.#done(request);
+    return answer;
   }
 
   lock(request: LockRequest): LockAnswer {
-    const { sessionKey, run, reserved } = request;
-    const isMeant =
-      reserved === undefined
-        ? run === undefined || this.check({ sessionKey, ...run })
-        : this.#sessions.get(sessionKey)?.lock?.isReserved(reserved) === true;
-    if (!isMeant) return { kind: 'stale' };
-    const lock = this.#useSession(sessionKey).useLock();
-    if (!lock.isFreeFor(request)) return { kind: 'busy', holder: lock.holder };
-    const token = reserved ?? this.#next();
-    lock.grant(request, token);
-    return { kind: 'granted', token };
+    const rehearsal = this.#book.rehearsal();
+    if (rehearsal !== undefined) lock(rehearsal, request);
+    const answer = lock(this.#book, request);
+    this.#done(request);
+    return answer;
   }
 
-  unlock({ sessionKey, token }: UnlockRequest): boolean {
-    const session = this.#sessions.get(sessionKey);
-    if (session?.lock?.free(token) !== true) return false;
-    this.#tidy(session);
-    this.#changed(undefined, sessionKey, undefined);
-    return true;
+  unlock(request: UnlockRequest): UnlockAnswer {
+    const rehearsal = this.#book.rehearsal();
+    if (rehearsal !== undefined) unlock(rehearsal, request);
+    const answer = unlock(this.#book, request);
+    this.#done(request);
+    return answer;
   }
 
-  holder(sessionKey: string): LockHolder | undefined {
-    return this.#sessions.get(sessionKey)?.lock?.holder;
+  check({ sessionKey, run, token }: CheckRequest): boolean {
+    if (run !== undefined && runOf(this.#book, sessionKey, run)?.status !== 'running') return false;
+    return token === undefined || this.#book.records.get(sessionKey)?.lock?.holder?.token === token;
   }
 
-  read(query: { readonly sessionKey: string } | { readonly runId: string }): readonly StoredRun[] {
-    if ('runId' in query) {
-      const run = this.#find(query.runId, undefined);
-      return run === undefined ? [] : [run];
-    }
-    return this.#sessions.get(query.sessionKey)?.live() ?? [];
+  readSession({ sessionKey }: ReadSessionRequest): Snapshot {
+    return this.#book.snapshot(sessionKey);
   }
 
-  forget(what: { readonly sessionKey: string } & ({ readonly runId: string } | { readonly stop: number })): void {
-    if ('runId' in what) {
-      const run = this.#runs.get(what.runId);
-      if (run !== undefined && !run.isLive) this.#runs.delete(what.runId);
+  readRun({ runId, sessionKey }: ReadRunRequest): StoredRun | undefined {
+    const run = this.#book.runs.get(runId);
+    return sessionKey === undefined || run?.sessionKey === sessionKey ? run?.stored() : undefined;
+  }
+
+  readNode(nodeId: string): readonly Snapshot[] {
+    const records = this.#book.records.busy.filter((record) => record.concerns(nodeId));
+    return records.map((record) => record.snapshot());
+  }
+
+  readActive(): readonly StoredRun[] {
+    return this.#book.records.busy.flatMap((record) => record.snapshot().runs);
+  }
+
+  readStops(): StopList {
+    return this.#book.stops();
+  }
+
+  forget(what: ForgetRequest): void {
+    if ('listed' in what) {
+      this.#book.unlist(what.listed);
       return;
     }
-    const session = this.#sessions.get(what.sessionKey);
-    if (session === undefined) return;
-    session.forgetStop(what.stop);
-    this.#tidy(session);
+    if ('runId' in what) {
+      const run = runOf(this.#book, what.sessionKey, what);
+      if (run?.isLive === false) this.#book.runs.delete(run.id);
+      return;
+    }
+    const record = this.#book.records.get(what.sessionKey);
+    record?.drop(what.stop);
+    if (record?.isIdle === true) this.#book.rest(record);
   }
 
-  subscribe(nodeId: string, notices: Notices, retained?: RetainedRuns): () => void {
-    const node: MemoryNode = { notices, retained };
-    this.#nodes.set(nodeId, node);
+  subscribe(nodeId: string, notices: Notices): () => void {
+    this.#nodes.set(nodeId, notices);
     return () => {
-      if (this.#nodes.get(nodeId) !== node) return;
+      if (this.#nodes.get(nodeId) !== notices) return;
       this.#nodes.delete(nodeId);
-      if (this.#nodes.size === 0) this.#dropRetained();
-      else for (const run of retainedBy(node)) this.#adopt(run);
+      // What the nodes retained is there for each other, and goes with the last of them.
+      if (this.#nodes.size === 0) this.#book.dropEnded();
     };
   }
 
   close(): void {}
 
-  /** What a drained node retained is there for retries on the others, and goes with the last of them. */
-  #dropRetained(): void {
-    for (const [runId, run] of this.#runs) if (!run.isLive) this.#runs.delete(runId);
-  }
-
-  /** One whose end is on its way is live here, and that end finds it. */
-  #adopt(run: MemoryRun): void {
-    if (!this.#runs.has(run.runId)) this.#runs.set(run.runId, run);
-  }
-
-  /** Live, or retained here or by a node but for the one that asks, which knows its own. */
-  #find(runId: string, asking: string | undefined): StoredRun | undefined {
-    const own = this.#runs.get(runId);
-    if (own !== undefined) return own.stored();
-    if (asking !== undefined && this.#isAlone(asking)) return undefined;
-    for (const [nodeId, { retained }] of this.#nodes) {
-      const run = nodeId === asking ? undefined : retained?.get(runId);
-      if (run !== undefined) return run;
+  /** A node hears of what others did. A session that was not asked about is told to all: its node has no answer about it. */
+  #done({ sessionKey, nodeId }: RecordRequest): void {
+    const { moved } = this.#book;
+    for (let record = moved.pop(); record !== undefined; record = moved.pop()) {
+      if (record.isIdle) this.#book.rest(record);
+      const { key } = record;
+      const except = key === sessionKey ? nodeId : undefined;
+      if (!this.#hasOthers(except)) continue;
+      const snapshot = this.#book.snapshot(key);
+      this.#tell(except, (notices) => notices.changed(key, snapshot.version, snapshot));
     }
-    return undefined;
+    this.#tellAll();
   }
 
-  #isAlone(nodeId: string): boolean {
-    return this.#nodes.size === 1 && this.#nodes.has(nodeId);
+  #hasOthers(nodeId: string | undefined): boolean {
+    return this.#nodes.size > (nodeId !== undefined && this.#nodes.has(nodeId) ? 1 : 0);
   }
 
-  #next(): number {
-    if (this.#counter >= Number.MAX_SAFE_INTEGER) {
-      throw new RunfenceError('GENERATION_EXHAUSTED', 'No safe integer is left for a generation: use a new backend.');
-    }
-    this.#counter += 1;
-    return this.#counter;
-  }
-
-  #useSession(sessionKey: string): MemorySession {
-    return this.#sessions.get(sessionKey) ?? this.#sessions.add(new MemorySession(sessionKey));
-  }
-
-  #stopRuns(
-    { sessionKey, nodeId }: { readonly sessionKey: string; readonly nodeId: string },
-    session: MemorySession | undefined,
-    items: readonly StopItem[],
-    reason: AbortReason,
-    supersededBy: string | undefined,
-  ): readonly ReservedEpilogue[] {
-    // Without a session no run of it is live: there is nothing to stop.
-    if (items.length === 0 || session === undefined) return NOTHING;
-    let epilogues: ReservedEpilogue[] | undefined;
-    let elsewhere: Map<string, RunRef[]> | undefined;
-    for (const item of items) {
-      const run = this.#runs.get(item.runId);
-      if (run === undefined || run.generation !== item.generation) continue;
-      const isCutNow = run.status === 'running';
-      if (isCutNow) {
-        run.status = 'stopping';
-        run.reason = reason;
-        run.grantsAtStop = session.grants;
-        // A cut is an outcome: who waits for it on another node need not wait for quiet.
-        if (this.#nodes.size > 1) {
-          const cut = run.stored();
-          this.#untold.push(() => this.#changed(cut.nodeId, sessionKey, cut));
-        }
-        if (run.nodeId !== nodeId) {
-          elsewhere ??= new Map();
-          const runs = elsewhere.get(run.nodeId) ?? [];
-          runs.push({ sessionKey, runId: item.runId, generation: item.generation });
-          elsewhere.set(run.nodeId, runs);
-        }
-      }
-      if (item.revoke !== undefined && session.lock?.free(item.revoke) === true) {
-        // The cut tells of it, too.
-        if (!isCutNow) this.#untold.push(() => this.#changed(nodeId, sessionKey, undefined));
-      }
-      // After a later run's grant, an epilogue would write over what that run wrote.
-      const isInTime = run.status === 'stopping' && run.grantsAtStop === session.grants;
-      if (item.epilogue && isInTime) {
-        const lock = session.useLock();
-        // Told twice because the first answer was lost: still one epilogue, and one token.
-        if (!run.hasReserved) lock.reserve({ runId: item.runId, token: this.#next() });
-        run.hasReserved = true;
-        const epilogue = lock.reservationOf(item.runId);
-        if (epilogue !== undefined) {
-          epilogues ??= [];
-          epilogues.push(epilogue);
-        }
-      }
-    }
-    elsewhere?.forEach((runs, node) => {
-      this.#untold.push(() => this.#nodes.get(node)?.notices.stopped({ sessionKey, reason, runs, supersededBy }));
-    });
-    return epilogues ?? NOTHING;
-  }
-
-  #tidy(session: MemorySession): void {
-    if (session.isIdle) this.#sessions.rest(session);
+  #tell(except: string | undefined, tell: (notices: Notices) => void): void {
+    for (const [nodeId, notices] of this.#nodes) if (nodeId !== except) this.#untold.push(() => tell(notices));
   }
 
   #tellAll(): void {
     while (this.#untold.length > 0) this.#untold.shift()?.();
   }
-
-  #tell(except: string | undefined, tell: (notices: Notices) => void): void {
-    for (const [nodeId, { notices }] of [...this.#nodes]) if (nodeId !== except) tell(notices);
-  }
-
-  #changed(nodeId: string | undefined, sessionKey: string, ended: StoredRun | undefined): void {
-    if (this.#nodes.size > 1) this.#tell(nodeId, (notices) => notices.changed({ sessionKey, ended }));
-  }
-}
-
-/** Who listens, and what it retains. */
-interface MemoryNode {
-  readonly notices: Notices;
-  readonly retained: RetainedRuns | undefined;
-}
-
-function retainedBy({ retained }: MemoryNode): MemoryRun[] {
-  const runs = retained?.all() ?? NOTHING;
-  return runs.map((run) => MemoryRun.restored({ ...run, grantsAtStop: 0, hasReserved: false }));
-}
-
-const NOTHING: readonly never[] = Object.freeze([]);
-
-/** Runs that stand in a claim's way. A probe is told of the running ones, and granted nothing. */
-function refusal(
-  { mode, beside, whenQuiet }: ClaimRequest,
-  session: MemorySession | undefined,
-  stopsSeen: number,
-  epilogues: readonly ReservedEpilogue[],
-): ClaimAnswer | undefined {
-  const running = mode === 'concurrent' ? NOTHING : (session?.others('running', beside) ?? NOTHING);
-  if (mode === 'probe' || running.length > 0) return { kind: 'busy', live: running, stopsSeen, epilogues };
-  const stopping = whenQuiet ? (session?.others('stopping', beside) ?? NOTHING) : NOTHING;
-  return stopping.length > 0 ? { kind: 'not-quiet', live: stopping, stopsSeen, epilogues } : undefined;
 }

@@ -23,10 +23,14 @@ export function commit<T>(
     run.refused();
     written.refuse(error);
   };
-  if (run.current) {
-    locks.acquireFor(run, timeoutMs, (grant) => written.resolve(grant.commitAtOnce(section)), refuse);
-  } else {
-    refuse(run.closedError());
-  }
+  const write = (): void => {
+    if (run.current) {
+      locks.acquireFor(run, timeoutMs, (grant) => written.resolve(grant.commitAtOnce(section)), refuse);
+    } else {
+      refuse(run.closedError());
+    }
+  };
+  if (run.isSuspended) void run.whenResumed().then(write);
+  else write();
   return written.promise;
 }

@@ -6,6 +6,8 @@ export interface FencedRun extends LockingRun {
   readonly current: boolean;
   /** Queued or running. */
   readonly isLive: boolean;
+  /** Until the run is current again, or over. */
+  whenResumed(): Promise<void>;
   /** An effect was refused: it is counted, and the first one is announced. */
   refused(): void;
 }

@@ -1,7 +1,7 @@
-import { abortError, isRunAbortedError } from '../abort/reason.js';
 import { type Awaitable, Deferred, settle } from '../internal/awaitable.js';
 import type { RunfenceError } from '../internal/errors.js';
 import type { Leftover, Watcher } from '../lock/locking-run.js';
+import { abortError, isRunAbortedError } from '../stop/reason.js';
 import type { FencedRun } from './fenced-run.js';
 import { reportLate } from './iterable.js';
 
@@ -35,6 +35,10 @@ class GateCall<R> implements Watcher {
   }
 
   make(call: () => Awaitable<R>): void {
+    if (this.run.isSuspended) {
+      void this.run.whenResumed().then(() => this.make(call));
+      return;
+    }
     if (!this.run.current) {
       this.closed(this.run.closedError());
       return;
@@ -43,8 +47,8 @@ class GateCall<R> implements Watcher {
     this.run.watch(this);
     settle(
       () => this.run.confirm(),
-      () => {
-        if (this.run.current) this.start(call);
+      (stands) => {
+        if (stands && this.run.current) this.start(call);
       },
       (error) => this.finish(() => this.answer.reject(error)),
     );

@@ -1,6 +1,6 @@
-import { saysAborted } from '../abort/reason.js';
 import { Deferred, follow, settle } from '../internal/awaitable.js';
 import type { Watcher } from '../lock/locking-run.js';
+import { saysAborted } from '../stop/reason.js';
 import type { FencedRun } from './fenced-run.js';
 
 /**
@@ -71,7 +71,7 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   next(): Promise<IteratorResult<T>> {
     const pull: Pull<T> = new Deferred();
     if (this.hasFinished) pull.resolve(end());
-    else if (this.isOver || !this.run.current) this.close(pull);
+    else if (this.isOver || !(this.run.current || this.run.isSuspended)) this.close(pull);
     else if (this.pull === undefined) this.start(pull);
     else this.waiting.push(pull);
     return pull.promise;
@@ -127,6 +127,10 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   }
 
   private deliver(item: IteratorResult<T>): void {
+    if (this.run.isSuspended && !this.isOver) {
+      void this.run.whenResumed().then(() => this.deliver(item));
+      return;
+    }
     this.isAsking = false;
     this.onAnswered?.();
     try {

@@ -98,6 +98,10 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
     controller: ReadableStreamDefaultController<T>,
     chunk: { readonly done?: boolean | undefined; readonly value?: T | undefined },
   ): void {
+    if (this.run.isSuspended && !this.isOver) {
+      void this.run.whenResumed().then(() => this.deliver(controller, chunk));
+      return;
+    }
     this.isPulling = false;
     try {
       const isEnd = chunk.done === true;

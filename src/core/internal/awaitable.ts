@@ -34,10 +34,13 @@ export function follow<T, R>(
   next: ((value: T) => Awaitable<R>) | undefined,
   failed: ((error: unknown) => Awaitable<R>) | undefined,
 ): Promise<R> {
+  return Promise.prototype.then.call(adopt(value), next, failed) as Promise<R>;
+}
+
+/** A promise of the platform, whose `then` is its own. Throws if the value cannot be looked at. */
+export function adopt<T>(value: PromiseLike<T>): Promise<T> {
   const promise = Promise.resolve(value);
-  const { then } = Promise.prototype;
-  const own = promise.then === then ? promise : new Promise<T>((resolve) => resolve(promise));
-  return then.call(own, next, failed) as Promise<R>;
+  return promise.then === Promise.prototype.then ? promise : new Promise<T>((resolve) => resolve(promise));
 }
 
 /** A promise that is settled from outside. */

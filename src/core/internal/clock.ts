@@ -12,6 +12,30 @@ export interface Clock {
   clearTimeout(handle: unknown): void;
 }
 
+/**
+ * A clock of the host's whose `monotonic` may throw: a stop, an end or a deadline must not fail of it. Each time is told,
+ * and time goes on from where it was, as fast as the platform's.
+ */
+export function guardedClock(clock: Clock, onError: (error: unknown) => void): Clock {
+  let known = 0;
+  let knownAt = performance.now();
+  return {
+    now: () => clock.now(),
+    monotonic: () => {
+      try {
+        known = clock.monotonic();
+        knownAt = performance.now();
+        return known;
+      } catch (error) {
+        onError(error);
+        return known + performance.now() - knownAt;
+      }
+    },
+    setTimeout: (callback, ms) => clock.setTimeout(callback, ms),
+    clearTimeout: (handle) => clock.clearTimeout(handle),
+  };
+}
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

@@ -9,11 +9,25 @@ export class Linked<T extends Link<T>> {
   first: T | undefined = undefined;
   #last: T | undefined = undefined;
 
+  get last(): T | undefined {
+    return this.#last;
+  }
+
   add(entry: T): void {
     entry.previous = this.#last;
     if (this.#last === undefined) this.first = entry;
     else this.#last.next = entry;
     this.#last = entry;
+  }
+
+  /** @param next - stands here */
+  addBefore(next: T, entry: T): void {
+    const { previous } = next;
+    entry.previous = previous;
+    entry.next = next;
+    next.previous = entry;
+    if (previous === undefined) this.first = entry;
+    else previous.next = entry;
   }
 
   /** By identity: one that has left changes nothing. */

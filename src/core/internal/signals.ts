@@ -71,6 +71,15 @@ export function unlisten(signal: AbortSignal, listener: () => void): void {
   }
 }
 
+/** Never throws: whoever aborts goes on, also if a signal was given a `dispatchEvent` that throws. */
+export function abortWith(controller: AbortController, reason: unknown, onError: (error: unknown) => void): void {
+  try {
+    controller.abort(reason);
+  } catch (error) {
+    onError(error);
+  }
+}
+
 /** Why the signal is aborted. If it cannot say, what it throws is the reason. */
 export function reasonOf(signal: AbortSignal): unknown {
   try {

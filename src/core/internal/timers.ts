@@ -1,5 +1,7 @@
 import type { Clock } from './clock.js';
 
+/** A timer that comes later than this, in ms, says that the process stood still. */
+const STILL_MS = 250;
 /** The longest delay that a platform timer takes; one above it fires at once. */
 const LONGEST_DELAY_MS = 2_147_483_647;
 
@@ -53,6 +55,67 @@ export class Timers {
     if (timer === undefined || timer.position < 0) return;
     this.#remove(timer);
     if (this.#heap.length === 0) this.#disarm();
+  }
+
+  /**
+   * As `after`, of time in which this process runs: one that stood still finds its timers due before the answers that
+   * came meanwhile. What it slept through does not count, up to `ms`.
+   *
+   * @param armed - called with each timer that is set for it
+   */
+  afterAwake(ms: number, armed: (timer: Timer) => void, callback: () => void): void {
+    const timer = this.after(ms, () => {
+      const lateMs = this.#lateBy(timer);
+      if (lateMs >= STILL_MS) {
+        try {
+          this.afterAwake(Math.min(lateMs, ms), armed, callback);
+          return;
+        } catch (error) {
+          // Of the clock: over, then.
+          this.#onError(error);
+        }
+      }
+      callback();
+    });
+    armed(timer);
+  }
+
+  #lateBy({ at }: Timer): number {
+    try {
+      return this.#clock.monotonic() - at;
+    } catch (error) {
+      this.#onError(error);
+      return 0;
+    }
+  }
+
+  /** What a promise comes to, or `fallback` once the time is over. The process does not exit meanwhile. */
+  within<T>(promise: Promise<T>, ms: number, fallback: T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      let timer: Timer | undefined;
+      this.hold();
+      const finish = (settle: () => void): void => {
+        if (isOver) return;
+        isOver = true;
+        this.cancel(timer);
+        this.unhold();
+        settle();
+      };
+      promise.then(
+        (value) => finish(() => resolve(value)),
+        (error: unknown) => finish(() => reject(error)),
+      );
+      try {
+        const armed = (next: Timer): void => {
+          timer = next;
+        };
+        this.afterAwake(ms, armed, () => finish(() => resolve(fallback)));
+      } catch (error) {
+        // Of the clock: what is waited for has a bound of its own, or would have had none with this clock.
+        this.#onError(error);
+      }
+    });
   }
 
   /** A caller awaits something that only a timer may end: the process must not exit under it. */
@@ -134,7 +197,12 @@ export class Timers {
         this.#onError(error);
       }
     }
-    this.#arm();
+    try {
+      this.#arm();
+    } catch (error) {
+      // Nobody is here to be told but the platform, which would end the process. The next timer is set with the rest.
+      this.#onError(error);
+    }
   }
 
   #remove(timer: Timer): void {

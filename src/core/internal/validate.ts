@@ -1,4 +1,3 @@
-import type { Backend } from '../backend/port.js';
 import { invalid, type RunfenceError } from './errors.js';
 
 /** Session keys, run ids and fingerprints come from strangers: what is longer is refused. */
@@ -46,27 +45,6 @@ export function checkOptionalKey(what: string, value: unknown): asserts value is
 export function checkOneOf(what: string, value: unknown, allowed: readonly string[]): void {
   if (value !== undefined && !allowed.includes(value as string)) {
     throw invalid(`${what} must be one of ${allowed.join(', ')}.`);
-  }
-}
-
-const BACKEND_METHODS = [
-  'claim',
-  'stop',
-  'end',
-  'check',
-  'lock',
-  'unlock',
-  'holder',
-  'read',
-  'forget',
-  'subscribe',
-  'close',
-] as const satisfies readonly (keyof Backend)[];
-
-export function checkBackend(value: unknown): void {
-  const backend = value as Partial<Backend> | null;
-  for (const name of BACKEND_METHODS) {
-    if (typeof backend?.[name] !== 'function') throw invalid(`backend.${name} must be a function.`);
   }
 }
 

@@ -1,11 +1,11 @@
-import type { Operations } from '../internal/operations.js';
-import type { Runtime } from '../internal/runtime.js';
+import type { Ledger } from '../ledger/ledger.js';
+import type { NodeContext } from '../node-context.js';
 import type { LockQueue } from './queue.js';
 
 /** What all queues of one `SessionLock` share. */
 export interface LockContext {
-  readonly runtime: Runtime;
-  readonly operations: Operations;
+  readonly runtime: NodeContext;
+  readonly ledger: Ledger;
   readonly writeGraceMs: number;
   /** Nobody waits, holds, or gives back any more. */
   readonly isClosed: boolean;

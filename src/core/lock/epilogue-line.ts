@@ -1,5 +1,7 @@
 import type { Epilogue } from './epilogue.js';
 
+const NONE: readonly Epilogue[] = Object.freeze([]);
+
 /** The epilogues of one session that are due, or will be once their stops are recorded. */
 export class EpilogueLine {
   /** Made for the sessions that have any. */
@@ -7,6 +9,15 @@ export class EpilogueLine {
 
   get isEmpty(): boolean {
     return this.#epilogues === undefined || this.#epilogues.size === 0;
+  }
+
+  all(): readonly Epilogue[] {
+    return this.#epilogues === undefined ? NONE : [...this.#epilogues];
+  }
+
+  of(runId: string): Epilogue | undefined {
+    for (const epilogue of this.#epilogues ?? NONE) if (epilogue.run.id === runId) return epilogue;
+    return undefined;
   }
 
   add(epilogue: Epilogue): void {
@@ -19,16 +30,15 @@ export class EpilogueLine {
   }
 
   /**
-   * Whose turn it is: one without a reservation, to be skipped, and then the lowest token. The order
-   * of the tokens is the backend's: the stop of a later cut may have been recorded first.
+   * The one to be served: one that came too late, to be skipped, and then the one with the lowest token. The order of
+   * the tokens is the record's: the stop of a later cut may have been recorded first.
    */
   next(): Epilogue | undefined {
-    if (this.#epilogues === undefined) return undefined;
     let first: Epilogue | undefined;
-    for (const epilogue of this.#epilogues) {
-      if (!epilogue.isDue || epilogue.token === undefined) continue;
-      if (epilogue.token === null) return epilogue;
-      if (first === undefined || epilogue.token < (first.token ?? 0)) first = epilogue;
+    for (const epilogue of this.#epilogues ?? NONE) {
+      if (!epilogue.isServable) continue;
+      if (epilogue.token === undefined) return epilogue;
+      if (first?.token === undefined || epilogue.token < first.token) first = epilogue;
     }
     return first;
   }

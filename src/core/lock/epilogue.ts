@@ -1,8 +1,11 @@
-import type { AbortReason } from '../abort/reason.js';
-import { abortError, saysAborted } from '../abort/reason.js';
 import { settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
-import type { Runtime } from '../internal/runtime.js';
+import { abortWith } from '../internal/signals.js';
+import type { DueEpilogue } from '../ledger/ledger.js';
+import type { NodeContext } from '../node-context.js';
+import type { AbortReason } from '../stop/reason.js';
+import { abortError, saysAborted } from '../stop/reason.js';
+import type { EpilogueState } from '../stop/states.js';
 import type { LockingRun } from './locking-run.js';
 
 /** What an epilogue gets. */
@@ -24,21 +27,48 @@ export interface EpilogueStep {
 }
 
 /** What an aborted run still saves under a token of its own, before the lock goes to the next. */
-export class Epilogue {
+export class Epilogue implements DueEpilogue {
   readonly run: LockingRun;
   readonly reason: AbortReason;
   readonly steps: readonly EpilogueStep[];
-  /** `undefined` until the stop is recorded; `null`: nothing was reserved. */
-  token: number | null | undefined = undefined;
   /** Set when the cut's events are out: before that no code of the user is called. */
   isDue = false;
+  /** `unknown` until the stop is recorded; `late`: a later grant was there first. */
+  #place: 'unknown' | 'late' | number = 'unknown';
+  #controller: AbortController | undefined = undefined;
+  #isRevoked = false;
   readonly #timeoutMs: number;
+  readonly #pump: () => void;
 
-  constructor(run: LockingRun, reason: AbortReason, steps: readonly EpilogueStep[], timeoutMs: number) {
+  /** @param pump - called when its place in the order of the lock is known */
+  constructor(
+    run: LockingRun,
+    reason: AbortReason,
+    steps: readonly EpilogueStep[],
+    timeoutMs: number,
+    pump: () => void,
+  ) {
     this.run = run;
     this.reason = reason;
     this.steps = steps;
     this.#timeoutMs = timeoutMs;
+    this.#pump = pump;
+  }
+
+  get token(): number | undefined {
+    return typeof this.#place === 'number' ? this.#place : undefined;
+  }
+
+  /** Its run is over, and its place is known. */
+  get isServable(): boolean {
+    return this.isDue && this.#place !== 'unknown';
+  }
+
+  tokenKnown(token: number | undefined): void {
+    // A place that it has is not taken away by an answer that knows of none.
+    if (this.#place === token || (token === undefined && this.#place !== 'unknown')) return;
+    this.#place = token ?? 'late';
+    if (this.isDue) this.#pump();
   }
 
   /** Whether anything is left to save. */
@@ -52,19 +82,32 @@ export class Epilogue {
     return new RunfenceError('NOT_SAVED', `Run "${this.run.id}" was aborted, and its epilogue (${names}) ${why}.`);
   }
 
+  /** Its grant was taken away: who reads the tokens may have dropped what it wrote. */
+  get isLate(): boolean {
+    return this.#isRevoked;
+  }
+
+  /** Its grant was taken away while it ran, or before it could: what it writes from now on comes too late. */
+  revoke(): void {
+    this.#isRevoked = true;
+    if (this.#controller !== undefined) this.#abort(this.#controller, 'lock-lost');
+  }
+
   /** Runs the steps in order, each whatever became of the one before. `done` is called once, at the end or at the bound. */
-  start(
-    runtime: Runtime,
-    token: number,
-    done: (state: 'done' | 'none' | 'failed' | 'timed-out', error?: unknown) => void,
-  ): void {
+  start(runtime: NodeContext, token: number, done: (state: EpilogueState, error?: unknown) => void): void {
+    if (this.#isRevoked) {
+      this.run.onError(this.notSaved('lost the lock before it began'));
+      done('skipped');
+      return;
+    }
     const controller = new AbortController();
+    this.#controller = controller;
     let isOver = false;
     let hasCalled = false;
     let failure: { error: unknown } | undefined;
     const timer = runtime.timers.after(this.#timeoutMs, () => {
       isOver = true;
-      controller.abort(abortError('timeout'));
+      this.#abort(controller, 'timeout');
       this.run.onError(this.notSaved(`did not end within ${this.#timeoutMs} ms`));
       done('timed-out');
     });
@@ -103,5 +146,9 @@ export class Epilogue {
       },
       (error) => this.run.onError(error),
     );
+  }
+
+  #abort(controller: AbortController, reason: AbortReason): void {
+    abortWith(controller, abortError(reason), (error) => this.run.onError(error));
   }
 }

@@ -1,10 +1,10 @@
-import type { AbortReason } from '../abort/reason.js';
-import { abortError, saysAborted } from '../abort/reason.js';
 import { type Awaitable, chain, settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
-import type { LockingRun } from './locking-run.js';
+import { abortWith } from '../internal/signals.js';
+import type { AbortReason } from '../stop/reason.js';
+import { abortError, saysAborted } from '../stop/reason.js';
+import { isOver, type LockingRun } from './locking-run.js';
 import type { LockQueue } from './queue.js';
-import type { Giver } from './returns.js';
 import { Sections } from './sections.js';
 
 /** One holding of a session's lock. */
@@ -34,19 +34,25 @@ export interface Grant extends Disposable {
 
 /** What a critical section gets. */
 export interface CommitContext {
+  /** Whose lock it is. */
+  readonly sessionKey: string;
+  /** The run that holds it; `undefined` for a holder that is no run. */
+  readonly runId: string | undefined;
+  /** The generation of that run; 0 without one. */
+  readonly generation: number;
   /** Goes into the write. */
   readonly token: number;
   /** Aborted if the section takes longer than it may after an abort. */
   readonly lost: AbortSignal;
 }
 
-export class HeldGrant implements Grant, Giver {
+export class HeldGrant implements Grant {
   readonly token: number;
   readonly run: LockingRun | undefined;
   /** In ms since the epoch, for display. */
   readonly since: number;
-  /** The operation that stops its run revokes it in the backend too: is it answered? */
-  stop: 'sent' | 'taken' | 'failed' | undefined = undefined;
+  /** The operation that stops its run revokes it in the record too: is it answered? */
+  revocation: 'none' | 'sent' | 'taken' | 'failed' = 'none';
   /** Unlinks the signal that holds it. */
   onLeave: (() => void) | undefined = undefined;
   readonly #queue: LockQueue;
@@ -104,7 +110,7 @@ export class HeldGrant implements Grant, Giver {
 
   commit<T>(section: (context: CommitContext) => Awaitable<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (!this.isHeld()) {
+      if (this.#state !== 'held' || (this.run !== undefined && isOver(this.run))) {
         reject(this.#refusal());
         return;
       }
@@ -146,14 +152,12 @@ export class HeldGrant implements Grant, Giver {
     this.revoke('lock-lost', false);
   }
 
-  /** Whether its run is current in the backend, and its token still the session's newest grant: equality, not order. */
+  /** Whether its run is current in the record, and its token the one that holds the lock: equality, not order. */
   #confirm(): Awaitable<boolean> {
-    const { operations } = this.#queue.context;
-    return chain(this.run?.confirm() ?? true, (isCurrent) => {
-      if (!isCurrent) return false;
-      const holder = operations.ask(() => operations.backend.holder(this.sessionKey));
-      return chain(holder, (seen) => seen?.token === this.token);
-    });
+    const { run } = this;
+    const { ledger } = this.#queue.context;
+    if (run === undefined || run.sessionKey === this.sessionKey) return ledger.check(this.sessionKey, run, this.token);
+    return chain(run.confirm(), (isCurrent) => isCurrent && ledger.check(this.sessionKey, undefined, this.token));
   }
 
   #run<T>(
@@ -198,21 +202,15 @@ export class HeldGrant implements Grant, Giver {
 
   /** The backend says that it is not held any more. */
   loseInBackend(): void {
-    this.stop = 'taken';
+    this.revocation = 'taken';
     this.#lose();
   }
 
-  answered(isTaken: boolean): void {
-    this.#queue.handedBack(this, isTaken);
-  }
-
-  takenLater(): void {
-    this.#queue.freedLate(this.token, this.run);
-  }
-
   /** The operation that was to revoke it in the backend is answered. */
-  stopAnswered(isTaken: boolean): void {
-    this.stop = isTaken ? 'taken' : 'failed';
+  revocationAnswered(isTaken: boolean): void {
+    // Given up before, it was given back by itself: the lock may be somebody else's by now.
+    if (this.revocation !== 'sent') return;
+    this.revocation = isTaken ? 'taken' : 'failed';
     if (this.#state === 'over') this.#queue.handBack(this);
   }
 
@@ -245,7 +243,12 @@ export class HeldGrant implements Grant, Giver {
 
   #cutSections(): void {
     this.#reason ??= 'lock-lost';
-    this.#sections?.cut(this.#reason, lockLost());
+    try {
+      this.#sections?.cut(this.#reason, lockLost());
+    } catch (error) {
+      // Of a signal with a `dispatchEvent` that throws.
+      this.#queue.context.runtime.onError(error, this);
+    }
     this.#over();
   }
 
@@ -259,12 +262,16 @@ export class HeldGrant implements Grant, Giver {
 
   #tellLost(): void {
     if (this.#state !== 'over' || this.#reason === undefined || this.#lost?.signal.aborted !== false) return;
-    this.#lost.abort(abortError(this.#reason));
+    const { onError } = this.#queue.context.runtime;
+    abortWith(this.#lost, abortError(this.#reason), (error) => onError(error, this));
   }
 
   #context(): CommitContext {
     const sections = this.#sections as Sections;
     return {
+      sessionKey: this.sessionKey,
+      runId: this.run?.id,
+      generation: this.run?.generation ?? 0,
       token: this.token,
       get lost() {
         return sections.overdue;

@@ -1,4 +1,4 @@
-import { type AbortReason, abortError } from '../abort/reason.js';
+import { type AbortReason, abortError } from '../stop/reason.js';
 
 /** A signal that is made when it is first read: most grants are never asked for theirs. */
 export class LazySignal {

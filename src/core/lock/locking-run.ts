@@ -1,7 +1,7 @@
-import type { EpilogueState, LockState } from '../abort/receipt.js';
-import type { Backend } from '../backend/port.js';
 import type { Awaitable } from '../internal/awaitable.js';
 import type { RunfenceError } from '../internal/errors.js';
+import type { Ledger, LedgerRun } from '../ledger/ledger.js';
+import type { EpilogueState, LockState } from '../stop/states.js';
 import type { HeldGrant } from './grant.js';
 
 /** Something that waits and must be woken when the run is cut or ends. A link of a list that hangs on the run. */
@@ -20,14 +20,13 @@ export interface Leftover {
 }
 
 /** What the locks need of a run. */
-export interface LockingRun {
-  readonly id: string;
-  readonly sessionKey: string;
-  readonly generation: number;
-  readonly backend: Backend;
+export interface LockingRun extends LedgerRun {
+  readonly ledger: Ledger;
   readonly grants: Set<HeldGrant>;
   isCurrent(): boolean;
-  /** Whether the backend still has the run as current; cuts it if not. */
+  /** It is not sure that its node's lease runs: it is not current until that is known. */
+  readonly isSuspended: boolean;
+  /** Whether the record still has the run as current; cuts it if not. */
   confirm(): Awaitable<boolean>;
   /** What a refused caller gets: the abort, or `RUN_ENDED`. */
   closedError(): RunfenceError;
@@ -39,6 +38,9 @@ export interface LockingRun {
   epilogueEnded(state: EpilogueState, error?: unknown): void;
   /** Its lock was taken away: it is cut. */
   loseLock(): void;
-  /** For an error of this run that has no caller. */
-  onError(error: unknown): void;
+}
+
+/** Cut or ended, and not only suspended: whoever waits for something does not wait in vain. */
+export function isOver(run: LockingRun): boolean {
+  return !run.isCurrent() && !run.isSuspended;
 }

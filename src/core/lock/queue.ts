@@ -1,21 +1,47 @@
-import type { LockAnswer, LockGranted, LockHolder, LockRequest, LockStale } from '../backend/port.js';
-import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
+import type { LockHolder } from '../backend/port.js';
+import { isThenable, settle } from '../internal/awaitable.js';
 import { Linked } from '../internal/linked.js';
 import type { Timer } from '../internal/timers.js';
-import { askForLock, lockRequest } from './ask.js';
+import type { LedgerLocks, LockQuestion, LockVerdict } from '../ledger/ledger.js';
+import type { EpilogueState } from '../stop/states.js';
 import type { LockContext } from './context.js';
 import type { Epilogue } from './epilogue.js';
 import { EpilogueLine } from './epilogue-line.js';
 import { HeldGrant, lockLost } from './grant.js';
-import type { LockingRun } from './locking-run.js';
-import { Returns } from './returns.js';
+import { isOver, type LockingRun } from './locking-run.js';
 import { LockTimeoutError, Waiter } from './waiter.js';
 
-/** A backend that says busy is asked again: its notice may be lost. */
+/** A backend that says busy is asked again after so many ms: its notice may be lost. */
 const RETRY_MS = 50;
+/** So long after an epilogue's question that had no answer, it is asked again. */
+const UNANSWERED_MS = 1_000;
+
+/**
+ * What the lock is to this node. `asking`: somebody here asks for it. `held`: a grant of this queue. `saving`: an
+ * epilogue runs under it. `returning`: it is given back. `elsewhere`: the record says that somebody else has it.
+ */
+type State =
+  | { readonly is: 'free' }
+  | { readonly is: 'returning'; readonly epilogue?: Epilogue; readonly token?: number }
+  | { readonly is: 'asking'; readonly asker: Waiter | Epilogue }
+  | { readonly is: 'held'; readonly grant: HeldGrant }
+  | { readonly is: 'saving'; readonly epilogue: Epilogue; readonly token: number; readonly since: number }
+  | { readonly is: 'elsewhere'; readonly holder: LockHolder | undefined };
+
+/** A token that is to be given back. */
+interface Owed {
+  /** The run that it was granted to. */
+  readonly run: LockingRun | undefined;
+  /** Its grant was told: so is its release. */
+  readonly isTold: boolean;
+}
+
+const NONE: readonly never[] = Object.freeze([]);
+const FREE: State = Object.freeze({ is: 'free' });
+const RETURNING: State = Object.freeze({ is: 'returning' });
 
 /** The order in which one session's lock is granted on this node: epilogues first, then first come, first served. */
-export class LockQueue {
+export class LockQueue implements LedgerLocks {
   readonly key: string;
   readonly context: LockContext;
   /** It is among those that are kept although nobody uses them. */
@@ -24,17 +50,9 @@ export class LockQueue {
   /** Somebody came who does not wait, and is refused if not served at once. */
   #hasImpatient = false;
   readonly #epilogues: EpilogueLine = new EpilogueLine();
-  readonly #returns: Returns;
-  #held: HeldGrant | undefined = undefined;
-  /** Who has the lock, as far as is known, when it is no grant of this queue. */
-  #otherHolder: LockHolder | undefined = undefined;
-  /** The lock is being asked for or given back, or an epilogue runs. */
-  #isEngaged = false;
-  #asking: Waiter | undefined = undefined;
-  /** Told of a grant that came after the bound. */
-  readonly #late = (answer: LockAnswer): void => {
-    if (answer.kind === 'granted') this.giveBackLate(answer.token, undefined);
-  };
+  #state: State = FREE;
+  /** Tokens that the backend has not taken back. */
+  #owed: Map<number, Owed> | undefined = undefined;
   #isPumping = false;
   #mustPump = false;
   #retry: Timer | undefined = undefined;
@@ -42,21 +60,57 @@ export class LockQueue {
   constructor(key: string, context: LockContext) {
     this.key = key;
     this.context = context;
-    this.#returns = new Returns(key, context);
   }
 
   /** Nobody waits, nobody holds the lock, and nothing is to be given back. */
   get isIdle(): boolean {
-    const isBusy = this.#held !== undefined || this.#isEngaged || this.#waiters.first !== undefined;
-    return !isBusy && this.#epilogues.isEmpty && this.#returns.isEmpty;
+    const isFree = this.#state.is === 'free' || this.#state.is === 'elsewhere';
+    return isFree && this.#waiters.first === undefined && this.#epilogues.isEmpty && !this.#isOwing;
+  }
+
+  get #isOwing(): boolean {
+    return this.#owed !== undefined && this.#owed.size > 0;
   }
 
   get held(): HeldGrant | undefined {
-    return this.#held;
+    return this.#state.is === 'held' ? this.#state.grant : undefined;
   }
 
-  get returns(): Returns {
-    return this.#returns;
+  get heldToken(): number | undefined {
+    return this.held?.token;
+  }
+
+  get epilogueToken(): number | undefined {
+    return this.#state.is === 'saving' ? this.#state.token : undefined;
+  }
+
+  get owedTokens(): readonly number[] {
+    return this.#isOwing ? [...(this.#owed?.keys() ?? NONE)] : NONE;
+  }
+
+  dueEpilogue(runId: string): Epilogue | undefined {
+    const epilogue = this.#epilogues.of(runId);
+    return this.#state.is === 'saving' && this.#state.epilogue === epilogue ? undefined : epilogue;
+  }
+
+  dueEpilogues(): readonly Epilogue[] {
+    const running = this.#state.is === 'saving' ? this.#state.epilogue : undefined;
+    return this.#epilogues.all().filter((epilogue) => epilogue !== running);
+  }
+
+  lost(token: number): void {
+    if (this.heldToken === token) this.held?.loseInBackend();
+    else if ((this.#state.is === 'saving' || this.#state.is === 'returning') && this.#state.token === token) {
+      this.#state.epilogue?.revoke();
+    }
+  }
+
+  returned(token: number): void {
+    const owed = this.#owed?.get(token);
+    if (owed === undefined) return;
+    this.#owed?.delete(token);
+    if (owed.isTold) this.#emit('lock:released', token, owed.run);
+    this.pump();
   }
 
   join(waiter: Waiter): void {
@@ -85,19 +139,15 @@ export class LockQueue {
 
   /** The backend takes nothing any more. */
   close(): void {
-    this.#returns.close();
+    this.#owed = undefined;
+    if (this.#state.is === 'returning') this.#state = FREE;
+    for (const epilogue of this.#epilogues.all()) epilogue.tokenKnown(undefined);
     this.#settleDown();
   }
 
   /** Before all waiters. */
   reserve(epilogue: Epilogue): void {
     this.#epilogues.add(epilogue);
-  }
-
-  /** A token that the backend gave, or reserved, when nobody waited for its answer any more. */
-  giveBackLate(token: number, runId: string | undefined): void {
-    const pump = (): void => this.pump();
-    this.#returns.give(token, { runId, answered: pump, takenLater: pump });
   }
 
   /**
@@ -108,31 +158,40 @@ export class LockQueue {
     this.#mustPump = true;
     if (this.#isPumping) return;
     this.#isPumping = true;
-    while (this.#mustPump) {
-      this.#mustPump = false;
-      this.#serveNext();
+    try {
+      while (this.#mustPump) {
+        this.#mustPump = false;
+        this.#serveNext();
+      }
+    } finally {
+      this.#isPumping = false;
     }
-    this.#isPumping = false;
     this.#refuseImpatient();
     this.#settleDown();
   }
 
   leave(grant: HeldGrant): void {
-    if (this.#held !== grant) return;
-    this.#held = undefined;
-    this.#isEngaged = true;
+    if (this.held !== grant) return;
+    this.#state = RETURNING;
     grant.run?.grants.delete(grant);
-    // One that a stop revokes in the backend is handed back when that is answered.
-    if (grant.stop !== 'sent') this.handBack(grant);
+    // One that a stop revokes in the record is free when that is answered.
+    if (grant.revocation !== 'sent') this.handBack(grant);
   }
 
   /** Frees the lock of a grant that has left. */
   handBack(grant: HeldGrant): void {
-    if (grant.stop === 'taken') this.handedBack(grant, true);
-    else this.#returns.give(grant.token, grant);
+    const { token, run } = grant;
+    if (grant.revocation === 'taken') this.#handedBack(grant, true);
+    else this.#giveBack(token, { run, isTold: true }, (isTaken) => this.#handedBack(grant, isTaken));
   }
 
-  handedBack(grant: HeldGrant, isFree: boolean): void {
+  timeout(waiter: Waiter): void {
+    const holder = this.holder;
+    const isSelf = holder?.runId !== undefined && holder.runId === waiter.run?.id;
+    waiter.refuse(new LockTimeoutError(this.key, waiter.timeoutMs, holder, isSelf));
+  }
+
+  #handedBack(grant: HeldGrant, isFree: boolean): void {
     const { run, token } = grant;
     const state = isFree ? 'released' : 'failed';
     if (run?.sessionKey === this.key) run.lockEnded(grant.isRevoked ? 'revoked' : state);
@@ -141,61 +200,33 @@ export class LockQueue {
     this.#freed();
   }
 
-  /** What the backend had not taken, it has taken now. */
-  freedLate(token: number, run: LockingRun | undefined): void {
-    this.#emit('lock:released', token, run);
-    this.pump();
-  }
-
-  timeout(waiter: Waiter): void {
-    const holder = this.#held === undefined ? this.#otherHolder : this.#holder(this.#held);
-    const isSelf = holder?.runId !== undefined && holder.runId === waiter.run?.id;
-    waiter.refuse(new LockTimeoutError(this.key, waiter.timeoutMs, holder, isSelf));
-  }
-
   #serveNext(): void {
-    if (this.#held !== undefined || this.#isEngaged) return;
+    if (this.#state.is !== 'free' && this.#state.is !== 'elsewhere') return;
     this.context.runtime.timers.cancel(this.#retry);
-    const epilogue = this.#epilogues.next();
-    const waiter = this.#waiters.first;
-    if (epilogue !== undefined) this.#serveEpilogue(epilogue);
-    else if (waiter !== undefined && this.#epilogues.isEmpty) this.#serveWaiter(waiter);
+    const next = this.#next;
+    if (next instanceof Waiter) this.#serveWaiter(next);
+    else if (next !== undefined) this.#serveEpilogue(next);
+  }
+
+  /** Epilogues come before all waiters, and hold them up while their places are not known. */
+  get #next(): Waiter | Epilogue | undefined {
+    return this.#epilogues.next() ?? (this.#epilogues.isEmpty ? this.#waiters.first : undefined);
   }
 
   #serveWaiter(waiter: Waiter): void {
     const { run } = waiter;
-    if (run?.isCurrent() === false) {
+    if (run !== undefined && isOver(run)) {
       // Cut, and told of it later in the same cut: asked for until then, the lock would be given back and asked for again.
       waiter.refuse(run.closedError());
       this.pump();
       return;
     }
-    this.#asking = waiter;
     this.#ask(waiter, undefined);
   }
 
-  #answerWaiter(waiter: Waiter, answer: LockGranted | LockStale, since: number): void {
-    if (answer.kind === 'stale') this.#refuseStale(waiter);
-    // Cut between the question and the answer: its watcher is told in this very tick.
-    else if (waiter.isWaiting && waiter.run?.isCurrent() !== false) this.#hold(waiter, answer.token, since);
-    else this.#giveBack(answer.token, waiter.run);
-  }
-
-  /** The backend knows of a stop of the run that this node has not heard of yet. */
-  #refuseStale(waiter: Waiter): void {
-    const { run } = waiter;
-    const refuse = (): void => {
-      waiter.refuse(run?.isCurrent() === false ? run.closedError() : lockLost());
-      this.#freed();
-    };
-    this.#isEngaged = true;
-    settle(() => run?.confirm(), refuse, refuse);
-  }
-
   #serveEpilogue(epilogue: Epilogue): void {
-    const { token } = epilogue;
-    if (token === null || token === undefined) this.#skipEpilogue(epilogue);
-    else this.#ask(epilogue, token);
+    if (epilogue.token === undefined) this.#skipEpilogue(epilogue);
+    else this.#ask(epilogue, epilogue.token);
   }
 
   #skipEpilogue(epilogue: Epilogue): void {
@@ -203,78 +234,92 @@ export class LockQueue {
     this.#dropEpilogue(epilogue, epilogue.isNeeded ? 'skipped' : 'none');
   }
 
-  #failEpilogue(epilogue: Epilogue, token: number, error: unknown): void {
-    epilogue.run.onError(error);
-    // What is still reserved stands in everybody's way.
-    this.#giveBack(token, epilogue.run);
-    this.#dropEpilogue(epilogue, 'failed');
-  }
-
-  #dropEpilogue(epilogue: Epilogue, state: 'skipped' | 'none' | 'failed'): void {
+  #dropEpilogue(epilogue: Epilogue, state: 'skipped' | 'none'): void {
     this.#epilogues.remove(epilogue);
     epilogue.run.epilogueEnded(state);
     this.pump();
   }
 
   #ask(asker: Waiter | Epilogue, reserved: number | undefined): void {
-    this.#isEngaged = true;
-    let request: LockRequest;
-    let answer: Awaitable<LockAnswer>;
+    const { run } = asker;
+    const { ledger, runtime } = this.context;
+    let asked: unknown;
     try {
-      request = lockRequest(this.context, this.key, asker.run, reserved);
-      answer = askForLock(this.context, request, this.#late);
+      const since = runtime.clock.now();
+      // The clock is code of the host, and may have stopped the run whose turn it was.
+      if (this.#next !== asker) {
+        this.pump();
+        return;
+      }
+      this.#state = { is: 'asking', asker };
+      const isRun = run?.sessionKey === this.key;
+      const question: LockQuestion = { sessionKey: this.key, run: isRun ? run : undefined, reserved, since };
+      asked = ledger.lock(question, (verdict) => this.#answered(asker, verdict, since));
     } catch (error) {
-      this.#unanswered(asker, reserved, error);
+      this.#state = { is: 'asking', asker };
+      this.#unanswered(asker, error);
       return;
     }
-    const { since } = request;
-    if (isThenable(answer)) {
-      answer.then(
-        (given) => this.#answered(asker, given as LockAnswer, since),
-        (error) => this.#unanswered(asker, reserved, error),
-      );
+    if (isThenable(asked)) asked.then(undefined, (error) => this.#unanswered(asker, error));
+  }
+
+  /** In the tick of the answer. */
+  #answered(asker: Waiter | Epilogue, verdict: LockVerdict, since: number): void {
+    this.#state = FREE;
+    if (verdict.kind === 'busy') this.#waitForOther(verdict.holder);
+    else if (asker instanceof Waiter) this.#answerWaiter(asker, verdict, since);
+    else if (verdict.kind === 'stale') this.#skipEpilogue(asker);
+    else this.#runEpilogue(asker, verdict.token, since);
+    if (verdict.kind !== 'busy') this.pump();
+  }
+
+  #answerWaiter(waiter: Waiter, verdict: Exclude<LockVerdict, { kind: 'busy' }>, since: number): void {
+    if (verdict.kind === 'stale') this.#refuseStale(waiter);
+    // Cut between the question and the answer: its watcher is told in this very tick.
+    else if (waiter.isWaiting && !(waiter.run !== undefined && isOver(waiter.run))) {
+      this.#hold(waiter, verdict.token, since);
     } else {
-      this.#answered(asker, answer, since);
+      this.#state = RETURNING;
+      this.#giveBack(verdict.token, { run: waiter.run, isTold: false }, () => this.#freed());
     }
   }
 
-  #answered(asker: Waiter | Epilogue, answer: LockAnswer, since: number): void {
-    this.#asked();
-    // Of a stale run the backend does not say who has the lock.
-    if (answer.kind !== 'stale') this.#returns.known();
-    if (answer.kind === 'busy') {
-      this.#waitForOther(answer.holder);
-      return;
-    }
-    if (asker instanceof Waiter) this.#answerWaiter(asker, answer, since);
-    else if (answer.kind === 'stale') this.#skipEpilogue(asker);
-    else this.#runEpilogue(asker, answer.token, since);
-    this.pump();
+  /** The record knows of a stop of the run that this node has not heard of yet. */
+  #refuseStale(waiter: Waiter): void {
+    const { run } = waiter;
+    const refuse = (): void => {
+      waiter.refuse(run !== undefined && isOver(run) ? run.closedError() : lockLost());
+      this.#freed();
+    };
+    this.#state = RETURNING;
+    settle(() => run?.confirm(), refuse, refuse);
   }
 
-  #unanswered(asker: Waiter | Epilogue, reserved: number | undefined, error: unknown): void {
-    this.#asked();
+  /** The question may have taken effect: the ledger compares, and gives back what nobody here has. */
+  #unanswered(asker: Waiter | Epilogue, error: unknown): void {
+    if (this.#state.is !== 'asking' || this.#state.asker !== asker) return;
     if (asker instanceof Waiter) {
-      // First: a queue that nobody waits in would be forgotten, and its successor's grants taken for strays.
-      this.#returns.readBack(() => this.pump());
+      this.#state = FREE;
       asker.refuse(error);
-    } else {
-      this.#failEpilogue(asker, reserved as number, error);
+      this.pump();
+      return;
     }
-    this.pump();
+    asker.run.onError(error);
+    this.#waitForOther(undefined, UNANSWERED_MS);
   }
 
-  #asked(): void {
-    this.#isEngaged = false;
-    this.#asking = undefined;
-    this.#otherHolder = undefined;
-  }
-
-  /** Another node holds the lock: its release is noticed, or found by asking again. */
-  #waitForOther(holder: LockHolder | undefined): void {
-    this.#otherHolder = holder;
-    this.#retry = this.context.runtime.timers.after(RETRY_MS, () => this.pump());
-    this.#returns.giveStray(holder, () => this.pump());
+  /** Somebody else has the lock: its release is noticed, or found by asking again. */
+  #waitForOther(holder: LockHolder | undefined, ms = RETRY_MS): void {
+    this.#state = { is: 'elsewhere', holder };
+    const { timers, onError } = this.context.runtime;
+    timers.cancel(this.#retry);
+    try {
+      this.#retry = timers.after(ms, () => this.pump());
+    } catch (error) {
+      // Of the clock: nobody would ask again for those who wait.
+      onError(error, { sessionKey: this.key });
+      for (const waiter of this.#waiters.all()) waiter.refuse(error);
+    }
     this.#refuseImpatient();
     this.#settleDown();
   }
@@ -282,9 +327,22 @@ export class LockQueue {
   #hold(waiter: Waiter, token: number, since: number): void {
     const { run } = waiter;
     const grant = new HeldGrant(this, token, run, since);
-    this.#held = grant;
+    this.#state = { is: 'held', grant };
     run?.grants.add(grant);
     this.#emit('lock:granted', token, run);
+    this.#whenOpen(() => this.#handOver(waiter, grant));
+  }
+
+  /** An answer that comes when the lease may have ended is kept, and opens nothing before that is known. */
+  #whenOpen(begin: () => void): void {
+    const { ledger } = this.context;
+    if (ledger.isOpen) begin();
+    else void ledger.whenOpen().then(begin);
+  }
+
+  #handOver(waiter: Waiter, grant: HeldGrant): void {
+    // Taken away in the meantime: who still waits is served again.
+    if (this.held !== grant) return;
     // A listener may have aborted the run, or the waiter's signal.
     if (waiter.isWaiting) {
       this.#waiters.remove(waiter);
@@ -296,44 +354,61 @@ export class LockQueue {
 
   #runEpilogue(epilogue: Epilogue, token: number, since: number): void {
     const { run } = epilogue;
-    const { runtime } = this.context;
-    this.#isEngaged = true;
-    this.#otherHolder = { runId: run.id, nodeId: runtime.nodeId, token, since };
+    this.#state = { is: 'saving', epilogue, token, since };
     this.#emit('lock:granted', token, run);
-    epilogue.start(runtime, token, (state, error) => {
+    const ended = (state: EpilogueState, error?: unknown): void => {
       this.#epilogues.remove(epilogue);
-      // The run is quiet once the lock is free: until then it holds it.
-      const answered = (isTaken: boolean): void => {
+      this.#state = { is: 'returning', epilogue, token };
+      this.#giveBack(token, { run, isTold: true }, (isTaken) => {
+        // The run is quiet once the lock is free: until then it holds it.
         if (!isTaken) run.lockEnded('failed');
-        run.epilogueEnded(state, error);
+        run.epilogueEnded(epilogue.isLate && state === 'done' ? 'skipped' : state, error);
         if (isTaken) this.#emit('lock:released', token, run);
         this.#freed();
-      };
-      this.#returns.give(token, { runId: run.id, answered, takenLater: () => this.freedLate(token, run) });
-    });
+      });
+    };
+    this.#whenOpen(() => epilogue.start(this.context.runtime, token, ended));
   }
 
-  #giveBack(token: number, run: LockingRun | undefined): void {
-    this.#isEngaged = true;
-    this.#returns.give(token, { runId: run?.id, answered: () => this.#freed(), takenLater: () => this.pump() });
+  /** @param answered - called once: whether the backend has taken the token. One that it has not taken is given back later */
+  #giveBack(token: number, owed: Owed, answered: (isTaken: boolean) => void): void {
+    const given = this.context.ledger.unlock(this.key, token, owed.run?.id);
+    const done = (isTaken: boolean): void => {
+      if (!isTaken && !this.context.isClosed) {
+        this.#owed ??= new Map();
+        this.#owed.set(token, owed);
+      }
+      answered(isTaken);
+    };
+    if (isThenable(given)) void given.then((isTaken) => done(isTaken as boolean));
+    else done(given);
   }
 
   #freed(): void {
-    this.#isEngaged = false;
-    this.#otherHolder = undefined;
+    this.#state = FREE;
     this.pump();
   }
 
   #refuseImpatient(): void {
     if (!this.#hasImpatient) return;
-    this.#hasImpatient = this.#asking?.timeoutMs === 0;
+    const asking = this.#state.is === 'asking' ? this.#state.asker : undefined;
+    this.#hasImpatient = asking instanceof Waiter && asking.timeoutMs === 0;
     for (const waiter of this.#waiters.all()) {
-      if (waiter.isWaiting && waiter.timeoutMs === 0 && waiter !== this.#asking) this.timeout(waiter);
+      if (waiter.isWaiting && waiter.timeoutMs === 0 && waiter !== asking) this.timeout(waiter);
     }
   }
 
-  #holder({ run, token, since }: HeldGrant): LockHolder {
-    return { runId: run?.id, nodeId: this.context.runtime.nodeId, token, since };
+  /** Who has the lock, as far as is known here. */
+  get holder(): LockHolder | undefined {
+    const { nodeId } = this.context.runtime;
+    const state = this.#state;
+    if (state.is === 'elsewhere') return state.holder;
+    if (state.is === 'held') {
+      const { runId, token, since } = state.grant;
+      return { runId, nodeId, token, since, isEpilogue: false };
+    }
+    if (state.is !== 'saving') return undefined;
+    return { runId: state.epilogue.run.id, nodeId, token: state.token, since: state.since, isEpilogue: true };
   }
 
   #emit(event: 'lock:granted' | 'lock:released' | 'lock:lost', token: number, run: LockingRun | undefined): void {
@@ -343,7 +418,7 @@ export class LockQueue {
 
   #settleDown(): void {
     if (!this.isIdle) return;
-    this.#otherHolder = undefined;
+    this.#state = FREE;
     this.context.runtime.timers.cancel(this.#retry);
     this.context.idle(this);
   }

@@ -1,6 +1,6 @@
-import type { AbortReason } from '../abort/reason.js';
 import type { RunfenceError } from '../internal/errors.js';
 import type { Timer, Timers } from '../internal/timers.js';
+import type { AbortReason } from '../stop/reason.js';
 import { LazySignal } from './lazy-signal.js';
 
 /** The critical sections of one grant that have not ended, and how long they may go on once it is taken away. */
@@ -40,7 +40,10 @@ export class Sections {
 
   cut(reason: AbortReason, error: RunfenceError): void {
     this.isCut = true;
-    this.#overdue.abort(reason);
-    for (const reject of this.#rejects) reject(error);
+    try {
+      this.#overdue.abort(reason);
+    } finally {
+      for (const reject of this.#rejects) reject(error);
+    }
   }
 }

@@ -1,18 +1,22 @@
-import { saysReason } from '../abort/reason.js';
-import { memory } from '../backend/memory.js';
+import { checkBackend } from '../backend/check-backend.js';
+import { BackendClient } from '../backend/client.js';
 import type { Backend, LockHolder } from '../backend/port.js';
-import { settle } from '../internal/awaitable.js';
+import { chain } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { closed, invalid } from '../internal/errors.js';
-import { Operations } from '../internal/operations.js';
-import { type OnError, Runtime } from '../internal/runtime.js';
+import type { OnError } from '../internal/reporter.js';
 import { Sessions } from '../internal/sessions.js';
 import { isAbortSignal, SignalLinks } from '../internal/signals.js';
-import { checkBackend, checkKey, checkLimit, checkObject, waitMs } from '../internal/validate.js';
+import { checkKey, checkLimit, checkObject, waitMs } from '../internal/validate.js';
+import type { Ledger, LedgerHost } from '../ledger/ledger.js';
+import { PrivateLedger } from '../ledger/private-ledger.js';
+import { SharedLedger } from '../ledger/shared/shared-ledger.js';
+import { NodeContext } from '../node-context.js';
 import type { Run } from '../run/run.js';
+import { saysReason } from '../stop/reason.js';
 import type { LockContext } from './context.js';
 import type { Grant, HeldGrant } from './grant.js';
-import type { LockingRun } from './locking-run.js';
+import { isOver, type LockingRun } from './locking-run.js';
 import { LockQueue } from './queue.js';
 import { Waiter } from './waiter.js';
 
@@ -70,8 +74,8 @@ const ACQUIRE: ReadonlySet<string> = new Set(['holder', 'signal', 'timeoutMs']);
  * ```
  */
 export class SessionLock {
-  readonly #runtime: Runtime;
-  readonly #operations: Operations;
+  readonly #runtime: NodeContext;
+  readonly #ledger: Ledger;
   readonly #queues: Sessions<LockQueue> = new Sessions();
   readonly #context: LockContext;
   readonly #lockTimeoutMs: number;
@@ -86,20 +90,15 @@ export class SessionLock {
    */
   constructor(options?: SessionLockOptions);
   /** @internal */
-  constructor(options: SessionLockOptions, shared: { readonly runtime: Runtime; readonly operations: Operations });
-  constructor(
-    options: SessionLockOptions = {},
-    shared?: { readonly runtime: Runtime; readonly operations: Operations },
-  ) {
+  constructor(options: SessionLockOptions, shared: { readonly runtime: NodeContext; readonly ledger: Ledger });
+  constructor(options: SessionLockOptions = {}, shared?: { readonly runtime: NodeContext; readonly ledger: Ledger }) {
     checkObject('SessionLock options', options, OPTIONS);
     if (options.backend !== undefined) checkBackend(options.backend);
     checkLimit('lockTimeoutMs', options.lockTimeoutMs);
     checkLimit('writeGraceMs', options.writeGraceMs);
     checkLimit('backendTimeoutMs', options.backendTimeoutMs);
-    this.#runtime = shared?.runtime ?? new Runtime(options);
-    this.#operations =
-      shared?.operations ??
-      new Operations(options.backend ?? memory(), this.#runtime, options.backendTimeoutMs ?? 2_000);
+    this.#runtime = shared?.runtime ?? new NodeContext(options);
+    this.#ledger = shared?.ledger ?? this.#ownLedger(options.backend, options.backendTimeoutMs ?? 2_000);
     this.#lockTimeoutMs = options.lockTimeoutMs ?? 30_000;
     const isClosed = (): boolean => this.#isClosed;
     this.#context = {
@@ -107,9 +106,12 @@ export class SessionLock {
         return isClosed();
       },
       runtime: this.#runtime,
-      operations: this.#operations,
+      ledger: this.#ledger,
       writeGraceMs: options.writeGraceMs ?? 5_000,
-      idle: (queue) => this.#queues.rest(queue),
+      idle: (queue) => {
+        this.#queues.rest(queue);
+        this.#ledger.idle(queue.key);
+      },
     };
     this.#waiting = new SignalLinks((waiters, reason) => {
       for (const waiter of waiters) waiter.refuse(reason);
@@ -149,7 +151,9 @@ export class SessionLock {
    */
   async holder(sessionKey: string): Promise<LockHolder | undefined> {
     checkKey('sessionKey', sessionKey);
-    return this.#operations.ask(() => this.#operations.backend.holder(sessionKey));
+    return chain(this.#ledger.elsewhere.session(sessionKey), (record) =>
+      record === undefined ? this.#queues.get(sessionKey)?.holder : record.holder,
+    );
   }
 
   /** As `acquire` for a run of this control, without a promise where the backend answers at once. @internal */
@@ -170,33 +174,19 @@ export class SessionLock {
     return this.#queues.get(sessionKey) ?? this.#queues.add(new LockQueue(sessionKey, this.#context));
   }
 
-  /** Something changed on another node: whoever waits asks again. @internal */
-  changed(sessionKey: string): void {
+  /** What the ledger may know of a session's lock. @internal */
+  locks(sessionKey: string): LockQueue | undefined {
+    return this.#queues.get(sessionKey);
+  }
+
+  /** The record has changed: waiters ask again. @internal */
+  wake(sessionKey: string): void {
     this.#queues.get(sessionKey)?.pump();
   }
 
-  /** Notices may have been missed: locks may be free, and grants lost. @internal */
-  reconcile(): void {
-    const { backend } = this.#operations;
-    for (const queue of this.#queues.busy) {
-      const { key, held } = queue;
-      if (held === undefined) queue.pump();
-      else {
-        settle(
-          () => this.#operations.ask(() => backend.holder(key)),
-          (holder) => {
-            if (holder?.token !== held.token) this.lockLost(key, held.token);
-          },
-          (error) => this.#runtime.onError(error, held),
-        );
-      }
-    }
-  }
-
   /** @internal */
-  lockLost(sessionKey: string, token: number): void {
-    const held = this.#queues.get(sessionKey)?.held;
-    if (held?.token === token) held.loseInBackend();
+  isUsing(sessionKey: string): boolean {
+    return this.#queues.get(sessionKey)?.isIdle === false;
   }
 
   /** Refuses who waits, and who comes. What is held is still given back. @internal */
@@ -216,19 +206,30 @@ export class SessionLock {
     return this.#queues.busy.length;
   }
 
-  /** Tokens that the backend has not taken back yet, by name. @internal */
-  get unsent(): string[] {
-    return this.#queues.busy.flatMap(({ returns }) => returns.unsent);
-  }
-
-  /** Gives back at once what would be given back again later. @internal */
-  hurry(): void {
-    for (const { returns } of this.#queues.busy) returns.hurry();
-  }
-
   /** The sessions whose lock is held, waited for, or on its way. @internal */
   get sessionKeys(): string[] {
     return this.#queues.busy.map(({ key }) => key);
+  }
+
+  /** Of a lock that is used alone: no run is here, and other nodes' releases are found by asking again. */
+  #ownLedger(backend: Backend | undefined, timeoutMs: number): Ledger {
+    const context = this.#runtime;
+    if (backend === undefined) return new PrivateLedger(context);
+    const host: LedgerHost = {
+      runs: () => [],
+      candidates: () => [],
+      find: () => undefined,
+      locks: (sessionKey) => this.locks(sessionKey),
+      sessionKeys: () => this.sessionKeys,
+      cut: () => {},
+      mayStop: () => false,
+      wake: (sessionKey) => this.wake(sessionKey),
+      isUsing: (sessionKey) => this.isUsing(sessionKey),
+      orphaned: () => {},
+      suspend: () => {},
+      resume: () => {},
+    };
+    return new SharedLedger(context, new BackendClient(backend, context.nodeId, context.timers, timeoutMs), host);
   }
 
   #waiterFor(sessionKey: string, options: AcquireOptions): Waiter {
@@ -250,7 +251,7 @@ export class SessionLock {
 
   #wait(sessionKey: string, run: LockingRun | undefined, timeoutMs: number): Waiter {
     if (this.#isRefusing) throw closed();
-    if (run?.isCurrent() === false) throw run.closedError();
+    if (run !== undefined && isOver(run)) throw run.closedError();
     return new Waiter(this.queue(sessionKey), run, timeoutMs);
   }
 
@@ -289,7 +290,7 @@ export class SessionLock {
   #holdingRun(holder: unknown): LockingRun | undefined {
     if (holder === undefined || isAbortSignal(holder)) return undefined;
     const run = holder as LockingRun;
-    if (typeof run?.watch !== 'function' || run.backend !== this.#operations.backend) {
+    if (typeof run?.watch !== 'function' || !this.#ledger.sharesRecordsWith(run.ledger)) {
       throw invalid('holder must be an AbortSignal, or a run that uses the same backend as the lock.');
     }
     return run;

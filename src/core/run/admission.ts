@@ -1,17 +1,16 @@
-import { Cut } from '../abort/cut.js';
-import { saysReason } from '../abort/reason.js';
 import type { AbortRegistry } from '../abort/registry.js';
-import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
+import { type Awaitable, chain, isThenable, settle } from '../internal/awaitable.js';
+import { saysReason } from '../stop/reason.js';
+import { Candidate } from './candidate.js';
 import type { Claims } from './claims.js';
 import type { Duplicates } from './duplicates.js';
 import type { RunHost } from './host.js';
-import { Candidate } from './lane.js';
 import { ManagedRun } from './managed-run.js';
 import type { RunSpec } from './options.js';
-import { announceStarted, Queue } from './queue.js';
-import type { Recording } from './recording.js';
 import { rejected } from './rejected.js';
 import type { AbortedBeforeStart, BeginResult, Duplicate, Rejected } from './results.js';
+import { announceStarted, StartQueue } from './start-queue.js';
+import type { Takeovers } from './takeovers.js';
 
 /** What asking for a generation came to. */
 export type Verdict =
@@ -21,20 +20,19 @@ export type Verdict =
 
 /** Decides whether, when and over whom a run starts. Check and reservation are one tick. */
 export class Admission {
-  readonly queue: Queue;
+  readonly queue: StartQueue;
   readonly #host: RunHost;
   readonly #aborts: AbortRegistry;
   readonly #claims: Claims;
-  readonly #recording: Recording;
+  readonly #takeovers: Takeovers;
   readonly #duplicates: Duplicates;
   readonly #isDraining: () => boolean;
-  #begins = 0;
 
   constructor(options: {
     readonly host: RunHost;
     readonly aborts: AbortRegistry;
     readonly claims: Claims;
-    readonly recording: Recording;
+    readonly takeovers: Takeovers;
     readonly duplicates: Duplicates;
     readonly isDraining: () => boolean;
   }) {
@@ -42,17 +40,20 @@ export class Admission {
     this.#host = options.host;
     this.#aborts = options.aborts;
     this.#claims = options.claims;
-    this.#recording = options.recording;
+    this.#takeovers = options.takeovers;
     this.#duplicates = options.duplicates;
-    this.queue = new Queue(options.aborts, (candidate) => this.#claim(candidate));
+    this.queue = new StartQueue(options.aborts, (candidate) => this.#claim(candidate));
   }
 
   /** Throws, or rejects with, `RUN_ID_CONFLICT` or `BACKEND_UNAVAILABLE`. */
   admit(spec: RunSpec, runId: string, parent: ManagedRun | undefined, isDetached: boolean): Awaitable<BeginResult> {
     const { authority } = this.#host.runtime;
     if (!authority.may('start', spec.owner, spec)) return rejected('forbidden');
+    const first = this.#aborts.entries.get(runId);
+    const lost = first === undefined ? undefined : this.#duplicates.lostHere(first, spec);
+    if (lost !== undefined && !lost.isQuiet) return this.#afterQuiet(lost, spec, runId, parent, isDetached);
     const run = new ManagedRun(this.#host, runId, spec, parent);
-    const answer = this.#known(run) ?? this.#refusal(run);
+    const answer = this.#known(run, lost) ?? this.#refusal(run, lost);
     if (answer !== undefined) return answer;
     if (!isDetached) parent?.use().children.add(run);
     this.#aborts.entries.add(run);
@@ -62,7 +63,9 @@ export class Admission {
       // The caller's signal takes no listener: its abort would not reach the run.
       return this.#failed(run, error);
     }
-    const candidate = new Candidate(run, ++this.#begins);
+    const candidate = new Candidate(run, this.#takeovers);
+    run.candidate = candidate;
+    candidate.repeats = lost?.generation;
     if (this.queue.mustWait(candidate)) return this.#wait(candidate);
     let verdict: Awaitable<Verdict>;
     try {
@@ -77,28 +80,47 @@ export class Admission {
     );
   }
 
+  /** A run that is repeated is quiet first, or it is a duplicate. */
+  async #afterQuiet(
+    lost: ManagedRun,
+    spec: RunSpec,
+    runId: string,
+    parent: ManagedRun | undefined,
+    isDetached: boolean,
+  ): Promise<BeginResult> {
+    const { timers } = this.#host.runtime;
+    let listener = (): void => {};
+    const quiet = new Promise<boolean>((resolve) => {
+      listener = () => resolve(true);
+      lost.on('quiet', listener);
+    });
+    const isQuiet = await timers.within(quiet, lost.graceMs, false);
+    lost.off('quiet', listener);
+    return isQuiet ? this.admit(spec, runId, parent, isDetached) : this.#duplicates.ofLocal(lost, spec);
+  }
+
   /** What there is to say of it without asking anybody. */
-  #known({ id: runId, spec, parent }: ManagedRun): Awaitable<BeginResult> | undefined {
+  #known({ id: runId, spec, parent }: ManagedRun, lost: ManagedRun | undefined): Awaitable<BeginResult> | undefined {
     if (parent === undefined && this.#isDraining()) return rejected('draining');
     const known = this.#aborts.entries.get(runId);
-    if (known !== undefined) return this.#duplicates.ofLocal(known, spec);
+    if (known !== undefined && known !== lost) return this.#duplicates.ofLocal(known, spec);
     if (spec.signal?.aborted === true) return { status: 'aborted', runId, reason: saysReason(spec.signal.reason) };
     if (parent?.isLive === false) return { status: 'aborted', runId, reason: 'parent' };
     return undefined;
   }
 
   /** What can be refused before anything is reserved, and so before any effect. */
-  #refusal(run: ManagedRun): Awaitable<BeginResult> | undefined {
+  #refusal(run: ManagedRun, lost: ManagedRun | undefined): Awaitable<BeginResult> | undefined {
     const { spec } = run;
     if (spec.whenBusy === 'interrupt') {
-      const rivals = this.queue.rivals(run);
+      const rivals = this.queue.neighbours.rivals(run);
       if (rivals.length === 0) return undefined;
       // Known again: `authorize` may have aborted or drained, or begun a run of this id.
-      return this.#maySupersedeAll(run, rivals) ? this.#known(run) : rejected('forbidden');
+      return this.#maySupersedeAll(run, rivals) ? this.#known(run, lost) : rejected('forbidden');
     }
     if (spec.whenBusy !== 'reject') return undefined;
-    const unsettled = spec.startWhen === 'quiet' ? this.queue.unsettled(run) : NOBODY;
-    const inTheWay = [...this.queue.rivals(run), ...unsettled];
+    const unsettled = spec.startWhen === 'quiet' ? this.queue.neighbours.unsettled(run) : NOBODY;
+    const inTheWay = [...this.queue.neighbours.rivals(run), ...unsettled];
     if (inTheWay.length === 0) return undefined;
     const { authority } = this.#host.runtime;
     const readable = inTheWay.filter((rival) => authority.may('read', spec.owner, rival));
@@ -107,41 +129,31 @@ export class Admission {
 
   #claim(candidate: Candidate): Awaitable<Verdict> {
     const { run } = candidate;
-    const takesOver = run.spec.whenBusy === 'interrupt' && !candidate.hasTakenOver;
-    if (!takesOver) return this.#claims.send(candidate, NOBODY);
-    if (this.queue.predecessors(run).length === 0) {
-      candidate.hasTakenOver = true;
-      return this.#claims.send(candidate, NOBODY);
+    if (run.spec.whenBusy === 'interrupt' && !candidate.hasTakenOver) {
+      const rivals = this.queue.neighbours.predecessors(run);
+      if (!this.#maySupersedeAll(run, rivals)) return { kind: 'over', result: rejected('forbidden') };
+      // Stopped by whom `authorize` let in: a run that never starts supersedes nobody.
+      if (!run.isLive) return { kind: 'over', result: abortedBeforeStart(run) };
+      if (run.spec.startWhen === 'quiet' && rivals.length > 0) return this.#takeOverFirst(candidate, rivals);
     }
-    // With an id of the caller's, nothing is cut before it is known to be no duplicate: a late retry
-    // must not kill the newer message. Where the answer is immediate, it costs nothing to ask first.
-    if (run.spec.runId === undefined && !this.#host.backend.synchronous) {
-      return this.#takeOver(candidate);
-    }
-    const probed = this.#claims.probe(candidate);
-    if (!isThenable(probed)) return probed ?? this.#takeOver(candidate);
-    return probed.then((verdict) => (verdict as Verdict | undefined) ?? this.#takeOver(candidate));
+    return this.#claims.send(candidate);
   }
 
-  /** Cuts, claims, and then tells: a run that begins inside an abort listener is newer, and survives. */
-  #takeOver(candidate: Candidate): Awaitable<Verdict> {
+  /** What it takes over from has to be quiet before it may claim: it is stopped first, once its id is known to be new. */
+  #takeOverFirst(candidate: Candidate, rivals: readonly ManagedRun[]): Awaitable<Verdict> {
     const { run } = candidate;
-    const rivals = this.queue.predecessors(run);
-    if (!this.#maySupersedeAll(run, rivals)) return { kind: 'over', result: rejected('forbidden') };
-    // Stopped by whom `authorize` let in: a run that never starts supersedes nobody.
-    if (!run.isLive) return { kind: 'over', result: abortedBeforeStart(run) };
-    candidate.hasTakenOver = true;
-    const cut = new Cut(rivals, this.#aborts.newStop('superseded', run.id));
-    const stops = this.#recording.prepare(cut);
-    stops.forEach((sessionKey, prepared) => {
-      if (sessionKey === run.sessionKey) return;
-      this.#recording.send(sessionKey, prepared, { reason: 'parent', record: undefined });
+    return chain<Verdict | undefined, Verdict>(this.#claims.probe(candidate), (verdict) => {
+      if (verdict !== undefined) return verdict;
+      candidate.hasTakenOver = true;
+      // Marked, asked for, and then told: a run that begins in an abort listener is newer, and survives.
+      const cut = this.#takeovers.cut(rivals, run);
+      try {
+        const isQuiet = rivals.every(({ status }) => status !== 'stopping');
+        return isQuiet ? this.#claims.send(candidate) : { kind: 'wait' };
+      } finally {
+        cut.finish();
+      }
     });
-    try {
-      return this.#claims.send(candidate, stops.of(run.sessionKey));
-    } finally {
-      cut.finish();
-    }
   }
 
   /** Takes a place in the queue first, in the order of the calls, and asks about the id from there. */
@@ -153,7 +165,7 @@ export class Admission {
       (verdict) => {
         if (verdict !== undefined) return this.#answer(candidate, verdict);
         if (run.spec.whenBusy === 'interrupt') {
-          const rivals = this.queue.predecessors(run);
+          const rivals = this.queue.neighbours.predecessors(run);
           if (!this.#maySupersedeAll(run, rivals)) {
             return this.#answer(candidate, { kind: 'over', result: rejected('forbidden') });
           }

@@ -1,275 +1,203 @@
 import type { AbortRegistry } from '../abort/registry.js';
-import { matches } from '../abort/selector.js';
 import { Stop } from '../abort/stop.js';
-import type { ClaimAnswer, ClaimRequest, RecordedStop, StopItem, StoredRun } from '../backend/port.js';
-import { type Awaitable, chain, isThenable } from '../internal/awaitable.js';
-import { unavailable } from '../internal/errors.js';
-import type { Operations } from '../internal/operations.js';
-import type { Runtime } from '../internal/runtime.js';
+import type { RecordedStop, StoredRun } from '../backend/port.js';
+import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
+import type { ClaimVerdict, Ledger } from '../ledger/ledger.js';
+import type { NodeContext } from '../node-context.js';
+import { matches } from '../stop/selector.js';
 import { abortedBeforeStart, type Verdict } from './admission.js';
+import type { Candidate } from './candidate.js';
 import type { Duplicates } from './duplicates.js';
-import { ancestorsOf, type Candidate } from './lane.js';
-import type { ManagedRun } from './managed-run.js';
-import { type PreparedStop, type Recording, remoteItem } from './recording.js';
+import { ManagedRun } from './managed-run.js';
 import { rejected } from './rejected.js';
-import type { Strays } from './strays.js';
+import type { Takeovers } from './takeovers.js';
 
-/** The run was cut before its claim was sent: it never claims. */
-const GONE = { kind: 'gone' } as const;
-
-/** Asks the backend for generations, and judges what comes back. */
+/** Asks the ledger for generations, and judges what comes back. */
 export class Claims {
-  readonly #runtime: Runtime;
+  readonly #runtime: NodeContext;
   readonly #aborts: AbortRegistry;
-  readonly #operations: Operations;
-  readonly #recording: Recording;
+  readonly #ledger: Ledger;
+  readonly #takeovers: Takeovers;
   readonly #duplicates: Duplicates;
-  readonly #strays: Strays;
 
   constructor(options: {
     readonly aborts: AbortRegistry;
-    readonly operations: Operations;
-    readonly recording: Recording;
+    readonly ledger: Ledger;
+    readonly takeovers: Takeovers;
     readonly duplicates: Duplicates;
-    readonly strays: Strays;
   }) {
     this.#runtime = options.aborts.runtime;
     this.#aborts = options.aborts;
-    this.#operations = options.operations;
-    this.#recording = options.recording;
+    this.#ledger = options.ledger;
+    this.#takeovers = options.takeovers;
     this.#duplicates = options.duplicates;
-    this.#strays = options.strays;
   }
 
-  /**
-   * Claims a generation.
-   *
-   * @param replaced - cut runs of the session that the claim marks in its own operation
-   */
-  send(candidate: Candidate, replaced: readonly PreparedStop[]): Awaitable<Verdict> {
-    const mode = candidate.run.spec.whenBusy === 'concurrent' ? 'concurrent' : 'exclusive';
-    let asked: Awaitable<ClaimAnswer | typeof GONE>;
+  /** Claims a generation. */
+  send(candidate: Candidate): Awaitable<Verdict> {
+    candidate.isProbing = false;
+    let asked: Awaitable<ClaimVerdict>;
     try {
-      asked = this.#ask(candidate, replaced, mode);
+      asked = this.#ask(candidate);
     } catch (error) {
-      return this.#unanswered(candidate, replaced, error);
+      return this.#unanswered(candidate, error);
     }
-    if (!isThenable(asked)) return this.#answered(candidate, replaced, asked);
+    if (!isThenable(asked)) return this.#answered(candidate, asked);
     return asked.then(
-      (answer) => this.#answered(candidate, replaced, answer as ClaimAnswer | typeof GONE),
-      (error) => this.#unanswered(candidate, replaced, error),
+      (verdict) => this.#answered(candidate, verdict as ClaimVerdict),
+      (error) => this.#unanswered(candidate, error),
     );
   }
 
   /** Asks about duplicates, stops and runs of other nodes, and claims nothing. `undefined`: go on. */
   probe(candidate: Candidate): Awaitable<Verdict | undefined> {
-    const { run } = candidate;
-    return chain(this.#ask(candidate, NOBODY, 'probe'), (answer): Awaitable<Verdict | undefined> => {
-      if (answer.kind === 'gone' || !run.isLive) return over(run);
-      if (answer.kind === 'duplicate') {
-        return this.#strays.clear(candidate, [answer.run]) ? this.probe(candidate) : this.#duplicate(run, answer.run);
-      }
-      if (answer.kind === 'stopped') {
-        return this.#judgeStops(candidate, answer) ?? this.probe(candidate);
-      }
-      if (answer.kind === 'granted') throw unavailable(new Error('a probe was granted'));
-      candidate.stopsSeen ??= answer.stopsSeen;
-      return run.spec.whenBusy === 'interrupt' ? this.#mayReplace(candidate, answer.live) : undefined;
-    });
-  }
-
-  /** One question at a time: a candidate that is asking is not asked for again. */
-  #ask(
-    candidate: Candidate,
-    replaced: readonly PreparedStop[],
-    mode: ClaimRequest['mode'],
-  ): Awaitable<ClaimAnswer | typeof GONE> {
-    candidate.isAsking = true;
-    candidate.replaced = replaced;
-    candidate.mode = mode;
-    let asked: Awaitable<ClaimAnswer | typeof GONE>;
-    try {
-      asked = this.#operations.sendRequest(candidate, this.#request);
-    } catch (error) {
-      candidate.isAsking = false;
-      throw error;
-    }
-    if (!isThenable(asked)) {
-      candidate.isAsking = false;
-      return asked;
-    }
-    return asked.then(
-      (answer) => {
-        candidate.isAsking = false;
-        return answer as ClaimAnswer | typeof GONE;
-      },
+    candidate.isProbing = true;
+    const judge = (verdict: ClaimVerdict): Awaitable<Verdict | undefined> => this.#probed(candidate, verdict);
+    return settle(
+      () => this.#ask(candidate),
+      judge,
       (error) => {
-        candidate.isAsking = false;
         throw error;
       },
     );
   }
 
-  readonly #request = (candidate: Candidate): Awaitable<ClaimAnswer | typeof GONE> => {
-    const { run, mode } = candidate;
-    if (!run.isLive) return GONE;
-    const { sessionKey, kind, owner, tags, fingerprint, startWhen } = run.spec;
-    const asked = this.#operations.backend.claim({
-      sessionKey,
-      runId: run.id,
-      nodeId: this.#runtime.nodeId,
-      kind,
-      owner,
-      tags,
-      fingerprint,
-      mode,
-      whenQuiet: mode !== 'probe' && startWhen === 'quiet',
-      replaces: mode === 'probe' ? NOBODY : replacesOf(candidate),
-      beside: this.#besides(candidate),
-      stopsSeen: candidate.stopsSeen,
-      stopsJudged: candidate.stopsJudged,
-    });
-    if (!isThenable(asked)) return this.#arrived(run, asked);
-    return asked.then((answer) => this.#arrived(run, answer as ClaimAnswer));
-  };
+  /** One question at a time: a candidate that is asking is not asked for again. */
+  #ask(candidate: Candidate): Awaitable<ClaimVerdict> {
+    const { run } = candidate;
+    candidate.isAsking = true;
+    run.isAsked = true;
+    const answered = (): void => {
+      candidate.isAsking = false;
+      run.isAsked = false;
+    };
+    const failed = (error: unknown): never => {
+      answered();
+      // Cut in the meantime: no answer says any more how it ended. What the record may have of it is ended there.
+      if (!run.isLive && run.generation === 0) run.stands();
+      throw error;
+    };
+    let asked: Awaitable<ClaimVerdict>;
+    try {
+      asked = this.#ledger.claim(candidate);
+    } catch (error) {
+      return failed(error);
+    }
+    if (!isThenable(asked)) {
+      answered();
+      return asked;
+    }
+    return asked.then((verdict) => {
+      answered();
+      return verdict as ClaimVerdict;
+    }, failed);
+  }
 
-  #unanswered({ run }: Candidate, replaced: readonly PreparedStop[], error: unknown): never {
-    // The user asked for the old runs to stop: they stay stopped, and the backend is told when it listens.
-    this.#recordAlone(run, replaced);
-    this.#strays.readBack(run);
+  #probed(candidate: Candidate, verdict: ClaimVerdict): Awaitable<Verdict | undefined> {
+    const { run } = candidate;
+    if (verdict.kind === 'gone' || !run.isLive) return over(run);
+    if (verdict.kind === 'duplicate') return this.#duplicate(candidate, verdict.run) ?? this.probe(candidate);
+    if (verdict.kind === 'stopped') return this.#judgeStops(candidate, verdict) ?? this.probe(candidate);
+    if (verdict.kind === 'granted') return { kind: 'started' };
+    return run.spec.whenBusy === 'interrupt' ? this.#takeovers.judge(candidate, verdict.live) : undefined;
+  }
+
+  /** The user asked for the old runs to stop: they stay stopped, and the record is told when it can be. */
+  #unanswered(candidate: Candidate, error: unknown): never {
+    if (candidate.run.isLive) this.#takeovers.cutUnclaimed(candidate);
     throw error;
   }
 
-  /**
-   * Starts the run, or ends a generation that came too late for it. Both before anything else of the
-   * session is sent, and however late the answer: a claim that waits behind finds the session free.
-   */
-  #arrived(run: ManagedRun, answer: ClaimAnswer): Awaitable<ClaimAnswer> {
-    if (answer.kind !== 'granted') return answer;
-    const { generation } = answer;
-    const { stoppedEarly } = run;
-    if (stoppedEarly?.generation === generation) this.#aborts.stop([run], stoppedEarly.stop);
-    if (run.isLive) {
-      run.start(generation);
-      return answer;
-    }
-    return chain(this.#strays.end(run, generation), () => answer);
-  }
-
-  #answered(
-    candidate: Candidate,
-    replaced: readonly PreparedStop[],
-    answer: ClaimAnswer | typeof GONE,
-  ): Awaitable<Verdict> {
+  #answered(candidate: Candidate, verdict: ClaimVerdict): Awaitable<Verdict> {
     const { run } = candidate;
-    switch (answer.kind) {
+    if (verdict.kind === 'granted') return run.hasStarted ? { kind: 'started' } : over(run);
+    if (!run.isLive) return over(run);
+    switch (verdict.kind) {
       case 'gone':
-        this.#recordAlone(run, replaced);
         return over(run);
       case 'duplicate':
-        if (run.isLive && this.#strays.clear(candidate, [answer.run])) return this.send(candidate, replaced);
-        this.#recordAlone(run, replaced);
-        return this.#duplicate(run, answer.run);
-      case 'stopped': {
-        const verdict = this.#judgeStops(candidate, answer);
-        if (verdict === undefined) return this.send(candidate, replaced);
-        this.#recordAlone(run, replaced);
-        return verdict;
-      }
-      case 'granted':
-        this.#recording.applied(replaced, answer.epilogues);
-        return run.generation === answer.generation ? { kind: 'started' } : over(run);
+        return this.#duplicate(candidate, verdict.run) ?? this.send(candidate);
+      case 'stopped':
+        return this.#judgeStops(candidate, verdict) ?? this.send(candidate);
       default:
-        this.#recording.applied(replaced, answer.epilogues);
-        candidate.stopsSeen ??= answer.stopsSeen;
-        return run.isLive ? this.#refused(candidate, answer.kind, answer.live) : over(run);
+        return this.#refused(candidate, verdict.kind, verdict.live);
     }
   }
 
   #refused(candidate: Candidate, kind: 'busy' | 'not-quiet', live: readonly StoredRun[]): Awaitable<Verdict> {
     const { run } = candidate;
-    const { whenBusy } = run.spec;
-    if (this.#strays.clear(candidate, live)) return this.send(candidate, NOBODY);
+    if (!candidate.hasCaughtUp && live.some((other) => this.#isOverHere(other, kind))) {
+      // The comparison with this answer has told the record so: it is asked again behind that.
+      candidate.hasCaughtUp = true;
+      return this.send(candidate);
+    }
+    const { whenBusy, startWhen } = run.spec;
     if (whenBusy === 'enqueue' || (kind === 'not-quiet' && whenBusy !== 'reject')) return { kind: 'wait' };
     if (whenBusy === 'interrupt') {
-      const known = candidate.replaces.length + candidate.beside.length;
-      const verdict = this.#mayReplace(candidate, live);
+      const verdict = this.#takeovers.judge(candidate, live);
       if (verdict !== undefined) return verdict;
-      // Asked again for the same, the backend would say the same.
-      const isNew = candidate.replaces.length + candidate.beside.length > known;
-      return isNew ? this.send(candidate, NOBODY) : { kind: 'wait' };
+      if (startWhen === 'quiet') {
+        this.#takeovers.stopOthers(candidate, live);
+        return { kind: 'wait' };
+      }
+      // Asked again for the same, the record would say the same.
+      return this.#takeovers.hasNamed(candidate, live) ? { kind: 'wait' } : this.send(candidate);
     }
     const readable = live.filter((other) => this.#runtime.authority.may('read', run.owner, other));
-    return {
-      kind: 'over',
-      result: rejected('busy', { runIds: readable.map(({ runId }) => runId) }),
-    };
+    return { kind: 'over', result: rejected('busy', { runIds: readable.map(({ runId }) => runId) }) };
   }
 
-  /** Other nodes' runs come back with their owners: they are judged before they are replaced. */
-  #mayReplace(candidate: Candidate, live: readonly StoredRun[]): Verdict | undefined {
-    const { run } = candidate;
-    const { authority, nodeId } = this.#runtime;
-    for (const other of live) {
-      if (other.nodeId !== nodeId && !authority.may('supersede', run.owner, other)) {
-        return { kind: 'over', result: rejected('forbidden') };
-      }
-    }
-    for (const other of live) {
-      if (other.nodeId !== nodeId) {
-        const isKnown = candidate.replaces.some(
-          ({ runId, generation }) => runId === other.runId && generation === other.generation,
-        );
-        if (!isKnown) candidate.replaces = [...candidate.replaces, remoteItem(other)];
-      } else if (candidate.hasTakenOver && !candidate.beside.includes(other.runId)) {
-        // What began on this node since the takeover is newer, and stays.
-        candidate.beside = [...candidate.beside, other.runId];
-      }
-    }
-    return undefined;
+  /** A run of this node that the record has as live, and that is not: what became of it was not answered. */
+  #isOverHere({ runId, generation, nodeId }: StoredRun, kind: 'busy' | 'not-quiet'): boolean {
+    if (nodeId !== this.#runtime.nodeId) return false;
+    const own = this.#aborts.entries.get(runId);
+    if (!(own instanceof ManagedRun)) return true;
+    if (own.stage === 'queued') return false;
+    return own.generation !== generation || own.stage === 'settled' || (kind === 'busy' && own.stage !== 'running');
   }
 
-  /** A stop that was recorded before the run began, or while it was queued elsewhere. */
+  /** A stop that was recorded before the run began, or while it was queued elsewhere. `undefined`: none concerns it. */
   #judgeStops(
     candidate: Candidate,
-    { stops, stopsSeen }: { readonly stops: readonly RecordedStop[]; readonly stopsSeen: number },
+    { stops, now }: { readonly stops: readonly RecordedStop[]; readonly now: number },
   ): Verdict | undefined {
     const { run } = candidate;
     const { authority, clock } = this.#runtime;
     const hit = stops.find(
-      ({ selector, requester }) => matches(selector, run) && authority.may('abort', requester, run),
+      ({ selector, requester, marked }) =>
+        marked.includes(run.id) || (matches(selector, run) && authority.may('abort', requester, run)),
     );
-    candidate.stopsSeen = stopsSeen;
-    candidate.stopsJudged = stopsSeen;
+    candidate.judged = Math.max(candidate.judged, now);
     if (hit === undefined) return undefined;
     const { reason, requester } = hit;
     this.#aborts.stop([run], new Stop(reason, clock.monotonic(), requester));
     return over(run);
   }
 
-  #duplicate(run: ManagedRun, first: StoredRun): Verdict {
+  /** `undefined`: it is asked again, for what has its id is in its way no more. */
+  #duplicate(candidate: Candidate, first: StoredRun): Verdict | undefined {
+    const { run } = candidate;
+    if (this.#isDisowned(candidate, first)) {
+      candidate.hasDisowned = true;
+      this.#ledger.disown(first);
+      return undefined;
+    }
+    if (candidate.repeats === undefined && this.#duplicates.mayRepeat(first, run.spec)) {
+      candidate.repeats = first.generation;
+      return undefined;
+    }
     return { kind: 'over', result: this.#duplicates.ofStored(first, run.spec) };
   }
 
-  #besides({ run, beside }: Candidate): readonly string[] {
-    if (run.parent === undefined && beside.length === 0) return NOBODY;
-    return [...ancestorsOf(run).map(({ id }) => id), ...beside];
-  }
-
-  #recordAlone(run: ManagedRun, replaced: readonly PreparedStop[]): void {
-    if (replaced.length === 0) return;
-    this.#recording.send(run.sessionKey, replaced, { reason: 'superseded', record: undefined });
+  /** The record has it as live on this node, and no run here has it: its claim was given up. */
+  #isDisowned({ run, hasDisowned }: Candidate, { nodeId, status, generation }: StoredRun): boolean {
+    const isLive = status === 'running' || status === 'stopping';
+    return nodeId === this.#runtime.nodeId && isLive && generation !== run.generation && !hasDisowned;
   }
 }
 
-const NOBODY: readonly never[] = Object.freeze([]);
-
-function replacesOf({ replaces, replaced }: Candidate): readonly StopItem[] {
-  if (replaced.length === 0) return replaces;
-  const items = replaced.map(({ item }) => item);
-  return replaces.length === 0 ? items : [...items, ...replaces];
-}
-
+/** One that the record has is ended there, and hears from it how. */
 function over(run: ManagedRun): Verdict {
+  if (run.generation === 0) run.stands();
   return { kind: 'over', result: abortedBeforeStart(run) };
 }

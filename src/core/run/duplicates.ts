@@ -1,31 +1,23 @@
 import type { Entry } from '../abort/entry.js';
 import type { StoredRun } from '../backend/port.js';
-import { settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
-import type { Operations } from '../internal/operations.js';
-import type { Runtime } from '../internal/runtime.js';
-import type { Timer } from '../internal/timers.js';
+import type { Elsewhere } from '../ledger/ledger.js';
+import type { NodeContext } from '../node-context.js';
+import type { AbortReason } from '../stop/reason.js';
 import { ManagedRun } from './managed-run.js';
 import type { RunSpec } from './options.js';
 import { type Outcome, outcomeOfStored } from './outcome.js';
 import type { Duplicate } from './results.js';
 import { viewOf, viewOfStored } from './view.js';
 
-/** Whoever waits for a run of another node looks again: the notice of its end may be lost. */
-const LOOK_MS = 1_000;
-
 /** The same run id again: the first run, or a conflict that says nothing of it. */
 export class Duplicates {
-  readonly #runtime: Runtime;
-  readonly #operations: Operations;
-  /** Who waits for the outcome of a run of another node. */
-  readonly #remote = new Map<string, Set<RemoteListener>>();
-  #timer: Timer | undefined;
-  #isClosed = false;
+  readonly #runtime: NodeContext;
+  readonly #elsewhere: Elsewhere;
 
-  constructor(runtime: Runtime, operations: Operations) {
+  constructor(runtime: NodeContext, elsewhere: Elsewhere) {
     this.#runtime = runtime;
-    this.#operations = operations;
+    this.#elsewhere = elsewhere;
   }
 
   ofLocal(entry: Entry, spec: RunSpec): Duplicate {
@@ -33,93 +25,50 @@ export class Duplicates {
       throw conflict();
     }
     const outcome = new Promise<Outcome>((resolve) => {
-      if (entry.isLive) entry.onEnded(resolve);
-      else resolve(entry.outcome);
+      if (entry.hasOutcome) resolve(entry.outcome);
+      else entry.onEnded(resolve);
     });
     return { status: 'duplicate', run: viewOf(entry), outcome };
   }
 
+  /** The run here that this request repeats: one that nobody wanted to end. */
+  lostHere(entry: Entry, spec: RunSpec): ManagedRun | undefined {
+    if (spec.onDuplicate !== 'retry-lost' || !(entry instanceof ManagedRun) || !entry.hasOutcome) return undefined;
+    return isLost(entry.reason) && this.#isSame(entry, entry.spec, spec) ? entry : undefined;
+  }
+
+  /** Of a run that the record knows: it is over, and nobody wanted it to end. */
+  mayRepeat(run: StoredRun, spec: RunSpec): boolean {
+    const { status, reason } = run;
+    return spec.onDuplicate === 'retry-lost' && status === 'aborted' && isLost(reason) && this.#isSame(run, run, spec);
+  }
+
   ofStored(run: StoredRun, spec: RunSpec): Duplicate {
     if (!this.#isSame(run, run, spec)) throw conflict();
-    return { status: 'duplicate', run: viewOfStored(run), outcome: this.outcomeElsewhere(run) };
+    return { status: 'duplicate', run: viewOfStored(run), outcome: this.#outcomeElsewhere(run) };
   }
 
-  outcomeElsewhere(run: StoredRun): Promise<Outcome> {
-    return new Promise((resolve) => {
-      const outcome = outcomeOfStored(this.#runtime, run);
-      if (outcome !== undefined) resolve(outcome);
-      // No notice tells a node of its own runs, and this one is not here.
-      else if (run.nodeId === this.#runtime.nodeId) resolve(forgotten());
-      else this.onEndedElsewhere(run.runId, (ended) => resolve(ended ?? forgotten()));
+  /** Told once: `undefined` when the run is over and nobody knows any more how. */
+  whenEndedElsewhere(run: StoredRun, listener: (outcome: Outcome | undefined) => void): () => void {
+    let remove: (() => void) | undefined;
+    let isOver = false;
+    remove = this.#elsewhere.watch(run, (seen) => {
+      const outcome = seen === undefined ? undefined : outcomeOfStored(this.#runtime, this.#elsewhere, seen);
+      if (isOver || (seen !== undefined && outcome === undefined)) return;
+      isOver = true;
+      remove?.();
+      listener(outcome);
     });
+    // Told in the call itself, where the backend answers at once.
+    if (isOver) remove();
+    return remove;
   }
 
-  /** Listens, and then looks: an end between the caller's look and its listening is not missed. */
-  onEndedElsewhere(runId: string, listener: RemoteListener): void {
-    if (this.#isClosed) {
-      listener(undefined);
-      return;
-    }
-    const listeners = this.#remote.get(runId) ?? new Set();
-    this.#remote.set(runId, listeners.add(listener));
-    this.#look(runId);
-    this.#lookAgain();
-  }
-
-  offEndedElsewhere(runId: string, listener: RemoteListener): void {
-    const listeners = this.#remote.get(runId);
-    if (listeners?.delete(listener) === true && listeners.size === 0) this.#drop(runId);
-  }
-
-  /** Another node says that a run has ended. */
-  ended(run: StoredRun): void {
-    const outcome = outcomeOfStored(this.#runtime, run);
-    if (outcome !== undefined) this.#tell(run.runId, outcome);
-  }
-
-  /** Notices may have been missed. */
-  reconcile(): void {
-    for (const runId of [...this.#remote.keys()]) this.#look(runId);
-  }
-
-  /** Nothing is heard of other nodes any more. */
-  close(): void {
-    this.#isClosed = true;
-    for (const runId of [...this.#remote.keys()]) this.#tell(runId, undefined);
-  }
-
-  #look(runId: string): void {
-    const { backend } = this.#operations;
-    settle(
-      () => this.#operations.ask(() => backend.read({ runId })),
-      ([run]) => {
-        if (run === undefined) this.#tell(runId, undefined);
-        else this.ended(run);
-      },
-      (error) => this.#runtime.onError(error, { runId }),
-    );
-  }
-
-  #tell(runId: string, outcome: Outcome | undefined): void {
-    const listeners = this.#remote.get(runId);
-    if (listeners === undefined) return;
-    this.#drop(runId);
-    for (const listener of listeners) listener(outcome);
-  }
-
-  #drop(runId: string): void {
-    this.#remote.delete(runId);
-    if (this.#remote.size > 0) return;
-    this.#runtime.timers.cancel(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #lookAgain(): void {
-    if (this.#remote.size === 0) return;
-    this.#timer ??= this.#runtime.timers.after(LOOK_MS, () => {
-      this.#timer = undefined;
-      this.reconcile();
-      this.#lookAgain();
+  #outcomeElsewhere(run: StoredRun): Promise<Outcome> {
+    const outcome = outcomeOfStored(this.#runtime, this.#elsewhere, run);
+    if (outcome !== undefined) return Promise.resolve(outcome);
+    return new Promise((resolve) => {
+      this.whenEndedElsewhere(run, (ended) => resolve(ended ?? forgotten()));
     });
   }
 
@@ -143,8 +92,9 @@ export class Duplicates {
   }
 }
 
-/** Told `undefined` when the run is over and nobody knows any more how. */
-type RemoteListener = (outcome: Outcome | undefined) => void;
+function isLost(reason: AbortReason | undefined): boolean {
+  return reason === 'disconnect' || reason === 'lock-lost' || reason === 'heartbeat-lost';
+}
 
 function forgotten(): Outcome {
   const message = 'The run is over on another node, and how it ended is not known any more.';

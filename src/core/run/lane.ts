@@ -1,107 +1,153 @@
-import type { ClaimRequest, StopItem } from '../backend/port.js';
-import type { Timer } from '../internal/timers.js';
+import { Linked } from '../internal/linked.js';
+import { waitsForAncestorOf } from './ancestors.js';
+import type { Candidate } from './candidate.js';
 import type { ManagedRun } from './managed-run.js';
-import type { PreparedStop } from './recording.js';
-import type { QueueResult } from './results.js';
 
-const NONE: readonly never[] = Object.freeze([]);
-
-/** A run that has not started yet, and what is known about its admission. What few of them need is made when they do. */
-export class Candidate {
-  readonly run: ManagedRun;
-  /** Its place among all begins. */
-  readonly order: number;
-  /** Session stops up to this one came before it. */
-  stopsSeen: number | undefined = undefined;
-  stopsJudged = 0;
-  /** Runs that its claim replaces: those of other nodes, and own ones whose stop did not get through. */
-  replaces: readonly StopItem[] = NONE;
-  /** Runs that began on this node after it had taken over. */
-  beside: readonly string[] = NONE;
-  /** Runs that the backend had wrongly as live under this node's name, dealt with once. */
-  strays: readonly string[] = NONE;
-  /** What its next question to the backend is, and which cut runs are marked with it. */
-  mode: ClaimRequest['mode'] = 'exclusive';
-  replaced: readonly PreparedStop[] = NONE;
-  /** Asked, and not answered yet. */
-  isAsking = false;
-  /** It was to ask while it was asking. */
-  mustAskAgain = false;
-  /** The runs it takes over from are cut: what begins later stays. */
-  hasTakenOver = false;
-  quietTimer: Timer | undefined = undefined;
-  queueTimer: Timer | undefined = undefined;
-  retryTimer: Timer | undefined = undefined;
-  #listeners: readonly ((result: QueueResult) => void)[] = NONE;
-  #result: QueueResult | undefined = undefined;
-
-  constructor(run: ManagedRun, order: number) {
-    this.run = run;
-    this.order = order;
-  }
-
-  get sessionKey(): string {
-    return this.run.sessionKey;
-  }
-
-  /** The first result stays. */
-  resolve(result: QueueResult): void {
-    if (this.#result !== undefined) return;
-    this.#result = result;
-    for (const listener of this.#listeners) listener(result);
-  }
-
-  onResult(listener: (result: QueueResult) => void): void {
-    if (this.#result === undefined) this.#listeners = [...this.#listeners, listener];
-    else listener(this.#result);
-  }
-}
-
-/** The queue of one session on this node. */
+/**
+ * The queue of one session on this node. What enqueues waits behind all that came before it: only the first of a line
+ * can have its turn. Children are the exception, since they pass those that wait for their ancestors; but never their own
+ * siblings, so that those of one parent are a line again.
+ */
 export class Lane {
   readonly sessionKey: string;
-  readonly waiting: Candidate[] = [];
-  readonly #runs = new Set<ManagedRun>();
+  length = 0;
+  /** What does not enqueue waits for no turn, and stands in front. */
+  readonly #front: Line = new Line(undefined);
+  readonly #line: Line = new Line(undefined);
+  #families: Map<ManagedRun, Line> | undefined = undefined;
+  /** Those that had their turn: one that began earlier may have come late, and stand before them. */
+  readonly #served: Set<Candidate> = new Set();
 
   constructor(sessionKey: string) {
     this.sessionKey = sessionKey;
   }
 
-  /** In the order of the begins, whenever the backend's answer came; what does not enqueue stands in front. */
+  /** In the order of the begins, whenever the backend's answer came. */
   add(candidate: Candidate): void {
-    const at = this.waiting.findIndex((other) => isBefore(candidate, other));
-    this.waiting.splice(at < 0 ? this.waiting.length : at, 0, candidate);
-    this.#runs.add(candidate.run);
+    if (candidate.line !== undefined) return;
+    const line = this.#lineOf(candidate.run);
+    line.insert(candidate);
+    candidate.line = line;
+    this.length += 1;
   }
 
   remove(candidate: Candidate): void {
-    const at = this.position(candidate);
-    if (at < 0) return;
-    this.waiting.splice(at, 1);
-    this.#runs.delete(candidate.run);
+    const { line } = candidate;
+    if (line === undefined) return;
+    line.remove(candidate);
+    candidate.line = undefined;
+    this.length -= 1;
+    this.#served.delete(candidate);
+    if (line.parent !== undefined && line.first === undefined) this.#dropFamily(line.parent);
   }
 
-  has(run: ManagedRun): boolean {
-    return this.#runs.has(run);
+  /** It is its turn. */
+  serve(candidate: Candidate): void {
+    if (candidate.line !== this.#front) this.#served.add(candidate);
   }
 
+  /** Those whose turn it may be, or was. A copy: one that starts may end others. */
+  turns(): readonly Candidate[] {
+    const { first } = this.#line;
+    const isPlain = this.#front.first === undefined && this.#families === undefined;
+    const others = first !== undefined && this.#served.has(first) ? this.#served.size - 1 : this.#served.size;
+    if (isPlain && others === 0) return first === undefined ? [] : [first];
+    const turns = new Set(this.#served);
+    if (first !== undefined) turns.add(first);
+    for (const family of this.#families?.values() ?? NO_LINES) if (family.first !== undefined) turns.add(family.first);
+    return [...this.#front.all(), ...[...turns].sort(byBegin)];
+  }
+
+  /** Whether another stands before one that enqueues, and does not wait for its ancestors. */
+  isBehind({ run }: Candidate): boolean {
+    for (let other = this.#front.first; other !== undefined; other = other.next) {
+      if (!waitsForAncestorOf(other.run, run)) return true;
+    }
+    if (isInTheWay(this.#line, run)) return true;
+    for (const family of this.#families?.values() ?? NO_LINES) if (isInTheWay(family, run)) return true;
+    return false;
+  }
+
+  /** How many stand before it. Counted from the end, where one that has come just now stands. */
   position(candidate: Candidate): number {
-    return this.waiting.indexOf(candidate);
+    if (candidate.line === undefined) return 0;
+    if (candidate.line === this.#front) return this.#front.size - 1 - behind(this.#front, candidate);
+    let position = this.length - 1 - behind(this.#line, candidate);
+    for (const family of this.#families?.values() ?? NO_LINES) position -= behind(family, candidate);
+    return position;
+  }
+
+  /** In the order of their turns. */
+  all(): readonly Candidate[] {
+    const families = [...(this.#families?.values() ?? NO_LINES)];
+    const line = this.#line.all();
+    const enqueued =
+      families.length === 0 ? line : [line, ...families.map((family) => family.all())].flat().sort(byBegin);
+    return this.#front.first === undefined ? enqueued : [...this.#front.all(), ...enqueued];
+  }
+
+  #lineOf({ spec, parent }: ManagedRun): Line {
+    if (spec.whenBusy !== 'enqueue') return this.#front;
+    if (parent === undefined) return this.#line;
+    this.#families ??= new Map();
+    let line = this.#families.get(parent);
+    if (line === undefined) {
+      line = new Line(parent);
+      this.#families.set(parent, line);
+    }
+    return line;
+  }
+
+  #dropFamily(parent: ManagedRun): void {
+    this.#families?.delete(parent);
+    if (this.#families?.size === 0) this.#families = undefined;
   }
 }
 
-function isBefore(a: Candidate, b: Candidate): boolean {
-  const enqueues = (candidate: Candidate): boolean => candidate.run.spec.whenBusy === 'enqueue';
-  return enqueues(a) === enqueues(b) ? a.order < b.order : enqueues(b);
+/** Candidates in the order of their begins. */
+export class Line extends Linked<Candidate> {
+  readonly parent: ManagedRun | undefined;
+  size = 0;
+
+  constructor(parent: ManagedRun | undefined) {
+    super();
+    this.parent = parent;
+  }
+
+  insert(candidate: Candidate): void {
+    this.size += 1;
+    const { order } = candidate.run;
+    const { first, last } = this;
+    if (last === undefined || last.run.order < order) {
+      this.add(candidate);
+      return;
+    }
+    // One that comes late is the oldest or nearly the youngest: neither is looked for.
+    let next = last;
+    if (first !== undefined && order < first.run.order) next = first;
+    else while (next.previous !== undefined && next.previous.run.order > order) next = next.previous;
+    this.addBefore(next, candidate);
+  }
+
+  override remove(candidate: Candidate): void {
+    this.size -= 1;
+    super.remove(candidate);
+  }
 }
 
-/** The ancestors of a run that are not quiet yet, nearest first. */
-export function ancestorsOf(run: ManagedRun): ManagedRun[] {
-  const ancestors: ManagedRun[] = [];
-  for (let at = run; ; at = at.parent) {
-    // A chain of detached runs would keep every one that ever was.
-    while (at.parent?.isQuiet === true) at.parent = at.parent.parent;
-    if (at.parent === undefined) return ancestors;
-    ancestors.push(at.parent);
-  }
+const NO_LINES: readonly Line[] = Object.freeze([]);
+
+/** Those of a line have the same ancestors: what holds for the first of them holds for all. */
+function isInTheWay({ first }: Line, run: ManagedRun): boolean {
+  return first !== undefined && first.run.order < run.order && !waitsForAncestorOf(first.run, run);
+}
+
+function behind({ last }: Line, { run }: Candidate): number {
+  let count = 0;
+  for (let other = last; other !== undefined && other.run.order > run.order; other = other.previous) count += 1;
+  return count;
+}
+
+function byBegin(a: Candidate, b: Candidate): number {
+  return a.run.order - b.run.order;
 }

@@ -1,51 +1,52 @@
-import { type AbortReason, saysReason } from '../abort/reason.js';
 import type { AbortRegistry } from '../abort/registry.js';
-import type { Backend, StoredRun } from '../backend/port.js';
-import { type Awaitable, chain, isThenable, settle } from '../internal/awaitable.js';
+import { Stop } from '../abort/stop.js';
+import { type Awaitable, chain } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
-import type { Operations } from '../internal/operations.js';
-import type { Runtime } from '../internal/runtime.js';
 import { SignalLinks } from '../internal/signals.js';
+import type { Ledger } from '../ledger/ledger.js';
 import type { SessionLock } from '../lock/session-lock.js';
-import type { Ends } from './ends.js';
+import type { NodeContext } from '../node-context.js';
+import { type AbortReason, saysReason } from '../stop/reason.js';
 import type { RunHost } from './host.js';
 import type { ManagedRun } from './managed-run.js';
-import type { Queue } from './queue.js';
 import { Retention, type RetentionOptions } from './retention.js';
+import type { StartQueue } from './start-queue.js';
 import { viewOf } from './view.js';
+
+/** So long after its cut, in ms, a run that is not quiet is reported to the other nodes, and again when its grace is over. */
+const REPORT_MS = 200;
+
+type Step = (life: Lifecycle, run: ManagedRun) => void;
 
 /** What happens around a run from its reservation until it is forgotten. */
 export class Lifecycle implements RunHost {
-  readonly runtime: Runtime;
-  readonly backend: Backend;
+  readonly runtime: NodeContext;
+  readonly ledger: Ledger;
   readonly locks: SessionLock;
   readonly child: RunHost['child'];
-  queue!: Queue;
   /** Aborted by a timeout, and not quiet within their grace. */
   readonly abandoned: Set<ManagedRun> = new Set();
   readonly #aborts: AbortRegistry;
-  readonly #operations: Operations;
+  readonly #queue: () => StartQueue;
   readonly #retention: Retention;
-  readonly #ends: Ends;
   readonly #upstream: SignalLinks<ManagedRun>;
   #isClosed = false;
 
   constructor(options: {
     readonly aborts: AbortRegistry;
-    readonly operations: Operations;
+    readonly ledger: Ledger;
     readonly locks: SessionLock;
     readonly retention: RetentionOptions;
-    readonly ends: Ends;
+    readonly queue: () => StartQueue;
     readonly child: RunHost['child'];
   }) {
     this.runtime = options.aborts.runtime;
-    this.backend = options.operations.backend;
+    this.ledger = options.ledger;
     this.locks = options.locks;
     this.child = options.child;
     this.#aborts = options.aborts;
-    this.#operations = options.operations;
+    this.#queue = options.queue;
     this.#retention = new Retention(this.runtime, options.retention, (run) => this.#forget(run));
-    this.#ends = options.ends;
     this.#upstream = new SignalLinks((runs, reason) => {
       this.#aborts.stop(runs, this.#aborts.newStop(saysReason(reason)));
     });
@@ -57,48 +58,106 @@ export class Lifecycle implements RunHost {
   }
 
   marked(run: ManagedRun): void {
+    if (run.generation === 0) this.#queue().leave(run);
+  }
+
+  fired(run: ManagedRun): void {
     this.#release(run);
-    if (run.generation === 0) this.queue.leave(run);
+    if (run.candidate !== undefined) this.#queue().stopWaiting(run.candidate);
+  }
+
+  ending(run: ManagedRun): void {
+    this.#each(Lifecycle.#ending, run);
   }
 
   ended(run: ManagedRun): void {
-    this.#release(run);
-    if (run.generation === 0) this.queue.leave(run);
-    // Before anybody's code runs: a run that begins in a listener finds the session free.
-    else this.#sendEnd(run, run.status as 'completed' | 'failed');
-    const children = run.dependants();
-    if (children.length > 0) this.#aborts.stop(children, this.#aborts.newStop('parent'));
-    run.closeWatchers();
-    run.announceEnd();
-    run.tellEnded();
-    run.revokeGrants(true);
-    run.unwind();
-    this.queue.pump(run.sessionKey);
+    this.#each(Lifecycle.#ended, run);
   }
 
   unwinding(run: ManagedRun): void {
-    this.#limitUnwinding(run);
-    // A stopping run does not make its session busy.
-    this.queue.pump(run.sessionKey);
+    this.#each(Lifecycle.#unwinding, run);
+  }
+
+  saved(run: ManagedRun): void {
+    if (this.ledger.isShared && run.generation > 0) this.ledger.announce(run);
   }
 
   settled(run: ManagedRun): void {
-    const isKept = this.keeps(run);
-    if (isKept || run.stop !== undefined) run.settledAt = this.runtime.clock.monotonic();
-    this.abandoned.delete(run);
-    this.#aborts.entries.leaveSession(run);
-    run.parent?.resources?.children.delete(run);
-    if (run.stop !== undefined) {
-      if (run.generation > 0) this.#sendEnd(run, 'aborted');
-      if (run.isAnnounced) this.#announceQuiet(run);
-    }
-    run.forget();
-    if (isKept) this.#retention.add(run);
-    else this.#aborts.entries.remove(run);
-    this.queue.pump(run.sessionKey);
+    this.#each(Lifecycle.#settled, run);
   }
 
-  /** Here and in the backend alike: what one forgets, the other would keep for ever. */
+  static readonly #ending: readonly Step[] = [
+    (life, run) => {
+      // Before anybody's code runs, the clock's among it: a run that begins there finds the session free.
+      if (run.generation > 0) life.ledger.end(run, run.endStatus);
+      else {
+        life.#queue().leave(run);
+        if (run.candidate !== undefined) life.#queue().stopWaiting(run.candidate);
+        run.stands();
+      }
+    },
+    (life, run) => life.#release(run),
+    (life, run) => {
+      const children = run.dependants();
+      if (children.length > 0) life.#aborts.stop(children, life.#aborts.newStop('parent'));
+    },
+    (_life, run) => run.closeWatchers(),
+    (_life, run) => {
+      // Where the record is still to answer, the lock does not wait for it.
+      if (!run.isDecided) run.revokeGrants(true);
+    },
+  ];
+
+  static readonly #ended: readonly Step[] = [
+    (_life, run) => run.revokeGrants(true),
+    (_life, run) => run.unwind(),
+    (life, run) => life.#queue().pump(run.sessionKey),
+  ];
+
+  static readonly #unwinding: readonly Step[] = [
+    (life, run) => life.#limitUnwinding(run),
+    (life, run) => {
+      const isHeardElsewhere = run.generation > 0 && life.ledger.isShared;
+      if (run.stop !== undefined && isHeardElsewhere) life.#reportLater(run, REPORT_MS);
+    },
+    // A stopping run does not make its session busy.
+    (life, run) => life.#queue().pump(run.sessionKey),
+  ];
+
+  static readonly #settled: readonly Step[] = [
+    (life, run) => {
+      if (life.keeps(run) || run.stop !== undefined) run.settledAt = life.runtime.clock.monotonic();
+      life.abandoned.delete(run);
+      life.#aborts.entries.leaveSession(run);
+      run.parent?.resources?.children.delete(run);
+    },
+    (life, run) => {
+      if (run.stop !== undefined && run.hasStarted) life.ledger.end(run, 'aborted');
+    },
+    (life, run) => {
+      if (run.stop !== undefined && run.isAnnounced) life.#announceQuiet(run);
+    },
+    (life, run) => {
+      run.forget();
+      if (life.keeps(run)) life.#retention.add(run);
+      else life.#aborts.entries.remove(run);
+    },
+    (life, run) => life.#queue().pump(run.sessionKey),
+    (life, run) => life.ledger.idle(run.sessionKey),
+  ];
+
+  /** Each step, whatever became of the one before: a clock may refuse a timer, or an end a listener. */
+  #each(steps: readonly Step[], run: ManagedRun): void {
+    for (const step of steps) {
+      try {
+        step(this, run);
+      } catch (error) {
+        run.onError(error);
+      }
+    }
+  }
+
+  /** Here and in the record alike: what one forgets, the other would keep for ever. */
   keeps({ isRefused }: ManagedRun): boolean {
     return this.#retention.keeps && !isRefused;
   }
@@ -107,34 +166,28 @@ export class Lifecycle implements RunHost {
     if (run.isLive) this.#aborts.stop([run], this.#aborts.newStop(reason));
   }
 
-  /** The backend's word on whether the run is current. One that was stopped elsewhere is cut here. */
+  cutRecorded(run: ManagedRun, reason: AbortReason, supersededBy: string | undefined): void {
+    const stop = new Stop(reason, this.runtime.clock.monotonic(), undefined, supersededBy);
+    this.#aborts.stop([run], stop, new Set([run]));
+  }
+
+  /** The record's word on whether the run is current. One that was stopped elsewhere is cut here. */
   confirm(run: ManagedRun): Awaitable<boolean> {
-    const { sessionKey, id: runId, generation } = run;
-    const checked = this.#operations.ask(() => this.backend.check({ sessionKey, runId, generation }));
-    return chain(checked, (isCurrent) => {
-      if (isCurrent || !run.isCurrent()) return isCurrent;
-      const cut = (stored: readonly StoredRun[]): boolean => {
-        this.cut(run, stored[0]?.reason ?? 'heartbeat-lost');
-        return false;
-      };
-      // The backend has said that it is stopped; only the reason may stay unknown.
-      return settle(
-        () => this.#operations.ask(() => this.backend.read({ runId })),
-        cut,
-        () => cut([]),
-      );
+    return chain(this.ledger.check(run.sessionKey, run, undefined), (stands) => {
+      // The record could not be read again to say why: nothing may start all the same.
+      if (!stands) this.cut(run, 'heartbeat-lost');
+      return stands;
     });
   }
 
-  queuedRunIds(sessionKey: string): readonly string[] {
-    return this.queue.queuedRunIds(sessionKey);
+  queueChanged(sessionKey: string): void {
+    this.#queue().changed(sessionKey);
   }
 
-  /** Forgets what is retained here. The backend keeps it: a retry may reach another node. */
+  /** Forgets what is retained here. The record keeps it: a retry may reach another node. */
   close(): void {
     this.#isClosed = true;
     this.#retention.close();
-    this.#ends.close();
   }
 
   #release(run: ManagedRun): void {
@@ -157,22 +210,20 @@ export class Lifecycle implements RunHost {
 
   #forget(run: ManagedRun): void {
     this.#aborts.entries.remove(run);
-    // The backend never had a run without generation: under this id it may know one of another node.
-    if (run.generation === 0 || this.#isClosed) return;
-    const { sessionKey, id: runId } = run;
-    try {
-      // Behind its end: before that, the backend would keep it as a live one.
-      const forgotten = this.#operations.send(sessionKey, () => this.backend.forget({ sessionKey, runId }));
-      if (isThenable(forgotten)) forgotten.then(undefined, (error) => run.onError(error));
-    } catch (error) {
-      run.onError(error);
-    }
+    // The record never had a run without generation: under this id it may know one of another node.
+    if (run.hasStarted && !this.#isClosed) this.ledger.forget(run);
   }
 
-  #sendEnd(run: ManagedRun, status: 'completed' | 'failed' | 'aborted'): void {
-    const { sessionKey, id: runId, generation } = run;
-    const { nodeId } = this.runtime;
-    this.#ends.send({ sessionKey, runId, generation, nodeId, status, retain: this.keeps(run) });
+  /** Receipts of other nodes show what is left of a run that they have stopped. */
+  #reportLater(run: ManagedRun, ms: number): void {
+    const { aftermath } = run;
+    aftermath.reporting ??= this.runtime.timers.after(ms, () => {
+      aftermath.reporting = undefined;
+      if (run.isQuiet) return;
+      this.ledger.announce(run);
+      const left = run.graceMs * REPORT_AT - run.report().elapsedMs;
+      if (left > 0) this.#reportLater(run, left);
+    });
   }
 
   /** Only what a timeout left behind is abandoned; leftovers of a normal end have no receipt to be named in. */
@@ -189,3 +240,6 @@ export class Lifecycle implements RunHost {
     });
   }
 }
+
+/** The second report comes at this part of the grace: a receipt of another node that waits for it still gets it. */
+const REPORT_AT = 0.9;

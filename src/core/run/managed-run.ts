@@ -1,18 +1,21 @@
-import type { AbortReason, RunAbortedError } from '../abort/reason.js';
 import type { Stop } from '../abort/stop.js';
-import type { Backend } from '../backend/port.js';
+import type { StoredReport, StoredRun } from '../backend/port.js';
 import { commit } from '../fence/commit.js';
 import { type FenceOptions, fence } from '../fence/fence.js';
 import type { FencedRun } from '../fence/fenced-run.js';
 import { gate } from '../fence/gate.js';
-import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
+import { type Awaitable, Deferred, isThenable, settle } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
-import { invalid, RunfenceError, runEnded, runQueued } from '../internal/errors.js';
+import { invalid, RunfenceError, runEnded, runQueued, unavailable } from '../internal/errors.js';
 import { tellAll } from '../internal/events.js';
 import type { Timer } from '../internal/timers.js';
 import { checkFunction, checkKey, checkObject, waitMs } from '../internal/validate.js';
+import type { EndStatus, Ledger, Stage } from '../ledger/ledger.js';
 import type { EpilogueContext } from '../lock/epilogue.js';
 import type { CommitContext, HeldGrant } from '../lock/grant.js';
+import type { AbortReason, RunAbortedError } from '../stop/reason.js';
+import type { Candidate } from './candidate.js';
+import { type Draft, RunDraft, type Save } from './draft.js';
 import type { RunHost } from './host.js';
 import type { ChildOptions, RunSpec } from './options.js';
 import { type Outcome, outcomeOf } from './outcome.js';
@@ -43,8 +46,27 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   readonly parentId: string | undefined;
   /** The nearest ancestor that was not quiet when it was last looked for. */
   parent: ManagedRun | undefined;
-  /** Another node stopped this generation before this node was told of it. */
-  stoppedEarly: { readonly generation: number; readonly stop: Stop } | undefined = undefined;
+  /** A claim of it is on its way: the record may have it. */
+  isAsked = false;
+  /** While it is asked for, or waits. */
+  candidate: Candidate | undefined = undefined;
+  listSince = 0;
+  /** It was cut because the record does not know it, which is still to say how it ended. */
+  awaitsRecord = false;
+  /** Its work was, or is about to be, called. */
+  hasStarted = false;
+  /** The runs that it took over from. */
+  supersedes: readonly string[] = NO_IDS;
+  /** Its own result, before the record has said that it stands. */
+  #ending: 'completed' | 'failed' | undefined = undefined;
+  /** `decided`: nobody can say otherwise any more; `told`: everybody who waits for it was told. */
+  #outcome: 'open' | 'decided' | 'told' = 'open';
+  /** Its cut or its end has been prepared: its outcome may be told. */
+  #mayTell = false;
+  /** The record's reason, where it is another than the cut's. */
+  #reason: AbortReason | undefined = undefined;
+  #suspension: { readonly resumed: Deferred<void>; readonly fencedEffects: number } | undefined = undefined;
+  #ownDraft: RunDraft | undefined = undefined;
   #controller: AbortController | undefined = undefined;
   #error: RunAbortedError | undefined = undefined;
   #endListeners: ((outcome: Outcome) => void)[] | undefined = undefined;
@@ -71,7 +93,47 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   get reason(): AbortReason | undefined {
-    return this.stop?.reason;
+    return this.#reason ?? this.stop?.reason;
+  }
+
+  get fingerprint(): string | undefined {
+    return this.spec.fingerprint;
+  }
+
+  get stage(): Stage {
+    if (this.#ending !== undefined) return 'ending';
+    const { status } = this;
+    return status === 'queued' || status === 'running' || status === 'stopping' ? status : 'settled';
+  }
+
+  get endStatus(): EndStatus {
+    const { status } = this;
+    return this.#ending ?? (status === 'completed' || status === 'failed' ? status : 'aborted');
+  }
+
+  /** What the options save is known before there is anything to save. */
+  get hasEpilogue(): boolean {
+    return this.hasAnnounced || (!this.hasStarted && this.spec.save !== undefined);
+  }
+
+  get hasAnnounced(): boolean {
+    return this.resources !== undefined && this.resources.epilogue.length > 0;
+  }
+
+  get isDecided(): boolean {
+    return this.#outcome !== 'open';
+  }
+
+  /** The record has confirmed its stop. */
+  isConfirmed = false;
+
+  /** One that nobody was told of is a duplicate of nothing. */
+  get isKept(): boolean {
+    return this.hasStarted && this.host.keeps(this);
+  }
+
+  protected override get isTold(): boolean {
+    return this.#outcome === 'told';
   }
 
   override get graceMs(): number {
@@ -82,8 +144,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     return this.host.runtime.clock;
   }
 
-  get backend(): Backend {
-    return this.host.backend;
+  get ledger(): Ledger {
+    return this.host.ledger;
   }
 
   get grants(): Set<HeldGrant> {
@@ -131,7 +193,30 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     checkObject('epilogue options', options, GATE_OPTIONS);
     if (options.name !== undefined) checkKey('name', options.name);
     if (!this.isLive) throw this.closedError();
-    return this.use().announceEpilogue(options.name ?? 'epilogue', save);
+    const isFirst = !this.hasEpilogue;
+    const announced = this.use().announceEpilogue(options.name ?? 'epilogue', save);
+    if (isFirst) this.ledger.announce(this);
+    return announced;
+  }
+
+  draft(save: Save | undefined = this.spec.save): Draft {
+    if (save === undefined) throw invalid('There is nothing to save with: give draft a function, or the run a `save`.');
+    checkFunction('save', save);
+    if (save === this.spec.save && this.#ownDraft !== undefined) return this.#ownDraft;
+    const draft = new RunDraft(this, save, (cut) => this.epilogue(cut, { name: 'draft' }));
+    this.use().drafts.add(draft);
+    return draft;
+  }
+
+  /** The record has known of it since the claim: it is not announced. */
+  #draftOf(save: Save): RunDraft {
+    const draft = new RunDraft(this, save, (cut) => this.use().announceEpilogue('save', cut));
+    this.use().drafts.add(draft);
+    return draft;
+  }
+
+  get supersededBy(): string | undefined {
+    return this.stop?.supersededBy;
   }
 
   child<T>(options: ChildOptions, work: (run: Run) => Awaitable<T>): Promise<RunResult<T>> {
@@ -162,6 +247,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   complete(value?: unknown): boolean {
+    if (this.#hasHole) this.host.cut(this, 'heartbeat-lost');
     const wins = this.status === 'running';
     if (wins) this.#end('completed', value);
     else if (this.isHandle) this.unwound();
@@ -181,8 +267,19 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     if (!this.complete(value)) this.trySettle();
   }
 
-  /** The work has thrown. */
+  /** The work has thrown. What there is of its drafts is saved first, while the run still has the right to. */
   threw(error: unknown): void {
+    const open = [...(this.resources?.drafts ?? NO_DRAFTS)].filter(({ state }) => state === 'open');
+    if (!this.current || open.length === 0) {
+      this.#threw(error);
+      return;
+    }
+    const failed = (cause: unknown): void => this.failedLate(cause);
+    const saved = open.map((draft) => draft.saveFailed(error).catch(failed));
+    void Promise.all(saved).then(() => this.#threw(error));
+  }
+
+  #threw(error: unknown): void {
     this.isWorking = false;
     if (this.fail(error)) return;
     this.failedLate(error);
@@ -191,10 +288,61 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   #end(status: 'completed' | 'failed', result: unknown): void {
     this.current = false;
-    this.status = status;
+    this.#endSuspension();
+    this.#ending = status;
+    // Nothing of it goes on, and how it ended is not said before the record has.
+    this.status = 'stopping';
     this.result = result;
     if (this.isHandle) this.isWorking = false;
-    this.host.ended(this);
+    this.host.ending(this);
+    this.#mayTell = true;
+    this.#tell();
+  }
+
+  /** Its own result stands, or the reason of its cut. */
+  stands(): void {
+    if (this.#outcome !== 'open') return;
+    if (this.#ending !== undefined) {
+      this.status = this.#ending;
+      this.#ending = undefined;
+    } else if (this.stop === undefined) {
+      return;
+    }
+    this.#outcome = 'decided';
+    this.#tell();
+  }
+
+  decided(run: StoredRun | undefined): void {
+    this.isConfirmed = true;
+    if (this.#outcome !== 'open') return;
+    if (this.#ending !== undefined) this.#endDecided(run);
+    else {
+      if (this.stop !== undefined) this.#reason = run?.reason;
+      this.stands();
+    }
+  }
+
+  /** The first result that was recorded wins: if that is a stop, it is a run that was cut from now on. */
+  #endDecided(run: StoredRun | undefined): void {
+    if (run !== undefined && run.status === this.#ending) {
+      this.stands();
+      return;
+    }
+    this.#ending = undefined;
+    this.status = 'running';
+    this.result = undefined;
+    this.#mayTell = false;
+    const { reason = 'heartbeat-lost', supersededBy } = run ?? {};
+    this.host.cutRecorded(this, reason, supersededBy);
+  }
+
+  #tell(): void {
+    if (this.#outcome !== 'decided' || !this.#mayTell) return;
+    this.#outcome = 'told';
+    this.announceEnd();
+    this.tellEnded();
+    if (this.stop === undefined) this.host.ended(this);
+    else this.trySettle();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -211,7 +359,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   get hasOutcome(): boolean {
-    return !this.isLive;
+    return this.#outcome === 'told';
   }
 
   /** How it ended; asked only once it has. */
@@ -243,24 +391,69 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   override mark(stop: Stop): void {
     this.current = false;
+    this.#endSuspension();
     this.stop = stop;
     // A queued run that nothing hangs on is quiet at the cut, and is never seen as stopping.
-    this.status = this.generation === 0 && this.resources === undefined ? 'aborted' : 'stopping';
+    const isAtOnce = this.generation === 0 && !this.isAsked;
+    this.status = isAtOnce && this.resources === undefined ? 'aborted' : 'stopping';
+    // No record can say otherwise of one that was never asked for.
+    if (isAtOnce) this.#outcome = 'decided';
     this.host.marked(this);
   }
 
   override fire(): void {
     this.closeWatchers();
     this.#controller?.abort(this.closedError());
+    this.host.fired(this);
+  }
+
+  /** Its node's lease may have ended. Nothing is stopped for that: it takes somebody who wants it to take it away. */
+  suspend(): void {
+    if (!this.current) return;
+    this.current = false;
+    this.#suspension = { resumed: new Deferred(), fencedEffects: this.aftermathIfAny?.fencedEffects ?? 0 };
+  }
+
+  /** An answer with a hole is worse than a stop: a run whose effects were refused in the meantime is cut. */
+  resume(): void {
+    const suspension = this.#suspension;
+    if (suspension === undefined) return;
+    if (this.#hasHole) this.host.cut(this, 'heartbeat-lost');
+    this.#suspension = undefined;
+    if (this.isLive) this.current = true;
+    suspension.resumed.resolve(undefined);
+  }
+
+  /** Effects were refused since it was suspended. */
+  get #hasHole(): boolean {
+    if (this.#suspension === undefined) return false;
+    return (this.aftermathIfAny?.fencedEffects ?? 0) > this.#suspension.fencedEffects;
+  }
+
+  #endSuspension(): void {
+    this.#suspension?.resumed.resolve(undefined);
+    this.#suspension = undefined;
+  }
+
+  get isSuspended(): boolean {
+    return this.#suspension !== undefined;
+  }
+
+  whenResumed(): Promise<void> {
+    return this.#suspension?.resumed.promise ?? Promise.resolve();
   }
 
   /** Has its generation: from here on it is current. */
   start(generation: number): void {
     const { clock, timers } = this.host.runtime;
     this.generation = generation;
+    this.hasStarted = true;
+    this.candidate = undefined;
     this.status = 'running';
     this.current = true;
     this.isWorking = true;
+    const { save } = this.spec;
+    if (save !== undefined) this.#ownDraft = this.#draftOf(save);
     this.startedAt = clock.now();
     const { timeoutMs } = this.spec;
     if (timeoutMs !== undefined) {
@@ -275,8 +468,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
       const { reason, requester, supersededBy } = stop;
       events.emit('run:aborted', { run: viewOf(this), reason, requester, supersededBy });
     }
-    this.announceEnd();
-    this.tellEnded();
+    this.#mayTell = true;
+    this.#tell();
   }
 
   announceEnd(): void {
@@ -288,9 +481,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     }
     const { sessionKey } = this;
     if (this.generation === 0) {
-      if (!events.has('queue:changed')) return;
-      const queuedRunIds = this.host.queuedRunIds(sessionKey);
-      events.emit('queue:changed', { sessionKey, queuedRunIds });
+      this.host.queueChanged(sessionKey);
     } else if (events.has('session:changed')) {
       events.emit('session:changed', { sessionKey });
     }
@@ -324,6 +515,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   closedError(): RunfenceError {
+    if (this.isSuspended) return unavailable(new Error('the lease of this node may have ended'));
     if (this.stop === undefined) return this.status === 'queued' ? runQueued() : runEnded();
     this.#error ??= this.stop.errorFor(this.sessionKey);
     return this.#error;
@@ -333,9 +525,16 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     return this.host.confirm(this);
   }
 
+  storedReport(): StoredReport {
+    const { lock, epilogue, leftovers, fencedEffects, elapsedMs } = this.report();
+    return { lock, epilogue, leftovers, fencedEffects, elapsedMs };
+  }
+
   loseLock(): void {
     this.host.cut(this, 'lock-lost');
   }
 }
 
 const NO_RUNS: readonly ManagedRun[] = Object.freeze([]);
+const NO_IDS: readonly string[] = Object.freeze([]);
+const NO_DRAFTS: ReadonlySet<RunDraft> = new Set();

@@ -1,6 +1,7 @@
 import { invalid } from '../internal/errors.js';
 import { isAbortSignal } from '../internal/signals.js';
 import {
+  checkFunction,
   checkKey,
   checkLimit,
   checkObject,
@@ -10,15 +11,14 @@ import {
   copyTags,
 } from '../internal/validate.js';
 import { ownerOf, type Principal } from '../principal.js';
+import type { Save } from './draft.js';
 
 /**
  * What a new run does when its session is busy: `interrupt` cuts the active runs and drops the
  * queued ones, `enqueue` waits its turn, `reject` is refused, `concurrent` starts beside the others.
  *
- * `interrupt` stops nobody whom the owner may not supersede: then it is refused, and stops nothing. One exception:
- * where the backend answers with promises and runfence made the `runId`, the runs of this node are cut in the call, and
- * do not wait for the backend. If it then names a run of another node that may not be superseded, the start is
- * refused, and those that were cut, all of which the owner may supersede, stay stopped.
+ * `interrupt` stops no run that the owner may not supersede: then it is refused, and stops nothing. Where the backend
+ * answers at once, the runs are cut in the call; where it answers with promises, with its answer.
  */
 export type WhenBusy = 'interrupt' | 'enqueue' | 'reject' | 'concurrent';
 
@@ -27,6 +27,13 @@ export type WhenBusy = 'interrupt' | 'enqueue' | 'reject' | 'concurrent';
  * unwound too, for work whose effects cannot be fenced.
  */
 export type StartWhen = 'fenced' | 'quiet';
+
+/**
+ * What a `runId` that was used before comes to: `report`, a duplicate of the first run. `retry-lost`: a run that ended as
+ * `disconnect`, `lock-lost` or `heartbeat-lost`, which nobody wanted to end, runs again; it starts once the first one is
+ * quiet.
+ */
+export type OnDuplicate = 'report' | 'retry-lost';
 
 /** What a run is, and how it starts. */
 export interface RunOptions {
@@ -57,6 +64,13 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** A digest of the request: the same `runId` with another one is a conflict, not a duplicate. */
   readonly fingerprint?: string;
+  /** `report` by default. */
+  readonly onDuplicate?: OnDuplicate;
+  /**
+   * Saves what there is of the run when it is aborted or its work throws; `run.draft()` saves it whole. Given here, it is
+   * known from the claim on: also a takeover by another node in the next moment waits for it.
+   */
+  readonly save?: Save;
 }
 
 /** What a child may set; the rest is its parent's. */
@@ -109,6 +123,10 @@ export interface RunSpec {
   signal: AbortSignal | undefined;
   /** The digest of its request, if one was given. */
   readonly fingerprint: string | undefined;
+  /** What a used id comes to. */
+  readonly onDuplicate: OnDuplicate;
+  /** What it saves when it is cut or fails. */
+  readonly save: Save | undefined;
 }
 
 const KNOWN: ReadonlySet<string> = new Set([
@@ -124,21 +142,26 @@ const KNOWN: ReadonlySet<string> = new Set([
   'graceMs',
   'signal',
   'fingerprint',
+  'onDuplicate',
+  'save',
 ]);
 const CHILD_OPTIONS: ReadonlySet<string> = new Set([...KNOWN, 'detached'].filter((name) => name !== 'owner'));
 const WHEN_BUSY: readonly WhenBusy[] = ['interrupt', 'enqueue', 'reject', 'concurrent'];
 const START_WHEN: readonly StartWhen[] = ['fenced', 'quiet'];
+const ON_DUPLICATE: readonly OnDuplicate[] = ['report', 'retry-lost'];
 
 export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpec {
   const given = checkObject('run options', options, KNOWN);
   const { sessionKey, runId, kind, tags, whenBusy, startWhen, fingerprint } = given;
-  const { timeoutMs, queueTimeoutMs, graceMs, signal } = given;
+  const { timeoutMs, queueTimeoutMs, graceMs, signal, onDuplicate, save } = given;
   checkKey('sessionKey', sessionKey);
   checkOptionalKey('runId', runId);
   checkOptionalKey('fingerprint', fingerprint);
   if (kind !== undefined) checkTag(kind);
   checkOneOf('whenBusy', whenBusy, WHEN_BUSY);
   checkOneOf('startWhen', startWhen, START_WHEN);
+  checkOneOf('onDuplicate', onDuplicate, ON_DUPLICATE);
+  if (save !== undefined) checkFunction('save', save);
   checkLimit('timeoutMs', timeoutMs);
   checkLimit('queueTimeoutMs', queueTimeoutMs);
   checkLimit('graceMs', graceMs);
@@ -158,6 +181,8 @@ export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpe
     graceMs: graceMs ?? defaults.graceMs,
     signal: signal as AbortSignal | undefined,
     fingerprint,
+    onDuplicate: (onDuplicate as OnDuplicate | undefined) ?? 'report',
+    save: save as Save | undefined,
   };
 }
 

@@ -1,10 +1,12 @@
 import { withDependants } from '../abort/cut.js';
-import type { Entry } from '../abort/entry.js';
-import type { AbortReason } from '../abort/reason.js';
-import { type QuietReport, type RemoteRun, type WhenQuietOptions, whenQuiet } from '../abort/receipt.js';
+import type { Observed, SavedState } from '../abort/observed.js';
+import { type QuietReport, type WhenQuietOptions, whenQuiet, whenSaved } from '../abort/receipt.js';
+import { RemoteRun } from '../abort/remote-run.js';
 import type { StoredRun } from '../backend/port.js';
 import { RunfenceError } from '../internal/errors.js';
-import type { Runtime } from '../internal/runtime.js';
+import type { Elsewhere } from '../ledger/ledger.js';
+import type { NodeContext } from '../node-context.js';
+import type { AbortReason } from '../stop/reason.js';
 import type { ManagedRun } from './managed-run.js';
 
 /** How a run ended. The first terminal result stays. */
@@ -40,6 +42,14 @@ export interface AbortedOutcome {
    * @throws `INVALID_OPTIONS`
    */
   whenQuiet(options?: WhenQuietOptions): Promise<QuietReport>;
+  /**
+   * Waits until what the run had to save is saved: earlier than quiet. It always settles.
+   *
+   * @param options - `timeoutMs`: how long to wait at most, in ms; the grace by default
+   * @returns what became of it
+   * @throws `INVALID_OPTIONS`
+   */
+  whenSaved(options?: WhenQuietOptions): Promise<SavedState>;
 }
 
 /** What `wait` answers. */
@@ -54,37 +64,37 @@ export interface NoOutcome {
   readonly status: 'timeout' | 'unknown';
 }
 
+const NOTHING_TO_SAVE: SavedState = Object.freeze({ state: 'none' });
+
 class Aborted implements AbortedOutcome {
   readonly status = 'aborted';
   readonly reason: AbortReason;
-  readonly #runtime: Runtime;
+  readonly #runtime: NodeContext;
   readonly #since: number;
-  readonly #entries: readonly Entry[];
-  readonly #remote: readonly RemoteRun[];
+  readonly #observed: readonly Observed[];
 
-  constructor(
-    runtime: Runtime,
-    reason: AbortReason,
-    since: number,
-    entries: readonly Entry[],
-    remote: readonly RemoteRun[],
-  ) {
+  constructor(runtime: NodeContext, reason: AbortReason, since: number, observed: readonly Observed[]) {
     this.reason = reason;
     this.#runtime = runtime;
     this.#since = since;
-    this.#entries = entries;
-    this.#remote = remote;
+    this.#observed = observed;
+  }
+
+  async whenSaved(options?: WhenQuietOptions): Promise<SavedState> {
+    const [own] = this.#observed;
+    const saved = await whenSaved(this.#runtime, own === undefined ? [] : [own], options);
+    return own === undefined ? NOTHING_TO_SAVE : (saved[own.id] ?? NOTHING_TO_SAVE);
   }
 
   whenQuiet(options?: WhenQuietOptions): Promise<QuietReport> {
-    return whenQuiet(this.#runtime, this.#entries, this.#remote, this.#since, options);
+    return whenQuiet(this.#runtime, this.#observed, this.#since, options);
   }
 }
 
 export function outcomeOf(run: ManagedRun): Outcome {
   const { runtime } = run.host;
   if (run.stop !== undefined) {
-    return new Aborted(runtime, run.stop.reason, run.stop.at, withDependants([run]), []);
+    return new Aborted(runtime, run.reason ?? run.stop.reason, run.stop.at, withDependants([run]));
   }
   if (run.status === 'failed') return { status: 'failed', error: run.result };
   // A retained run has dropped its value: only while it lives is it handed out.
@@ -92,11 +102,11 @@ export function outcomeOf(run: ManagedRun): Outcome {
 }
 
 /** A child of a parent that is over was never a run. */
-export function neverStarted(runtime: Runtime, reason: AbortReason): AbortedOutcome {
-  return new Aborted(runtime, reason, runtime.clock.monotonic(), [], []);
+export function neverStarted(runtime: NodeContext, reason: AbortReason): AbortedOutcome {
+  return new Aborted(runtime, reason, runtime.clock.monotonic(), []);
 }
 
-export function outcomeOfStored(runtime: Runtime, run: StoredRun): Outcome | undefined {
+export function outcomeOfStored(runtime: NodeContext, elsewhere: Elsewhere, run: StoredRun): Outcome | undefined {
   switch (run.status) {
     case 'completed':
       return { status: 'completed' };
@@ -108,7 +118,7 @@ export function outcomeOfStored(runtime: Runtime, run: StoredRun): Outcome | und
     case 'stopping':
     case 'aborted': {
       const since = runtime.clock.monotonic();
-      return new Aborted(runtime, run.reason ?? 'policy', since, [], [run]);
+      return new Aborted(runtime, run.reason ?? 'policy', since, [new RemoteRun(runtime, elsewhere, run, since)]);
     }
     default:
       return undefined;

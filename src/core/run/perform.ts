@@ -1,6 +1,6 @@
 import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
-import type { Runtime } from '../internal/runtime.js';
 import { checkFunction } from '../internal/validate.js';
+import type { NodeContext } from '../node-context.js';
 import { abortedBeforeStart } from './admission.js';
 import type { ManagedRun } from './managed-run.js';
 import { neverStarted, type Outcome } from './outcome.js';
@@ -9,6 +9,10 @@ import type { Run } from './run.js';
 
 /** Calls the work of a run that has started; what it returns or throws ends the run. */
 export function perform(run: ManagedRun, work: (run: Run) => unknown): void {
+  if (run.isSuspended) {
+    void run.whenResumed().then(() => perform(run, work));
+    return;
+  }
   if (!run.isCurrent()) {
     run.unwound();
     return;
@@ -26,7 +30,7 @@ export function perform(run: ManagedRun, work: (run: Run) => unknown): void {
  * @param admit - called in the tick of the call; what it throws rejects
  */
 export function runToOutcome<T>(
-  runtime: Runtime,
+  runtime: NodeContext,
   admit: () => Awaitable<BeginResult>,
   work: (run: Run) => unknown,
 ): Promise<RunResult<T>> {

@@ -1,10 +1,10 @@
 import { AbortRegistry } from '../abort/registry.js';
-import { memory } from '../backend/memory.js';
+import { checkBackend } from '../backend/check-backend.js';
 import type { Backend } from '../backend/port.js';
 import type { Clock } from '../internal/clock.js';
 import { invalid } from '../internal/errors.js';
-import type { OnError } from '../internal/runtime.js';
-import { checkBackend, checkCount, checkLimit, checkObject } from '../internal/validate.js';
+import type { OnError } from '../internal/reporter.js';
+import { checkCount, checkLimit, checkObject } from '../internal/validate.js';
 import { checkDefaults, type RunDefaults } from './options.js';
 import type { RetentionOptions } from './retention.js';
 
@@ -38,7 +38,7 @@ export interface Defaults extends Partial<RunDefaults> {
 
 /** The options of a `RunRegistry`, checked, with their defaults. */
 export interface RegistrySpec {
-  readonly backend: Backend;
+  readonly backend: Backend | undefined;
   readonly aborts: AbortRegistry | undefined;
   readonly clock: Clock | undefined;
   readonly onError: OnError | undefined;
@@ -64,8 +64,8 @@ const DEFAULTS: ReadonlySet<string> = new Set([
 
 export function checkRegistryOptions(options: RunRegistryOptions): RegistrySpec {
   checkObject('RunRegistry options', options, OPTIONS);
-  const { backend = memory(), aborts, clock, retention = {}, defaults = {}, onError } = options;
-  checkBackend(backend);
+  const { backend, aborts, clock, retention = {}, defaults = {}, onError } = options;
+  if (backend !== undefined) checkBackend(backend);
   checkObject('defaults', defaults, DEFAULTS);
   checkObject('retention', retention, RETENTION);
   checkCount('retention.ttlMs', retention.ttlMs);

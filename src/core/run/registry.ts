@@ -1,18 +1,22 @@
+import type { Entry } from '../abort/entry.js';
 import { AbortRegistry } from '../abort/registry.js';
+import { BackendClient } from '../backend/client.js';
+import type { RunView } from '../events.js';
 import { type Awaitable, isThenable } from '../internal/awaitable.js';
 import { invalid } from '../internal/errors.js';
-import { Operations } from '../internal/operations.js';
-import { Runtime } from '../internal/runtime.js';
 import { checkFunction, checkObject, checkTag } from '../internal/validate.js';
+import type { Ledger } from '../ledger/ledger.js';
+import { PrivateLedger } from '../ledger/private-ledger.js';
+import { SharedLedger } from '../ledger/shared/shared-ledger.js';
 import { SessionLock } from '../lock/session-lock.js';
+import { NodeContext } from '../node-context.js';
 import { type Requester, requesterOf } from '../principal.js';
 import { Admission, handOver } from './admission.js';
 import { Claims } from './claims.js';
 import { Duplicates } from './duplicates.js';
-import { Ends } from './ends.js';
+import { hostOfLedger } from './ledger-host.js';
 import { Lifecycle } from './lifecycle.js';
 import { ManagedRun } from './managed-run.js';
-import { subscribe } from './notices.js';
 import {
   type ChildOptions,
   checkChildOptions,
@@ -23,13 +27,14 @@ import {
 } from './options.js';
 import { neverStarted, type WaitOutcome } from './outcome.js';
 import { runToOutcome } from './perform.js';
-import { Recording } from './recording.js';
 import { checkRegistryOptions, type RunRegistryOptions } from './registry-options.js';
 import { rejected } from './rejected.js';
 import type { BeginResult, RunResult } from './results.js';
 import type { Run } from './run.js';
-import { Strays } from './strays.js';
-import { type RunView, type SessionView, viewOf } from './view.js';
+import type { StartQueue } from './start-queue.js';
+import { StopSender } from './stop-sender.js';
+import { Takeovers } from './takeovers.js';
+import { type SessionView, viewOf } from './view.js';
 import { type WaitOptions, wait } from './wait.js';
 
 /** Who reads. */
@@ -66,20 +71,19 @@ export class RunRegistry {
   /** The locks that its runs' commits take. */
   readonly locks: SessionLock;
   /** @internal */
-  readonly operations: Operations;
+  readonly ledger: Ledger;
   /** @internal */
   isDraining = false;
-  readonly #runtime: Runtime;
+  readonly #runtime: NodeContext;
   readonly #defaults: RunDefaults;
-  readonly #ends: Ends;
   readonly #lifecycle: Lifecycle;
-  readonly #recording: Recording;
+  readonly #sender: StopSender;
   readonly #duplicates: Duplicates;
-  readonly #strays: Strays;
   readonly #admission: Admission;
-  readonly #unsubscribe: () => void;
   /** How long a write that hangs, and an epilogue after it, may hold a session's lock after the cut, in ms. @internal */
   readonly savingMs: number;
+  /** @internal */
+  readonly backendTimeoutMs: number;
   /** Made once: an id that is glued together from three parts is kept as three parts. */
   readonly #idPrefix: string;
   #lastId = 0;
@@ -90,48 +94,54 @@ export class RunRegistry {
    */
   constructor(options: RunRegistryOptions = {}) {
     const { backend, retention, defaults, bounds, ...given } = checkRegistryOptions(options);
-    const runtime = given.aborts?.runtime ?? new Runtime(given);
+    const runtime = given.aborts?.runtime ?? new NodeContext(given);
     const aborts = given.aborts ?? new AbortRegistry({}, runtime);
     const { lockTimeoutMs = 30_000, writeGraceMs = 5_000, backendTimeoutMs = 2_000, epilogueMs = 1_000 } = bounds;
     this.savingMs = writeGraceMs + epilogueMs;
-    const operations = new Operations(backend, runtime, backendTimeoutMs);
-    const locks = new SessionLock({ lockTimeoutMs, writeGraceMs }, { runtime, operations });
-    const duplicates = new Duplicates(runtime, operations);
-    const recording = new Recording({ runtime, operations, locks, entries: aborts.entries, epilogueMs });
-    aborts.recorder = recording;
-    const ends = new Ends(runtime, operations);
+    const { entries } = aborts;
+    const queue = (): StartQueue => admission.queue;
+    const ledger: Ledger =
+      backend === undefined
+        ? new PrivateLedger(runtime)
+        : new SharedLedger(
+            runtime,
+            new BackendClient(backend, runtime.nodeId, runtime.timers, backendTimeoutMs),
+            hostOfLedger({ aborts, locks: () => locks, queue }),
+          );
+    const locks = new SessionLock({ lockTimeoutMs, writeGraceMs }, { runtime, ledger });
+    const duplicates = new Duplicates(runtime, ledger.elsewhere);
+    const sender = new StopSender({ runtime, ledger, locks, entries, epilogueMs, timeoutMs: backendTimeoutMs });
+    aborts.recorder = sender;
     const lifecycle = new Lifecycle({
       aborts,
-      operations,
+      ledger,
       locks,
       retention,
-      ends,
+      queue,
       child: (parent, childOptions, work) => this.#child(parent, childOptions, work),
     });
-    const strays = new Strays({ aborts, operations, ends });
-    const claims = new Claims({ aborts, operations, recording, duplicates, strays });
+    const takeovers = new Takeovers({ aborts, ledger, sender, queue });
+    const claims = new Claims({ aborts, ledger, takeovers, duplicates });
     const admission = new Admission({
       host: lifecycle,
       aborts,
       claims,
-      recording,
+      takeovers,
       duplicates,
       isDraining: () => this.isDraining,
     });
-    lifecycle.queue = admission.queue;
+    this.backendTimeoutMs = backendTimeoutMs;
     this.aborts = aborts;
     this.locks = locks;
-    this.operations = operations;
+    this.ledger = ledger;
     this.#runtime = runtime;
     this.#idPrefix = `${runtime.nodeId}-`;
     this.#defaults = defaults;
-    this.#ends = ends;
     this.#lifecycle = lifecycle;
-    this.#recording = recording;
+    this.#sender = sender;
     this.#duplicates = duplicates;
-    this.#strays = strays;
     this.#admission = admission;
-    this.#unsubscribe = subscribe({ backend, aborts, locks, duplicates, queue: admission.queue });
+    ledger.subscribe();
   }
 
   /**
@@ -155,7 +165,7 @@ export class RunRegistry {
    * @throws as `begin`; `INVALID_OPTIONS` if the backend answers with promises
    */
   beginSync(options: RunOptions): BeginResult {
-    if (!this.operations.backend.synchronous) {
+    if (!this.ledger.isSynchronous) {
       throw invalid('beginSync needs a backend that answers synchronously: use begin.');
     }
     const begun = this.#asHandle(this.admit(options));
@@ -233,7 +243,7 @@ export class RunRegistry {
     const { kind, ...read } = checkObject('isActive options', options, IS_ACTIVE);
     if (kind !== undefined) checkTag(kind);
     const mayRead = this.#reader(read);
-    return this.#inSession(sessionKey).some(
+    return runsOf(this.aborts.entries.presentIn(sessionKey)).some(
       (run) => run.status === 'running' && (kind === undefined || run.kind === kind) && mayRead(run),
     );
   }
@@ -251,7 +261,7 @@ export class RunRegistry {
     return wait(runId, options, {
       runtime: this.#runtime,
       entries: this.aborts.entries,
-      operations: this.operations,
+      elsewhere: this.ledger.elsewhere,
       duplicates: this.#duplicates,
     });
   }
@@ -288,39 +298,21 @@ export class RunRegistry {
       entries: this.aborts.entries.size,
       lanes: this.#admission.queue.size,
       locks: this.locks.size,
-      stops: this.#recording.stops.size,
+      stops: this.ledger.storedStops.size,
       timers: this.#runtime.timers.size,
     };
   }
 
   /** Timers of stored stops, which nobody waits for. @internal */
   get stopTimers(): number {
-    return this.#recording.stops.timers;
-  }
-
-  /** What other nodes wait for until the backend has taken it, by name. @internal */
-  get unsent(): string[] {
-    return [...this.#ends.unsent, ...this.#strays.unread, ...this.locks.unsent];
-  }
-
-  /** Sends at once what would be sent again later. Until all that is answered. @internal */
-  async hurry(): Promise<void> {
-    const read = this.#strays.hurry();
-    this.#ends.hurry();
-    this.locks.hurry();
-    // What is read may have to be ended.
-    await read;
-    await this.operations.sent();
+    return this.ledger.storedStops.timers;
   }
 
   /** Forgets what is retained, and lets go of the backend. @internal */
   close(): void {
-    // First: the backend asks what is retained here, for the nodes that are left.
-    this.#unsubscribe();
+    this.#sender.close();
     this.#lifecycle.close();
-    this.#strays.close();
-    this.#recording.close();
-    this.#duplicates.close();
+    this.ledger.close();
     this.locks.close();
   }
 
@@ -349,12 +341,18 @@ export class RunRegistry {
   }
 
   #inSession(sessionKey: string): ManagedRun[] {
-    return this.aborts.entries.inSession(sessionKey).filter((entry) => entry instanceof ManagedRun);
+    return runsOf(this.aborts.entries.inSession(sessionKey));
   }
 
+  /** Session by session. */
   #unquiet(): ManagedRun[] {
-    const { entries } = this.aborts;
-    return entries.sessionKeys().flatMap((sessionKey) => this.#inSession(sessionKey));
+    const bySession = new Map<string, ManagedRun[]>();
+    for (const run of runsOf(this.aborts.entries.unquiet())) {
+      const others = bySession.get(run.sessionKey);
+      if (others === undefined) bySession.set(run.sessionKey, [run]);
+      else others.push(run);
+    }
+    return [...bySession.values()].flat();
   }
 
   async #child<T>(parent: ManagedRun, options: ChildOptions, work: (run: Run) => Awaitable<T>): Promise<RunResult<T>> {
@@ -364,4 +362,8 @@ export class RunRegistry {
     if (!parent.isLive) return neverStarted(this.#runtime, 'parent') as RunResult<T>;
     return runToOutcome(this.#runtime, () => this.#admit(spec, parent, isDetached), work);
   }
+}
+
+function runsOf(entries: readonly Entry[]): ManagedRun[] {
+  return entries.filter((entry) => entry instanceof ManagedRun);
 }

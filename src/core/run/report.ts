@@ -1,3 +1,4 @@
+import { type SavedState, savedBy } from '../abort/observed.js';
 import { type RunReport, roundMs } from '../abort/receipt.js';
 import type { Aftermath } from './aftermath.js';
 import type { UnwindingRun } from './unwinding-run.js';
@@ -17,6 +18,16 @@ export function reportOf(run: UnwindingRun, aftermath: Aftermath | undefined): R
   };
   return aftermath?.error === undefined ? report : { ...report, error: aftermath.error };
 }
+
+/** What became of what it had to save, once that is over. */
+export function savedOf(aftermath: Aftermath | undefined, how: SavedState['how']): SavedState {
+  const state = savedBy(aftermath?.epilogue ?? 'none') ?? NOTHING;
+  if (how === undefined) return state;
+  // Saved before the cut, there was nothing left to save.
+  return state.state === 'saved' || state.state === 'none' ? { state: 'saved', how } : state;
+}
+
+const NOTHING: SavedState = Object.freeze({ state: 'none' });
 
 /** What of the run is still there, by name. */
 export function leftoversOf(run: UnwindingRun, aftermath: Aftermath | undefined): string[] {

@@ -1,8 +1,9 @@
-import type { AbortReason } from '../abort/reason.js';
 import { follow, settle } from '../internal/awaitable.js';
 import type { EpilogueStep } from '../lock/epilogue.js';
 import type { HeldGrant } from '../lock/grant.js';
 import type { Leftover } from '../lock/locking-run.js';
+import type { AbortReason } from '../stop/reason.js';
+import type { RunDraft } from './draft.js';
 import type { ManagedRun } from './managed-run.js';
 import type { Attached, Attachment } from './run.js';
 
@@ -13,6 +14,8 @@ export class Resources {
   /** Gated functions, critical sections and epilogues in flight. */
   readonly work: Set<Leftover> = new Set();
   readonly epilogue: EpilogueStep[] = [];
+  /** What is saved once. */
+  readonly drafts: Set<RunDraft> = new Set();
   readonly #attached: Set<AttachedThing> = new Set();
   readonly #deferred: (() => unknown)[] = [];
   #isDeferring = false;

@@ -1,7 +1,7 @@
-import type { AbortReason } from '../abort/reason.js';
+import type { RunView } from '../events.js';
+import type { AbortReason } from '../stop/reason.js';
 import type { AbortedOutcome, CompletedOutcome, Outcome } from './outcome.js';
 import type { Run } from './run.js';
-import type { RunView } from './view.js';
 
 /** The id was used before, within the retention: this is the first run. */
 export interface Duplicate<T = unknown> {

@@ -1,5 +1,5 @@
-import type { Runtime } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
+import type { NodeContext } from '../node-context.js';
 import type { ManagedRun } from './managed-run.js';
 
 /** For how long, and how many, ended runs stay known by id. */
@@ -15,7 +15,7 @@ export interface RetentionOptions {
  * that the session needed while the run lived.
  */
 export class Retention {
-  readonly #runtime: Runtime;
+  readonly #runtime: NodeContext;
   readonly #ttlMs: number;
   readonly #max: number;
   readonly #forget: (run: ManagedRun) => void;
@@ -25,7 +25,7 @@ export class Retention {
   #timer: Timer | undefined;
   #isClosed = false;
 
-  constructor(runtime: Runtime, options: RetentionOptions, forget: (run: ManagedRun) => void) {
+  constructor(runtime: NodeContext, options: RetentionOptions, forget: (run: ManagedRun) => void) {
     this.#runtime = runtime;
     this.#ttlMs = options.ttlMs ?? 300_000;
     this.#max = options.max ?? 10_000;
@@ -65,6 +65,7 @@ export class Retention {
   }
 
   #evictExpired(): void {
+    this.#timer = undefined;
     const now = this.#runtime.clock.monotonic();
     while (this.#first !== undefined && this.#first.settledAt + this.#ttlMs <= now) {
       this.#evictFirst();

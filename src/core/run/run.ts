@@ -1,11 +1,12 @@
-import type { RunStatus } from '../abort/entry.js';
-import type { AbortReason } from '../abort/reason.js';
 import type { FenceOptions } from '../fence/fence.js';
 import type { Awaitable } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import type { EpilogueContext } from '../lock/epilogue.js';
 import type { CommitContext } from '../lock/grant.js';
 import type { Principal } from '../principal.js';
+import type { AbortReason } from '../stop/reason.js';
+import type { RunStatus } from '../stop/states.js';
+import type { Draft, Save } from './draft.js';
 import type { ChildOptions } from './options.js';
 import type { RunResult } from './results.js';
 
@@ -36,6 +37,8 @@ export interface Run extends AsyncDisposable {
   readonly startedAt: number;
   /** The run that began it as a child. */
   readonly parentId: string | undefined;
+  /** The ids of the runs that it took over from, of any node; empty until it starts. */
+  readonly supersedes: readonly string[];
   /** How long it may take to become quiet once it is over, in ms. */
   readonly graceMs: number;
   /** The clock of its control: what is tied to the run takes its time from here. */
@@ -138,6 +141,18 @@ export interface Run extends AsyncDisposable {
    * @throws `RUN_ABORTED` or `RUN_ENDED` if the run is over: nothing would call it
    */
   epilogue(save: (context: EpilogueContext) => unknown, options?: { readonly name?: string }): Attached;
+
+  /**
+   * Makes something that is saved once: whole, by `commit()`, or, if the run is aborted or its work throws before that,
+   * what there is of it.
+   *
+   * @param save - writes it; gets `{ token, signal, how, reason, error, supersededBy }`. It may be called again after it
+   *   has failed, so it is an upsert. Left out, it is the `save` of the run's options
+   * @returns the draft. A handle that fails by `fail()` saves nothing by itself
+   * @throws `INVALID_OPTIONS` if there is no `save`
+   * @throws `RUN_ABORTED` or `RUN_ENDED` if the run is over: nothing would call it
+   */
+  draft(save?: Save): Draft;
 
   /**
    * Runs work as a child: in this session and of this kind unless it says otherwise, with this

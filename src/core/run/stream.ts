@@ -1,8 +1,8 @@
 import { chunksOf } from '../fence/fence.js';
 import { type ChunkSource, FencedStream } from '../fence/stream.js';
 import { Deferred, settle } from '../internal/awaitable.js';
-import type { Runtime } from '../internal/runtime.js';
 import type { Timer } from '../internal/timers.js';
+import type { NodeContext } from '../node-context.js';
 import type { ManagedRun } from './managed-run.js';
 import { isAcknowledged, notAcknowledged, outcomeOfBegun, whenStarted } from './perform.js';
 import type { BeginResult, StreamResult } from './results.js';
@@ -10,7 +10,7 @@ import type { Run } from './run.js';
 
 /** `control.stream`: the run ends with its stream. */
 export function streamToAnswer<T>(
-  runtime: Runtime,
+  runtime: NodeContext,
   begun: BeginResult,
   readTimeoutMs: number,
   work: (run: Run) => unknown,
@@ -40,7 +40,11 @@ export function streamToAnswer<T>(
     fenced.failed(error);
     chunks.drop();
   };
-  whenStarted(begun, () => {
+  const start = (): void => {
+    if (run.isSuspended) {
+      void run.whenResumed().then(start);
+      return;
+    }
     if (!run.isCurrent()) {
       run.unwound();
       return;
@@ -58,7 +62,8 @@ export function streamToAnswer<T>(
       },
       failed,
     );
-  });
+  };
+  whenStarted(begun, start);
   return { status, runId: run.id, outcome, stream };
 }
 
@@ -91,13 +96,13 @@ class LateChunks<T> implements ChunkSource<T> {
 
 /** Nobody reads: the client is gone without a word, and the run is stopped. */
 class ReaderWatch {
-  readonly #runtime: Runtime;
+  readonly #runtime: NodeContext;
   readonly #run: ManagedRun;
   readonly #timeoutMs: number;
   #timer: Timer | undefined;
   #isReading = false;
 
-  constructor(runtime: Runtime, run: ManagedRun, timeoutMs: number) {
+  constructor(runtime: NodeContext, run: ManagedRun, timeoutMs: number) {
     this.#runtime = runtime;
     this.#run = run;
     this.#timeoutMs = timeoutMs;

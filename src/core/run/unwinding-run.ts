@@ -1,12 +1,14 @@
-import { saysAborted } from '../abort/reason.js';
-import type { EpilogueState, LockState, RunReport } from '../abort/receipt.js';
+import type { Moment, SavedState } from '../abort/observed.js';
+import type { RunReport } from '../abort/receipt.js';
 import type { Stop } from '../abort/stop.js';
 import type { Leftover } from '../lock/locking-run.js';
+import { saysAborted } from '../stop/reason.js';
+import type { EpilogueState, LockState } from '../stop/states.js';
 import { Aftermath } from './aftermath.js';
 import type { RunHost } from './host.js';
 import type { ManagedRun } from './managed-run.js';
 import type { RunSpec } from './options.js';
-import { leftoversOf, reportOf } from './report.js';
+import { leftoversOf, reportOf, savedOf } from './report.js';
 import { Resources } from './resources.js';
 import { viewOf } from './view.js';
 import { WatchedEntry } from './watched-entry.js';
@@ -19,12 +21,12 @@ export abstract class UnwindingRun extends WatchedEntry {
   /** The work has not unwound, or the holder of the handle has not finished. */
   isWorking = false;
   stop: Stop | undefined = undefined;
-  /** The backend has taken the stop. */
-  isStopRecorded = false;
   resources: Resources | undefined = undefined;
+  /** What was saved last of its drafts; kept when the drafts are let go. */
+  savedHow: SavedState['how'] = undefined;
   readonly host: RunHost;
-  /** Its end was announced: quiet comes after that, also where a listener unwinds the work. */
-  #isTold = false;
+  /** What is attached was told to stop. */
+  #isUnwound = false;
   #aftermath: Aftermath | undefined = undefined;
 
   constructor(host: RunHost, id: string, spec: RunSpec) {
@@ -52,20 +54,25 @@ export abstract class UnwindingRun extends WatchedEntry {
   }
 
   override unwind(): void {
-    this.#isTold = true;
+    this.#isUnwound = true;
     this.resources?.stopAttached(this.stop?.reason);
     this.trySettle();
     if (!this.isQuiet) this.host.unwinding(this.self);
   }
 
+  /** Its outcome was told: quiet comes after that, also where a listener unwinds the work. */
+  protected abstract readonly isTold: boolean;
+
   /** Becomes quiet once the work has unwound, what was deferred has run, and nothing is left. */
   trySettle(): void {
-    if (!this.#isTold || this.isQuiet || this.#isUnwinding()) return;
+    if (!this.#isUnwound || !this.isTold || this.isQuiet || this.#isUnwinding()) return;
     this.isQuiet = true;
     if (this.status === 'stopping') this.status = 'aborted';
     this.host.runtime.timers.cancel(this.#aftermath?.overdue);
+    this.host.runtime.timers.cancel(this.#aftermath?.reporting);
     this.host.settled(this.self);
-    this.#aftermath?.tellQuiet(this.self);
+    this.#aftermath?.tell('saved', this.self);
+    this.#aftermath?.tell('quiet', this.self);
   }
 
   #isUnwinding(): boolean {
@@ -79,12 +86,20 @@ export abstract class UnwindingRun extends WatchedEntry {
     return this.isQuiet || this.#aftermath?.isPending === true;
   }
 
-  override onQuiet(listener: () => void): void {
-    this.aftermath.quietListeners.add(listener);
+  /** Saved once no write and no epilogue of it goes on. An epilogue comes after the writes; one that hangs is cut off. */
+  override get saved(): SavedState | undefined {
+    const aftermath = this.#aftermath;
+    const isWriting = this.resources?.isWriting === true && (aftermath?.epilogue ?? 'none') === 'none';
+    if (aftermath?.isPending === true || isWriting) return undefined;
+    return savedOf(this.#aftermath, this.savedHow);
   }
 
-  override offQuiet(listener: () => void): void {
-    this.#aftermath?.quietListeners.delete(listener);
+  override on(moment: Moment, listener: () => void): void {
+    this.aftermath.on(moment, listener);
+  }
+
+  override off(moment: Moment, listener: () => void): void {
+    this.#aftermath?.off(moment, listener);
   }
 
   override report(): RunReport {
@@ -103,7 +118,12 @@ export abstract class UnwindingRun extends WatchedEntry {
 
   endWork(leftover: Leftover): void {
     this.resources?.work.delete(leftover);
+    if (leftover.writes) this.#trySaved();
     this.trySettle();
+  }
+
+  #trySaved(): void {
+    if (this.stop !== undefined && this.saved !== undefined) this.#aftermath?.tell('saved', this.self);
   }
 
   refused(): void {
@@ -117,13 +137,16 @@ export abstract class UnwindingRun extends WatchedEntry {
   lockEnded(state: LockState): void {
     if (this.stop === undefined) return;
     this.aftermath.lock = state;
+    this.#trySaved();
     this.trySettle();
   }
 
   epilogueEnded(state: EpilogueState, error?: unknown): void {
     this.aftermath.epilogue = state;
     if (error !== undefined) this.aftermath.error ??= error;
+    this.#trySaved();
     this.trySettle();
+    if (!this.isQuiet) this.host.saved(this.self);
   }
 
   get aftermathIfAny(): Aftermath | undefined {

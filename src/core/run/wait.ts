@@ -1,9 +1,9 @@
 import type { EntryIndex } from '../abort/entry-index.js';
 import { invalid } from '../internal/errors.js';
-import type { Operations } from '../internal/operations.js';
-import type { Runtime } from '../internal/runtime.js';
 import { isAbortSignal, listen, reasonOf, unlisten } from '../internal/signals.js';
 import { checkKey, checkObject, checkTag, waitMs } from '../internal/validate.js';
+import type { Elsewhere } from '../ledger/ledger.js';
+import type { NodeContext } from '../node-context.js';
 import { type Requester, requesterOf } from '../principal.js';
 import type { Duplicates } from './duplicates.js';
 import { ManagedRun } from './managed-run.js';
@@ -29,9 +29,9 @@ export async function wait(
   runId: string,
   options: WaitOptions,
   context: {
-    readonly runtime: Runtime;
+    readonly runtime: NodeContext;
     readonly entries: EntryIndex;
-    readonly operations: Operations;
+    readonly elsewhere: Elsewhere;
     readonly duplicates: Duplicates;
   },
 ): Promise<WaitOutcome> {
@@ -42,7 +42,7 @@ export async function wait(
   if (signal !== undefined && !isAbortSignal(signal)) throw invalid('signal must be an AbortSignal.');
   const timeoutMs = waitMs('timeoutMs', options.timeoutMs, Number.POSITIVE_INFINITY);
   if (signal?.aborted === true) throw signal.reason;
-  const { runtime, entries, operations, duplicates } = context;
+  const { runtime, entries, elsewhere, duplicates } = context;
   // What is here and not to be read takes the way of what is not here: it takes as long, and fails alike.
   const here = (): Promise<WaitOutcome> | undefined => {
     const entry = entries.get(runId);
@@ -57,21 +57,24 @@ export async function wait(
   };
   const known = here();
   if (known !== undefined) return known;
-  const [stored] = await operations.ask(() => operations.backend.read({ runId }));
+  const stored = await elsewhere.find(runId, undefined);
   if (stored === undefined || (kind !== undefined && kind !== stored.kind)) return UNKNOWN;
   if (!runtime.authority.may('read', requester, stored)) return UNKNOWN;
-  const outcome = outcomeOfStored(runtime, stored);
+  const outcome = outcomeOfStored(runtime, elsewhere, stored);
   if (outcome !== undefined) return outcome;
   // No notice tells a node of its own runs: it has begun here in the meantime, or is over and forgotten.
   if (stored.nodeId === runtime.nodeId) return here() ?? UNKNOWN;
+  let remove: (() => void) | undefined;
   return untilEnded(runtime, timeoutMs, signal, {
-    listen: (listener) => duplicates.onEndedElsewhere(runId, listener),
-    forget: (listener) => duplicates.offEndedElsewhere(runId, listener),
+    listen: (listener) => {
+      remove = duplicates.whenEndedElsewhere(stored, listener);
+    },
+    forget: () => remove?.(),
   });
 }
 
 function untilEnded(
-  runtime: Runtime,
+  runtime: NodeContext,
   timeoutMs: number,
   signal: AbortSignal | undefined,
   ends: {

@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Backend } from '../../backend/index.js';
 import {
   type Awaitable,
-  type Backend,
   createRunControl,
   type Run,
   type RunControl,
@@ -13,6 +13,8 @@ import { Random } from '../random.js';
 import { TestNode } from './node.js';
 import type { ConformanceOptions, ConformanceStore } from './options.js';
 import { startProcess, startThread, type TestProcess } from './processes.js';
+
+const DEAD_WITHIN_MS = 200;
 
 /** What one scenario works with. Everything that was made on it is taken away after the scenario. */
 export class Bench {
@@ -82,6 +84,20 @@ export class Bench {
     return begun.run;
   }
 
+  /** A node whose lease can be ended: in the store, or because its process stands still for longer. */
+  async sleeper(): Promise<{ readonly node: TestNode; sleep(): Promise<void> }> {
+    if (this.options.endsLeases === true) {
+      const node = await this.node();
+      return { node, sleep: async () => (await this.store()).endLease?.(node.id) };
+    }
+    const process = await this.process();
+    const fallAsleep = async (): Promise<void> => {
+      process.signal('SIGSTOP');
+      await sleep(this.staleMs);
+    };
+    return { node: await this.node(process.backend), sleep: fallAsleep };
+  }
+
   /** Another process on the store. */
   async process(): Promise<TestProcess> {
     const { address } = await this.store();
@@ -96,6 +112,11 @@ export class Bench {
 
   get staleMs(): number {
     return this.#support.staleMs;
+  }
+
+  /** Within how long the holder is replaced whose process was killed, in ms. */
+  get deadWithinMs(): number {
+    return this.#support.deadWithinMs ?? DEAD_WITHIN_MS;
   }
 
   /** Closes what was made so far, as the last process on the store would, and keeps the store. */

@@ -13,7 +13,7 @@ async function twoControls(bench: Bench): Promise<[RunControl, RunControl]> {
 /** What users see: two controls on the backend are two servers. */
 export const controls: readonly Scenario[] = [
   {
-    name: '15. a takeover on another node: a higher generation at once, the old run and its grant are lost, the lock is free',
+    name: 'control-takeover: a takeover on another node: a higher generation at once, the old run and its grant are lost',
     run: async (bench) => {
       const [here, there] = await twoControls(bench);
       const key = bench.key();
@@ -31,7 +31,7 @@ export const controls: readonly Scenario[] = [
     },
   },
   {
-    name: 'control: a stop on one node ends the run of another, and the receipt says so',
+    name: 'control-stop: a stop on one node ends the run of another, and the receipt says so',
     run: async (bench) => {
       const [here, there] = await twoControls(bench);
       const key = bench.key();
@@ -43,7 +43,7 @@ export const controls: readonly Scenario[] = [
     },
   },
   {
-    name: 'control: a stranger stops, replaces and reads nothing on another node',
+    name: 'control-stranger: a stranger stops, replaces and reads nothing on another node',
     run: async (bench) => {
       const [here, there] = await twoControls(bench);
       const key = bench.key();
@@ -58,7 +58,7 @@ export const controls: readonly Scenario[] = [
     },
   },
   {
-    name: 'control: a queued run starts when the run of another node ends',
+    name: 'control-queue: a queued run starts when the run of another node ends',
     run: async (bench) => {
       const [here, there] = await twoControls(bench);
       const key = bench.key();
@@ -73,7 +73,7 @@ export const controls: readonly Scenario[] = [
     },
   },
   {
-    name: 'control: a session stop ends what is queued on another node',
+    name: 'control-stop-queued: a session stop ends what is queued on another node',
     run: async (bench) => {
       const [here, there] = await twoControls(bench);
       const key = bench.key();
@@ -87,7 +87,7 @@ export const controls: readonly Scenario[] = [
     },
   },
   {
-    name: 'control: the same run id on another node is a duplicate, and shares the outcome',
+    name: 'control-duplicate: the same run id on another node is a duplicate, and shares the outcome',
     run: async (bench) => {
       const [here, there] = await twoControls(bench);
       const [key, runId] = [bench.key(), bench.key('run')];
@@ -100,7 +100,7 @@ export const controls: readonly Scenario[] = [
     },
   },
   {
-    name: 'control: an intent on one node ends the run that begins on another',
+    name: 'control-intent: an intent on one node ends the run that begins on another',
     run: async (bench) => {
       const [here, there] = await twoControls(bench);
       const [key, runId] = [bench.key(), bench.key('run')];
@@ -112,7 +112,7 @@ export const controls: readonly Scenario[] = [
     },
   },
   {
-    name: 'control: startWhen quiet waits for the stopping run of another node',
+    name: 'control-quiet: startWhen quiet waits for the stopping run of another node',
     run: async (bench) => {
       const [here, there] = await twoControls(bench);
       const key = bench.key();
@@ -126,7 +126,7 @@ export const controls: readonly Scenario[] = [
     },
   },
   {
-    name: 'control: an epilogue writes before the next holder on another node does, with a token in between',
+    name: 'control-epilogue: an epilogue writes before the next holder on another node does, with a token in between',
     run: async (bench) => {
       const [here, there] = await twoControls(bench);
       const key = bench.key();
@@ -152,7 +152,7 @@ export const controls: readonly Scenario[] = [
     },
   },
   {
-    name: '18. writes that race takeovers on two nodes: none of an older generation after one of a newer',
+    name: 'control-writes: writes race takeovers on two nodes: none of an older generation comes after one of a newer',
     timeoutMs: 120_000,
     run: async (bench) => {
       const nodes = await twoControls(bench);

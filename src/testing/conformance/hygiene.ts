@@ -16,7 +16,7 @@ async function cycle(node: TestNode, sessionKey: string): Promise<void> {
   const run = await node.granted(sessionKey);
   const token = await node.locked(sessionKey, run);
   await node.unlock(sessionKey, token);
-  await node.end(run);
+  await node.ended(run);
 }
 
 function heapUsed(): number {
@@ -55,7 +55,7 @@ async function staysBusy(bench: Bench, node: TestNode, key: string): Promise<voi
 /** What the wall clock must not do, and what must not be left. */
 export const hygiene: readonly Scenario[] = [
   {
-    name: '47. a wall clock that jumps an hour, either way: nobody is robbed, and what is given back is free',
+    name: 'wall-clock: a wall clock jumps an hour, either way: no one is robbed, and what is given back is free',
     timeoutMs: 60_000,
     run: async (bench) => {
       const [here, there] = [await bench.node(), await bench.node()];
@@ -67,14 +67,14 @@ export const hygiene: readonly Scenario[] = [
           await staysBusy(bench, there, key);
           assert.equal(await here.check(run), true);
           assert.equal(await here.unlock(key, token), true);
-          await here.end(run);
+          await here.ended(run);
           await cycle(there, key);
         });
       }
     },
   },
   {
-    name: '47. a process whose wall clock is an hour ahead robs nobody, and one an hour behind is not wedged by the dead',
+    name: 'wall-clock-of-process: a process whose wall clock is ahead robs no one, and one behind is not wedged by the dead',
     lacks: lacksProcesses,
     timeoutMs: 60_000,
     run: async (bench) => {
@@ -97,7 +97,7 @@ export const hygiene: readonly Scenario[] = [
     },
   },
   {
-    name: '49. 100 000 claims, locks and ends: the heap is flat',
+    name: 'heap: 100 000 claims, locks and ends: the heap is flat',
     timeoutMs: 240_000,
     run: async (bench) => {
       const node = await bench.node();
@@ -112,7 +112,7 @@ export const hygiene: readonly Scenario[] = [
     },
   },
   {
-    name: '49. callers’ signals have no listener left, and no timer is left when all is closed',
+    name: 'nothing-left: callers’ signals have no listener left, and no timer is left when all is closed',
     run: async (bench) => {
       const before = timers();
       const control = await bench.control();
@@ -130,7 +130,7 @@ export const hygiene: readonly Scenario[] = [
     },
   },
   {
-    name: '49. a session takes at most 4 things in the store, and what it took does not grow with its use',
+    name: 'footprint: a session takes at most 4 things in the store, and what it took does not grow with its use',
     lacks: ({ countsFootprint }: ConformanceOptions) =>
       countsFootprint === true ? undefined : 'what its store holds is not counted (no footprint)',
     timeoutMs: 90_000,
@@ -152,7 +152,7 @@ export const hygiene: readonly Scenario[] = [
     },
   },
   {
-    name: '50. a process that has closed its backend ends by itself; importing it has added no signal listener',
+    name: 'process-ends: a process that has closed its backend ends by itself; importing it has added no signal listener',
     lacks: lacksProcesses,
     run: async (bench) => {
       const process = await bench.process();

@@ -1,27 +1,28 @@
 import { strict as assert } from 'node:assert';
-import { answered, item } from './node.js';
+import { answered, item, recordOf } from './answers.js';
 import type { Scenario } from './scenario.js';
 
-/** One holder a session, and nobody but the holder frees it. */
+/** One holder a session, and only the holder frees it. */
 export const locks: readonly Scenario[] = [
   {
-    name: '8. a held lock is busy, and names its holder: run, node, token, since when; the holder can be read by all',
+    name: 'held-is-busy: a held lock names its holder to all: run, node, token, since when',
     run: async (bench) => {
       const [here, there] = [await bench.node(), await bench.node()];
       const key = bench.key();
       assert.equal(await there.holder(key), undefined);
       const run = await here.granted(key);
       const token = await here.locked(key, run, { since: 1_700_000_000_000 });
-      for (const holder of [answered(await there.lock(key), 'busy').holder, await there.holder(key)]) {
+      const busy = answered(await there.lock(key), 'busy');
+      for (const holder of [busy.holder, recordOf(busy).holder, await there.holder(key)]) {
         assert.deepEqual(
-          [holder?.runId, holder?.nodeId, holder?.token, holder?.since],
-          [run.runId, here.id, token, 1_700_000_000_000],
+          [holder?.runId, holder?.nodeId, holder?.token, holder?.since, holder?.isEpilogue],
+          [run.runId, here.id, token, 1_700_000_000_000, false],
         );
       }
     },
   },
   {
-    name: '8. a holder that is no run has no run id',
+    name: 'holder-without-run: a holder that is no run has no run id',
     run: async (bench) => {
       const node = await bench.node();
       const key = bench.key();
@@ -31,7 +32,7 @@ export const locks: readonly Scenario[] = [
     },
   },
   {
-    name: '8. of two nodes that ask for a free lock at once, one gets it',
+    name: 'lock-at-once: of two nodes that ask for a free lock at once, one gets it',
     run: async (bench) => {
       const nodes = [await bench.node(), await bench.node()];
       for (let round = 0; round < bench.rounds(20); round++) {
@@ -42,7 +43,7 @@ export const locks: readonly Scenario[] = [
     },
   },
   {
-    name: '13. a lock that is given back twice: the second time it is not held any more, and its next holder keeps it',
+    name: 'unlock-twice: a lock that is given back twice is not held any more, and its next holder keeps it',
     run: async (bench) => {
       const [here, there] = [await bench.node(), await bench.node()];
       const key = bench.key();
@@ -57,7 +58,7 @@ export const locks: readonly Scenario[] = [
     },
   },
   {
-    name: '13. a grant that was lost is not given back: its former holder touches nobody',
+    name: 'lost-grant: a grant that was revoked is not given back: its former holder touches no one',
     run: async (bench) => {
       const [here, there] = [await bench.node(), await bench.node()];
       const key = bench.key();
@@ -70,7 +71,7 @@ export const locks: readonly Scenario[] = [
     },
   },
   {
-    name: '14. a lock is not reentrant: its own holder is told busy, with itself as the holder',
+    name: 'not-reentrant: a lock’s own holder is told busy, with itself as the holder',
     run: async (bench) => {
       const node = await bench.node();
       const key = bench.key();
@@ -80,7 +81,7 @@ export const locks: readonly Scenario[] = [
     },
   },
   {
-    name: '17. a run that is stopped, unknown or of another generation gets no lock',
+    name: 'stale-lock: a run that is stopped, unknown or of another generation gets no lock',
     run: async (bench) => {
       const [here, there] = [await bench.node(), await bench.node()];
       const key = bench.key();
@@ -93,7 +94,7 @@ export const locks: readonly Scenario[] = [
     },
   },
   {
-    name: '17. a stale run is told so also while somebody else holds the lock',
+    name: 'stale-before-busy: a stale run is told so also while the lock is held',
     run: async (bench) => {
       const node = await bench.node();
       const key = bench.key();
@@ -104,19 +105,23 @@ export const locks: readonly Scenario[] = [
     },
   },
   {
-    name: 'lock: a stop frees the grant that it lists, no grant that it does not list, and no later one',
+    name: 'check-token: a check with a token holds while the lock is held with it, and, with a run, while that is running',
     run: async (bench) => {
-      const node = await bench.node();
+      const [here, there] = [await bench.node(), await bench.node()];
       const key = bench.key();
-      const run = await node.granted(key);
-      const token = await node.locked(key, run);
-      await node.stop(key, [item(run)]);
-      assert.equal((await node.holder(key))?.token, token);
-      await node.stop(key, [item(run, { revoke: token })]);
-      assert.equal(await node.holder(key), undefined);
-      const later = await node.locked(key);
-      await node.stop(key, [item(run, { revoke: token })]);
-      assert.equal((await node.holder(key))?.token, later);
+      const run = await here.granted(key, { hasEpilogue: true });
+      const token = await here.locked(key, run);
+      const holds = async (one: number): Promise<boolean> =>
+        here.backend.check({ sessionKey: key, run: undefined, token: one });
+      assert.deepEqual([await holds(token), await holds(token + 1), await here.check(run, token)], [true, false, true]);
+      assert.equal(await here.check(run, token + 1), false);
+      const [epilogue] = (await there.stop(key, [item(run)])).epilogues;
+      const reserved = epilogue?.token as number;
+      assert.deepEqual([await holds(token), await here.check(run, token)], [true, false]);
+      await here.unlock(key, token);
+      assert.deepEqual([await holds(token), await holds(reserved)], [false, false], 'a reservation is no grant');
+      await here.locked(key, run, { reserved });
+      assert.equal(await holds(reserved), true);
     },
   },
 ];

@@ -1,46 +1,48 @@
 import { strict as assert } from 'node:assert';
 import type {
+  AnnounceAnswer,
+  AnnounceRequest,
+  Answered,
   Backend,
   ClaimAnswer,
   ClaimGranted,
   ClaimRequest,
+  EndAnswer,
+  Ended,
   EndRequest,
   LockAnswer,
   LockHolder,
   LockRequest,
-  Notices,
   RecordedStop,
+  RecordRequest,
   RunRef,
+  Snapshot,
   StopAnswer,
+  StopEverywhereRequest,
   StopItem,
   StopRequest,
   StoredRun,
-} from '../../index.js';
-
-type Noticed = Exclude<keyof Notices, 'gap'>;
-
-/** What a notice says. */
-export type Said<Notice extends Noticed> = Parameters<Notices[Notice]>[0];
-
-/** What a node was told. */
-export type Heard =
-  | { [Notice in Noticed]: { readonly notice: Notice; readonly said: Said<Notice> } }[Noticed]
-  | { readonly notice: 'gap' };
-
-/** A stop of one run, as the port wants it. */
-export function item(run: RunRef, more: Partial<StopItem> = {}): StopItem {
-  return { runId: run.runId, generation: run.generation, revoke: undefined, epilogue: false, ...more };
-}
+} from '../../backend/index.js';
+import type { Awaitable } from '../../index.js';
+import { answered, assertSound } from './answers.js';
+import { type Heard, type HeardChange, hearing } from './heard.js';
 
 /** A session stop or an intent, as `stop` records it. */
 export type Recordable = Pick<RecordedStop, 'selector' | 'requester' | 'intent'>;
 
-/** One node: a name, and a backend to call under it. It asks as the core asks, and knows nothing by itself. */
+const MAX_SEEN = 1_000;
+
+/**
+ * One node: a name, and a backend to call under it. It asks as the core asks, and knows nothing by itself. It says that
+ * it has seen no version, so that answers carry the record where it is; `seenOf` is the one that it has really seen.
+ */
 export class TestNode {
   readonly id: string;
   readonly backend: Backend;
   readonly heard: Heard[] = [];
+  readonly #seen: Map<string, number> = new Map();
   #runs = 0;
+  #attempts = 0;
   #unsubscribe: (() => void) | undefined;
 
   constructor(id: string, backend: Backend) {
@@ -50,16 +52,10 @@ export class TestNode {
 
   /** From now on `heard` grows. */
   listen(): void {
-    const hear = (heard: Heard): void => {
-      this.heard.push(heard);
-    };
-    this.#unsubscribe = this.backend.subscribe(this.id, {
-      stopped: (notice) => hear({ notice: 'stopped', said: notice }),
-      recorded: (notice) => hear({ notice: 'recorded', said: notice }),
-      changed: (notice) => hear({ notice: 'changed', said: notice }),
-      lockLost: (notice) => hear({ notice: 'lockLost', said: notice }),
-      gap: () => hear({ notice: 'gap' }),
-    });
+    this.#unsubscribe = this.backend.subscribe(
+      this.id,
+      hearing((heard) => this.heard.push(heard)),
+    );
   }
 
   deafen(): void {
@@ -67,14 +63,19 @@ export class TestNode {
     this.#unsubscribe = undefined;
   }
 
-  /** Whether it was told, or told to read the truth again. */
-  hasHeard(notice: Heard['notice']): boolean {
-    return this.heard.some((heard) => heard.notice === notice || heard.notice === 'gap');
+  /** Whether it was told that a session is at this version at least, or to read everything again. */
+  hasHeard(sessionKey: string, version: number): boolean {
+    const hasGap = this.heard.some(({ notice }) => notice === 'gap');
+    return hasGap || this.changesOf(sessionKey).some((change) => change.version >= version);
   }
 
-  /** What notices of this sort have said. */
-  said<Notice extends Noticed>(notice: Notice): Said<Notice>[] {
-    return this.heard.filter((heard) => heard.notice === notice).map((heard) => (heard as { said: Said<Notice> }).said);
+  changesOf(sessionKey: string): HeardChange[] {
+    return this.heard.filter((heard) => heard.notice === 'changed').filter((heard) => heard.sessionKey === sessionKey);
+  }
+
+  /** The newest version of a session that it was answered; 0 if there was none. */
+  seenOf(sessionKey: string): number {
+    return this.#seen.get(sessionKey) ?? 0;
   }
 
   newRunId(): string {
@@ -82,114 +83,183 @@ export class TestNode {
     return `${this.id}-run-${this.#runs}`;
   }
 
-  async claim(sessionKey: string, more: Partial<ClaimRequest> = {}): Promise<ClaimAnswer> {
-    return this.backend.claim({
-      sessionKey,
+  newAttempt(): number {
+    this.#attempts += 1;
+    return this.#attempts;
+  }
+
+  claim(sessionKey: string, more: Partial<ClaimRequest> = {}): Promise<ClaimAnswer> {
+    const request: ClaimRequest = {
+      ...this.#about(sessionKey),
       runId: more.runId ?? this.newRunId(),
-      nodeId: this.id,
+      isOwnId: more.runId === undefined,
+      attempt: this.newAttempt(),
       kind: 'chat',
       owner: undefined,
       tags: [],
       fingerprint: undefined,
+      graceMs: 5_000,
+      hasEpilogue: false,
       mode: 'exclusive',
       whenQuiet: false,
       replaces: [],
       beside: [],
-      stopsSeen: undefined,
-      stopsJudged: 0,
+      repeats: undefined,
+      since: undefined,
+      listSince: undefined,
+      judged: 0,
       ...more,
-    });
+    };
+    return this.#asked(request, () => this.backend.claim(request));
   }
 
   /** Claims, and has to be granted. */
   async granted(sessionKey: string, more: Partial<ClaimRequest> = {}): Promise<RunRef & ClaimGranted> {
     const runId = more.runId ?? this.newRunId();
-    const answer = await this.claim(sessionKey, { ...more, runId });
+    const answer = await this.claim(sessionKey, { isOwnId: more.runId === undefined, ...more, runId });
     assert.equal(answer.kind, 'granted', `the claim of ${runId}`);
     return { ...(answer as ClaimGranted), sessionKey, runId };
   }
 
-  async stop(sessionKey: string, runs: readonly StopItem[], more: Partial<StopRequest> = {}): Promise<StopAnswer> {
-    return this.backend.stop({ sessionKey, nodeId: this.id, reason: 'user', runs, record: undefined, ...more });
+  stop(sessionKey: string, runs: readonly StopItem[], more: Partial<StopRequest> = {}): Promise<StopAnswer> {
+    const request: StopRequest = {
+      ...this.#about(sessionKey),
+      attempt: this.newAttempt(),
+      reason: 'user',
+      runs,
+      select: undefined,
+      record: undefined,
+      number: undefined,
+      named: [],
+      ...more,
+    };
+    return this.#asked(request, () => this.backend.stop(request));
   }
 
-  /** Records a stop, and answers with its number. */
-  async record(sessionKey: string, record: Recordable): Promise<number> {
-    const { number } = await this.stop(sessionKey, [], { record });
+  /** Records a stop, and answers with its number. Without a `record` it is one of the whole session, by the host. */
+  async record(sessionKey: string, record: Partial<Recordable> = {}): Promise<number> {
+    const whole = { selector: { sessionKey }, requester: undefined, intent: false, ...record };
+    const { number } = await this.stop(sessionKey, [], { record: whole });
     assert.ok(number !== undefined, 'a recorded stop has a number');
     return number;
   }
 
-  async end(run: RunRef, more: Partial<EndRequest> = {}): Promise<void> {
-    const { sessionKey, runId, generation } = run;
-    await this.backend.end({
-      sessionKey,
-      runId,
-      generation,
+  /** Appends a stop to the list of the whole backend, and answers with its number. */
+  async list(more: Partial<StopEverywhereRequest> = {}): Promise<number> {
+    const answer = await this.backend.stopEverywhere({
       nodeId: this.id,
-      status: 'completed',
-      retain: false,
+      attempt: this.newAttempt(),
+      selector: { tag: this.id },
+      requester: undefined,
+      reason: 'user',
+      number: undefined,
       ...more,
     });
+    return answer.number;
   }
 
-  async check({ sessionKey, runId, generation }: RunRef): Promise<boolean> {
-    return this.backend.check({ sessionKey, runId, generation });
+  end(run: RunRef, more: Partial<EndRequest> = {}): Promise<EndAnswer> {
+    const request: EndRequest = {
+      ...this.#about(run.sessionKey),
+      runId: run.runId,
+      generation: run.generation,
+      status: 'completed',
+      reason: undefined,
+      report: undefined,
+      retain: false,
+      ...more,
+    };
+    return this.#asked(request, () => this.backend.end(request));
   }
 
-  /** Asks for the lock, for a run or for nobody in particular. */
-  async lock(sessionKey: string, run?: RunRef, more: Partial<LockRequest> = {}): Promise<LockAnswer> {
-    return this.backend.lock({
-      sessionKey,
-      nodeId: this.id,
+  /** Ends a run, which must not be refused. */
+  async ended(run: RunRef, more: Partial<EndRequest> = {}): Promise<Ended> {
+    return answered(await this.end(run, more), 'ended');
+  }
+
+  announce(run: RunRef, more: Partial<AnnounceRequest> = {}): Promise<AnnounceAnswer> {
+    const request: AnnounceRequest = {
+      ...this.#about(run.sessionKey),
+      runId: run.runId,
+      generation: run.generation,
+      hasEpilogue: true,
+      report: undefined,
+      ...more,
+    };
+    return this.#asked(request, () => this.backend.announce(request));
+  }
+
+  /** Asks for the lock, for a run or for a holder that is none. */
+  lock(sessionKey: string, run?: RunRef, more: Partial<LockRequest> = {}): Promise<LockAnswer> {
+    const request: LockRequest = {
+      ...this.#about(sessionKey),
       run: run === undefined ? undefined : { runId: run.runId, generation: run.generation },
+      attempt: this.newAttempt(),
       reserved: undefined,
       since: 0,
       ...more,
-    });
+    };
+    return this.#asked(request, () => this.backend.lock(request));
   }
 
   /** Asks for the lock, and has to get it. */
   async locked(sessionKey: string, run?: RunRef, more: Partial<LockRequest> = {}): Promise<number> {
-    const answer = await this.lock(sessionKey, run, more);
-    if (answer.kind !== 'granted') assert.fail(`the lock was not granted: ${answer.kind}`);
-    return answer.token;
+    return answered(await this.lock(sessionKey, run, more), 'granted').token;
   }
 
+  /** Gives a token back, and answers whether it was held. */
   async unlock(sessionKey: string, token: number): Promise<boolean> {
-    return this.backend.unlock({ sessionKey, token });
+    const request = { ...this.#about(sessionKey), token };
+    return (await this.#asked(request, () => this.backend.unlock(request))).wasHeld;
+  }
+
+  async check({ sessionKey, runId, generation }: RunRef, token?: number): Promise<boolean> {
+    return this.backend.check({ sessionKey, run: { runId, generation }, token });
+  }
+
+  async session(sessionKey: string, watch = false): Promise<Snapshot> {
+    const before = this.seenOf(sessionKey);
+    const record = await this.backend.readSession({ sessionKey, nodeId: this.id, watch });
+    assertSound(record, sessionKey);
+    this.#noted(sessionKey, before, record.version);
+    return record;
   }
 
   async holder(sessionKey: string): Promise<LockHolder | undefined> {
-    return this.backend.holder(sessionKey);
+    return (await this.session(sessionKey)).holder;
   }
 
   async runsOf(sessionKey: string): Promise<readonly StoredRun[]> {
-    return this.backend.read({ sessionKey });
+    return (await this.session(sessionKey)).runs;
   }
 
-  async run(runId: string): Promise<StoredRun | undefined> {
-    const [run] = await this.backend.read({ runId });
-    return run;
+  async run(runId: string, sessionKey?: string): Promise<StoredRun | undefined> {
+    return this.backend.readRun({ runId, sessionKey, nodeId: this.id, watch: false });
   }
-}
 
-/** Those answers that may be of this kind. */
-type OfKind<Answer, Kind> = Answer extends { readonly kind: infer Kinds }
-  ? Kind extends Kinds
-    ? Answer
-    : never
-  : never;
+  #about(sessionKey: string): RecordRequest {
+    return { sessionKey, nodeId: this.id, seen: 0 };
+  }
 
-/** The answer, which has to be of this kind. */
-export function answered<Answer extends { readonly kind: string }, Kind extends Answer['kind']>(
-  answer: Answer,
-  kind: Kind,
-): OfKind<Answer, Kind> {
-  assert.equal(answer.kind, kind);
-  return answer as OfKind<Answer, Kind>;
-}
+  /** Asks, and looks at what holds of every answer. */
+  async #asked<Answer extends Answered>({ sessionKey }: RecordRequest, ask: () => Awaitable<Answer>): Promise<Answer> {
+    const before = this.seenOf(sessionKey);
+    const answer = await ask();
+    const { version, snapshot } = answer;
+    if (snapshot !== undefined) {
+      assertSound(snapshot, sessionKey);
+      assert.equal(snapshot.version, version, 'an answer carries the record of its version');
+    }
+    this.#noted(sessionKey, before, version);
+    return answer;
+  }
 
-export function idsOf(runs: readonly { readonly runId: string }[]): string[] {
-  return runs.map(({ runId }) => runId).sort();
+  #noted(sessionKey: string, before: number, version: number): void {
+    assert.ok(Number.isSafeInteger(version) && version >= before, `version ${version} is not below ${before}`);
+    const newest = Math.max(version, this.seenOf(sessionKey));
+    this.#seen.delete(sessionKey);
+    this.#seen.set(sessionKey, newest);
+    // The heap of long scenarios is looked at.
+    if (this.#seen.size > MAX_SEEN) for (const oldest of this.#seen.keys()) return void this.#seen.delete(oldest);
+  }
 }

@@ -1,6 +1,8 @@
 import { appendFile } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type Awaitable, type Backend, createRunControl, type Grant, type Run, type RunControl } from '../../index.js';
+import type { Backend } from '../../backend/index.js';
+import { type Awaitable, createRunControl, type Grant, type Run, type RunControl } from '../../index.js';
+import { hearing } from './heard.js';
 import { TestNode } from './node.js';
 import type { Answered, Asked, Order, Owned, Report } from './orders.js';
 
@@ -80,8 +82,10 @@ class Servant {
       case 'stall': {
         const end = performance.now() + order.ms;
         while (performance.now() < end);
-        return undefined;
+        return this.#aliveMs();
       }
+      case 'alive':
+        return this.#aliveMs();
       case 'wall': {
         const { now } = Date;
         Date.now = () => now() + order.ms;
@@ -96,13 +100,13 @@ class Servant {
   }
 
   #listen(nodeId: string): void {
-    const node = new TestNode(nodeId, this.#backend);
-    node.heard.push = (...heard) => {
-      for (const one of heard) this.#say({ told: 'heard', heard: one });
-      return 0;
-    };
-    node.listen();
-    this.#unsubscribe.push(() => node.deafen());
+    const notices = hearing((heard) => this.#say({ told: 'heard', heard }));
+    this.#unsubscribe.push(this.#backend.subscribe(nodeId, notices));
+  }
+
+  #aliveMs(): number | undefined {
+    const until = this.#backend.aliveUntil?.();
+    return until === undefined ? undefined : until - performance.now();
   }
 
   async #bump({ sessionKey, nodeId, times }: Extract<Order, { do: 'bump' }>): Promise<void> {

@@ -1,6 +1,7 @@
-import type { Awaitable, Backend } from '../../index.js';
+import type { Backend } from '../../backend/index.js';
+import type { Awaitable } from '../../index.js';
 
-/** A store of its own for one scenario: nobody else has anything in it, or random keys keep apart what they have. */
+/** A store of its own for one scenario: it is empty, or random keys keep its things apart from those of others. */
 export interface ConformanceStore {
   /** What another process needs to open the same store: a folder, an address. */
   readonly address: string;
@@ -8,6 +9,8 @@ export interface ConformanceStore {
   connect(): Awaitable<Backend>;
   /** How many things (files, keys, rows) the store has on behalf of its sessions now; given if `countsFootprint`. */
   footprint?(): Awaitable<number>;
+  /** Ends the lease of a node of this store now, as if it stood still; given if `endsLeases`. */
+  endLease?(nodeId: string): Awaitable<void>;
   /** Takes the store away, after all its backends were closed. */
   destroy(): Awaitable<void>;
 }
@@ -44,12 +47,26 @@ export interface ConformanceProcesses {
   spawn(address: string): ConformanceProcess;
   /** Starts a worker thread that opens it. */
   worker(address: string): ConformanceThread;
-  /** For how long in ms a process may stand still before others take over from it. */
+  /** For how long in ms a process may stand still before others take over from it: the length of its lease. */
   readonly staleMs: number;
+  /** Within how long in ms the holder is replaced whose process was killed; 200 by default. A backend that cannot prove a death gives its lease. */
+  readonly deadWithinMs?: number;
+  /** True if a node closes by itself at its deadline, which `aliveUntil` says: it opens again only once it has renewed its lease. */
+  readonly selfFences?: boolean;
 }
 
-/** Scenarios that only the backend's own tests can stage, since they reach into the store: the list's numbers. */
-export type StagedScenario = 28 | 30 | 33 | 36 | 37 | 45 | 46 | 48;
+/** Scenarios that only the backend's own tests can stage, since they reach into the store. */
+export type StagedScenario =
+  | 'pid-of-another'
+  | 'server-restarts'
+  | 'failover-loses-writes'
+  | 'lease-not-renewed'
+  | 'lease-is-its-owners'
+  | 'connection-killed'
+  | 'connection-half-open'
+  | 'deleted-by-hand'
+  | 'store-broken'
+  | 'slow-release';
 
 /** How a backend is put to the test. */
 export interface ConformanceOptions {
@@ -71,6 +88,8 @@ export interface ConformanceOptions {
   readonly isDurable: boolean;
   /** True if stores have a `footprint`. */
   readonly countsFootprint?: boolean;
+  /** True if stores have an `endLease`. Without it a process stands still in the scenarios that need one. */
+  readonly endsLeases?: boolean;
   /** Left out if the backend's state is in one process. */
   readonly processes?: ConformanceProcesses;
   /** Scenarios that the backend's own tests stage; a text says where else they are. */

@@ -1,10 +1,12 @@
-import type { AbortReason, Backend } from '../../index.js';
-import type { Heard } from './node.js';
+import type { Backend } from '../../backend/index.js';
+import type { AbortReason } from '../../index.js';
+import type { BackendMethod } from '../faulty-backend.js';
+import type { Heard } from './heard.js';
 
 /** What the suite tells a process to do. */
 export type Order =
   /** Calls a method of its backend. */
-  | { readonly do: 'call'; readonly method: Method; readonly argument: unknown }
+  | { readonly do: 'call'; readonly method: BackendMethod; readonly argument: unknown }
   /** Listens under this name, and passes on what it hears. */
   | { readonly do: 'listen'; readonly nodeId: string }
   /** Claims and ends so many runs, and tells each generation. */
@@ -17,16 +19,16 @@ export type Order =
   | { readonly do: 'disown' }
   /** Writes a line with the run's generation into a file, and asks nobody. */
   | { readonly do: 'write'; readonly file: string }
-  /** Blocks the event loop, in ms. */
+  /** Blocks the event loop, in ms. Answers what `alive` answers, in the same tick. */
   | { readonly do: 'stall'; readonly ms: number }
+  /** Answers for how many ms its lease surely runs on. */
+  | { readonly do: 'alive' }
   /** Moves its wall clock, in ms. */
   | { readonly do: 'wall'; readonly ms: number }
   /** Handles SIGTERM: exits with this code. */
   | { readonly do: 'handle-sigterm'; readonly exitCode: number }
   /** Closes everything, and ends by itself. */
   | { readonly do: 'close' };
-
-export type Method = Exclude<keyof Backend, 'scope' | 'synchronous' | 'subscribe'>;
 
 /** What a process tells unasked. */
 export type Report =

@@ -3,15 +3,16 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { item } from './answers.js';
 import { type Bench, eventually, lateness } from './bench.js';
-import { lacksProcesses, type Scenario } from './scenario.js';
+import { lacksProcesses, lacksSelfFence, type Scenario } from './scenario.js';
 
 const HEARD_MS = 100;
 
 /** Processes that stand still for longer than `staleMs`, and go on. */
 export const pauses: readonly Scenario[] = [
   {
-    name: '31. SIGSTOP for longer than stale: others take over; awake, the old one learns its loss at once and harms nobody',
+    name: 'asleep-replaced: SIGSTOP for longer than stale: others take over; awake, the old one learns its loss at once, harmlessly',
     lacks: lacksProcesses,
     timeoutMs: 60_000,
     run: async (bench) => {
@@ -25,7 +26,7 @@ export const pauses: readonly Scenario[] = [
       process.signal('SIGCONT');
       await eventually('the old run is lost', () => process.told('lost') !== undefined);
       const { reason, sinceWakeMs } = process.told('lost') ?? { reason: undefined, sinceWakeMs: Number.NaN };
-      assert.equal(reason, 'lock-lost');
+      assert.equal(reason, 'heartbeat-lost');
       assert.ok(sinceWakeMs < HEARD_MS + (await lateness()), `${Math.round(sinceWakeMs)} ms after its first turn`);
       await process.order({ do: 'disown' });
       await process.order({ do: 'close' });
@@ -38,7 +39,7 @@ export const pauses: readonly Scenario[] = [
     },
   },
   {
-    name: '22. a reader that drops records below the highest generation seen drops what a paused process writes late',
+    name: 'late-write: a reader that drops records below the highest generation seen drops what a paused process writes late',
     lacks: lacksProcesses,
     timeoutMs: 60_000,
     run: (bench) =>
@@ -67,7 +68,7 @@ export const pauses: readonly Scenario[] = [
       }),
   },
   {
-    name: '32. an event loop that stalls for longer than stale keeps what nobody else wanted',
+    name: 'stalled-keeps: an event loop that stalls for longer than stale keeps what no one else wanted',
     lacks: lacksProcesses,
     timeoutMs: 60_000,
     run: async (bench) => {
@@ -83,7 +84,7 @@ export const pauses: readonly Scenario[] = [
     },
   },
   {
-    name: '32. one that stalls while somebody waits loses its run and its lock, and no later check of it holds',
+    name: 'stalled-replaced: one that stalls while somebody waits loses its run and its lock, and no later check of it holds',
     lacks: lacksProcesses,
     timeoutMs: 60_000,
     run: async (bench) => {
@@ -103,12 +104,79 @@ export const pauses: readonly Scenario[] = [
     },
   },
   {
-    name: '34. a storm of SIGKILL and of SIGSTOP longer than stale: no token twice, none late but of who was paused',
+    name: 'asleep-kept: SIGSTOP for longer than stale, and no contender: awake, the run and its lock go on',
+    lacks: lacksProcesses,
+    timeoutMs: 60_000,
+    run: async (bench) => {
+      const key = bench.key();
+      const process = await bench.process();
+      const owned = await process.own(key);
+      const observer = await bench.node();
+      await observer.granted(bench.key());
+      process.signal('SIGSTOP');
+      await sleep(bench.staleMs + 500);
+      process.signal('SIGCONT');
+      await sleep(bench.staleMs / 2);
+      assert.equal(process.told('lost'), undefined);
+      assert.equal(await observer.check({ sessionKey: key, ...owned }, owned.token), true);
+      await process.order({ do: 'disown' });
+      await eventually('it gives all back', async () => {
+        const { runs, holder } = await observer.session(key);
+        return runs.length === 0 && holder === undefined;
+      });
+    },
+  },
+  ...(['user', 'superseded'] as const).map(
+    (reason): Scenario => ({
+      name: `asleep-${reason}: a run that was ${reason === 'user' ? 'stopped' : 'taken over'} while its process stood still finds that on waking, and no loss`,
+      lacks: lacksProcesses,
+      timeoutMs: 60_000,
+      run: (bench) => endedAsleep(bench, reason),
+    }),
+  ),
+  {
+    name: 'deadline-is-own: a node whose lease has ended knows it by itself in the tick in which it wakes, and renews it',
+    lacks: lacksSelfFence,
+    timeoutMs: 60_000,
+    run: async (bench) => {
+      const process = await bench.process();
+      const owned = await process.own(bench.key());
+      const alive = (): Promise<number> => process.order({ do: 'alive' }) as Promise<number>;
+      await eventually('its lease runs', async () => (await alive()) > 0);
+      const onWaking = (await process.order({ do: 'stall', ms: bench.staleMs + 500 })) as number;
+      assert.ok(onWaking <= 0, `closed on waking, not open for ${onWaking} ms`);
+      await eventually('its lease runs again', async () => (await alive()) > 0);
+      assert.equal(process.told('lost'), undefined);
+      assert.ok(owned.token > 0);
+    },
+  },
+  {
+    name: 'storm: SIGKILL and SIGSTOP longer than stale, over and over: no token twice, none late but of who was paused',
     lacks: lacksProcesses,
     timeoutMs: 120_000,
     run: (bench) => withFile((file) => storm(bench, file)),
   },
 ];
+
+/** What was recorded while it stood still is its outcome, though its lease has ended meanwhile. */
+async function endedAsleep(bench: Bench, reason: 'user' | 'superseded'): Promise<void> {
+  const key = bench.key();
+  const process = await bench.process();
+  const owned = await process.own(key);
+  process.signal('SIGSTOP');
+  await sleep(bench.staleMs + 500);
+  const node = await bench.node();
+  const run = { sessionKey: key, ...owned };
+  if (reason === 'user') await node.stop(key, [item(run)], { reason });
+  else await node.granted(key, { replaces: [item(run)] });
+  process.signal('SIGCONT');
+  await eventually('the run is cut', () => process.told('lost') !== undefined);
+  assert.equal(process.told('lost')?.reason, reason);
+  await process.order({ do: 'disown' });
+  await eventually('it has ended', async () => (await node.run(owned.runId, key))?.status !== 'stopping');
+  const stored = await node.run(owned.runId, key);
+  assert.ok(stored === undefined || stored.reason === reason);
+}
 
 async function storm(bench: Bench, file: string): Promise<void> {
   const key = bench.key();

@@ -1,7 +1,8 @@
-import type { Backend, Notices } from '../../index.js';
-import type { Heard } from './node.js';
+import type { Backend, Notices } from '../../backend/index.js';
+import type { BackendMethod } from '../faulty-backend.js';
+import { type Heard, tellAgain } from './heard.js';
 import type { ConformanceProcess, ConformanceThread } from './options.js';
-import type { Answered, Asked, Method, Order, Owned, Report } from './orders.js';
+import type { Answered, Asked, Order, Owned, Report } from './orders.js';
 
 type Signal = Parameters<ConformanceProcess['kill']>[0];
 
@@ -59,22 +60,27 @@ export class TestProcess {
     return this.order({ do: 'own', sessionKey }) as Promise<Owned>;
   }
 
-  /** Its backend, to be called from here. */
+  /** Its backend, to be called from here. What it is sent is cloned: `ADMIN` does not go along. */
   get backend(): Backend {
-    const call = <T>(method: Method, argument?: unknown): Promise<T> =>
+    const call = <T>(method: BackendMethod, argument?: unknown): Promise<T> =>
       this.order({ do: 'call', method, argument }) as Promise<T>;
     return {
       scope: this.told('ready')?.scope ?? 'host',
       synchronous: false,
       claim: (request) => call('claim', request),
       stop: (request) => call('stop', request),
+      stopEverywhere: (request) => call('stopEverywhere', request),
       end: (request) => call('end', request),
-      check: (request) => call('check', request),
+      announce: (request) => call('announce', request),
       lock: (request) => call('lock', request),
       unlock: (request) => call('unlock', request),
-      holder: (sessionKey) => call('holder', sessionKey),
-      read: (query) => call('read', query),
-      forget: (what) => call('forget', what),
+      check: (request) => call('check', request),
+      readSession: (request) => call('readSession', request),
+      readRun: (request) => call('readRun', request),
+      readNode: (nodeId) => call('readNode', nodeId),
+      readActive: () => call('readActive'),
+      readStops: () => call('readStops'),
+      forget: (request) => call('forget', request),
       subscribe: (nodeId, notices) => this.#subscribe(nodeId, notices),
       // The process closes its backend at its own end.
       close: () => {},
@@ -108,10 +114,7 @@ export class TestProcess {
   }
 
   #subscribe(nodeId: string, notices: Notices): () => void {
-    this.#listeners.set(nodeId, (heard) => {
-      if (heard.notice === 'gap') notices.gap();
-      else (notices[heard.notice] as (notice: unknown) => void)(heard.said);
-    });
+    this.#listeners.set(nodeId, (heard) => tellAgain(heard, notices));
     this.order({ do: 'listen', nodeId }).catch(() => {});
     return () => this.#listeners.delete(nodeId);
   }

@@ -22,3 +22,13 @@ export function lacksDurability({ isDurable }: ConformanceOptions): string | und
 export function lacksOpenAt({ openAt }: ConformanceOptions): string | undefined {
   return openAt === undefined ? 'its store cannot be made with a counter (no openAt)' : undefined;
 }
+
+export function lacksSelfFence(options: ConformanceOptions): string | undefined {
+  const { processes } = options;
+  if (processes === undefined) return lacksProcesses(options);
+  return processes.selfFences === true ? undefined : 'its nodes have no deadline of their own (no selfFences)';
+}
+
+export function lacksLeases(options: ConformanceOptions): string | undefined {
+  return options.endsLeases === true || options.processes !== undefined ? undefined : 'its nodes have no leases';
+}

@@ -1,12 +1,13 @@
 import { strict as assert } from 'node:assert';
-import { ADMIN, type Requester } from '../../index.js';
-import { answered, item } from './node.js';
+import { idsOf, item, recordOf } from './answers.js';
 import type { Scenario } from './scenario.js';
 
-/** A stop marks runs, and may be kept for runs that are not there yet. */
+const ADA = { userId: 'ada', deviceId: 'd' };
+
+/** A stop marks runs in the record, and says what it found. */
 export const stops: readonly Scenario[] = [
   {
-    name: '17. a run is current until it is stopped, replaced or ended, and by its own generation only',
+    name: 'current: a run is current until it is stopped, replaced or ended, and by its own generation only',
     run: async (bench) => {
       const [here, there] = [await bench.node(), await bench.node()];
       const key = bench.key();
@@ -15,156 +16,180 @@ export const stops: readonly Scenario[] = [
       assert.equal(await there.check({ ...run, generation: run.generation + 1 }), false);
       await there.stop(key, [item(run)]);
       assert.equal(await here.check(run), false);
-      await here.end(run, { status: 'aborted', retain: true });
+      await here.ended(run, { status: 'aborted', retain: true });
       assert.equal(await here.check(run), false);
       assert.equal(await here.check({ ...run, runId: here.newRunId() }), false);
     },
   },
   {
-    name: 'stop: it marks exactly the runs that are listed, with the reason; said again, the first reason stays',
+    name: 'stop-in-record: a stop is in the record and in its answer, with its reason, and other runs are as they were',
     run: async (bench) => {
       const [here, there] = [await bench.node(), await bench.node()];
       const key = bench.key();
       const first = await here.granted(key);
       const second = await here.granted(key, { mode: 'concurrent' });
-      await there.stop(key, [item(first)], { reason: 'policy' });
-      await here.stop(key, [item(first)], { reason: 'shutdown' });
+      const answer = await there.stop(key, [item(first)], { reason: 'policy' });
+      for (const { runs } of [recordOf(answer), await here.session(key)]) {
+        assert.deepEqual(
+          runs.map(({ runId, status, reason }) => [runId, status, reason]),
+          [
+            [first.runId, 'stopping', 'policy'],
+            [second.runId, 'running', undefined],
+          ],
+        );
+      }
       assert.deepEqual([await here.check(first), await here.check(second)], [false, true]);
-      const stored = await here.run(first.runId);
+      const stored = await here.run(first.runId, key);
       assert.deepEqual([stored?.status, stored?.reason], ['stopping', 'policy']);
     },
   },
   {
-    name: 'stop: another generation of the id is not stopped',
+    name: 'stop-found: a stop says of each run what it found: stopped by it, stopping before, ended, or unknown',
+    run: async (bench) => {
+      const [here, there] = [await bench.node(), await bench.node()];
+      const key = bench.key();
+      const [running, stopping, ended] = [
+        await here.granted(key),
+        await here.granted(key, { mode: 'concurrent' }),
+        await here.granted(key, { mode: 'concurrent' }),
+      ];
+      await here.stop(key, [item(stopping)], { reason: 'timeout' });
+      await here.ended(ended, { status: 'failed', retain: true });
+      const other = { ...running, generation: ended.generation + 1_000 };
+      const never = { runId: there.newRunId(), generation: running.generation };
+      const answer = await there.stop(
+        key,
+        [running, stopping, ended, never].map((run) => item(run)),
+      );
+      assert.deepEqual(
+        answer.runs.map(({ runId, found, run }) => [runId, found, run?.status, run?.reason]),
+        [
+          [running.runId, 'stopped', 'stopping', 'user'],
+          [stopping.runId, 'stopping', 'stopping', 'timeout'],
+          [ended.runId, 'ended', 'failed', undefined],
+          [never.runId, 'unknown', undefined, undefined],
+        ],
+      );
+      for (const sessionKey of [key, bench.key()]) {
+        assert.deepEqual(
+          (await there.stop(sessionKey, [item(other)])).runs.map(({ runId, found }) => [runId, found]),
+          [[other.runId, 'unknown']],
+        );
+      }
+    },
+  },
+  {
+    name: 'first-reason: a run that was stopped twice keeps the first reason',
+    run: async (bench) => {
+      const [here, there] = [await bench.node(), await bench.node()];
+      const key = bench.key();
+      const run = await here.granted(key);
+      await there.stop(key, [item(run)], { reason: 'policy' });
+      await here.stop(key, [item(run)], { reason: 'shutdown' });
+      assert.equal((await here.run(run.runId))?.reason, 'policy');
+    },
+  },
+  {
+    name: 'stop-by-generation: another generation of the id is not stopped',
     run: async (bench) => {
       const node = await bench.node();
       const key = bench.key();
       const run = await node.granted(key);
-      const { epilogues } = await node.stop(key, [
-        item({ ...run, generation: run.generation + 1 }, { epilogue: true }),
-      ]);
+      const other = { ...run, generation: run.generation + 1 };
+      const { epilogues } = await node.stop(key, [item(other, { hasEpilogue: true })]);
       assert.deepEqual(epilogues, []);
       assert.equal(await node.check(run), true);
     },
   },
   {
-    name: 'stop: a run that has ended is not stopped any more',
+    name: 'stop-at-once: of two stops at once one stops the run, and the other is told so with the first one’s reason',
+    run: async (bench) => {
+      const nodes = [await bench.node(), await bench.node()];
+      for (let round = 0; round < bench.rounds(20); round++) {
+        const key = bench.key();
+        const run = await (nodes[0] ?? assert.fail()).granted(key);
+        const reasons = ['user', 'policy'] as const;
+        const answers = await Promise.all(
+          nodes.map((node, at) => node.stop(key, [item(run)], { reason: reasons[at] as 'user' | 'policy' })),
+        );
+        const found = answers.map(({ runs }) => runs[0]?.found);
+        assert.deepEqual([...found].sort(), ['stopped', 'stopping']);
+        const reason = reasons[found.indexOf('stopped')];
+        for (const { runs } of answers) assert.equal(runs[0]?.run?.reason, reason);
+      }
+    },
+  },
+  {
+    name: 'select: a stop marks every running run that its selector matches, and says which',
+    run: async (bench) => {
+      const [here, there] = [await bench.node(), await bench.node()];
+      const selectors = [{ kind: 'cron' }, { tag: 't' }, { owner: { userId: 'ada' } }];
+      for (const selector of selectors) {
+        const key = bench.key();
+        const mode = 'concurrent';
+        const matching = await here.granted(key, { mode, kind: 'cron', tags: ['s', 't'], owner: ADA });
+        const other = await here.granted(key, { mode, owner: { userId: 'eve' } });
+        const answer = await there.stop(key, [], { select: { sessionKey: key, ...selector } });
+        assert.deepEqual(
+          answer.runs.map(({ runId, found }) => [runId, found]),
+          [[matching.runId, 'stopped']],
+          JSON.stringify(selector),
+        );
+        assert.deepEqual([await here.check(matching), await here.check(other)], [false, true]);
+      }
+    },
+  },
+  {
+    name: 'select-by-generation: a selector with a generation marks this generation of its run only',
+    run: async (bench) => {
+      const node = await bench.node();
+      const key = bench.key();
+      const { runId, generation } = await node.granted(key);
+      const run = { sessionKey: key, runId, generation };
+      await node.stop(key, [], { select: { sessionKey: key, runId, generation: generation + 1 } });
+      assert.equal(await node.check(run), true);
+      await node.stop(key, [], { select: { sessionKey: key, runId, generation } });
+      assert.equal(await node.check(run), false);
+    },
+  },
+  {
+    name: 'select-beside-listed: a run that is listed and matches is told once, and what is listed is marked besides',
+    run: async (bench) => {
+      const node = await bench.node();
+      const key = bench.key();
+      const both = await node.granted(key, { tags: ['t'] });
+      const listed = await node.granted(key, { mode: 'concurrent' });
+      const matching = await node.granted(key, { mode: 'concurrent', tags: ['t'] });
+      const answer = await node.stop(key, [item(both), item(listed)], { select: { sessionKey: key, tag: 't' } });
+      assert.deepEqual(idsOf(answer.runs), idsOf([both, listed, matching]));
+      assert.ok(answer.runs.every(({ found }) => found === 'stopped'));
+    },
+  },
+  {
+    name: 'stop-in-session: a stop of one session marks no run of another',
+    run: async (bench) => {
+      const node = await bench.node();
+      const [key, other] = [bench.key(), bench.key()];
+      const run = await node.granted(other, { tags: ['t'] });
+      await node.stop(key, [], { select: { tag: 't' } });
+      await node.stop(key, [], { select: {} });
+      assert.equal(await node.check(run), true);
+    },
+  },
+  {
+    name: 'revoke: a stop frees the grant that it lists, no grant that it does not list, and no later one',
     run: async (bench) => {
       const node = await bench.node();
       const key = bench.key();
       const run = await node.granted(key);
-      await node.end(run, { status: 'completed', retain: true });
+      const token = await node.locked(key, run);
       await node.stop(key, [item(run)]);
-      const stored = await node.run(run.runId);
-      assert.deepEqual([stored?.status, stored?.reason], ['completed', undefined]);
-    },
-  },
-  {
-    name: 'stop: without a record it has no number, and is not kept',
-    run: async (bench) => {
-      const [here, there] = [await bench.node(), await bench.node()];
-      const key = bench.key();
-      assert.equal((await here.stop(key, [])).number, undefined);
-      await there.granted(key, { stopsSeen: 0 });
-    },
-  },
-  {
-    name: 'stop: one of the session is kept for runs that were queued on other nodes when it came',
-    run: async (bench) => {
-      const [here, there] = [await bench.node(), await bench.node()];
-      const key = bench.key();
-      const before = answered(await there.claim(key, { mode: 'probe' }), 'busy').stopsSeen;
-      const requester = { userId: 'ada', deviceId: 'd' };
-      const selector = { sessionKey: key, kind: 'chat' };
-      const number = await here.record(key, { selector, requester, intent: false });
-      assert.ok(number > before);
-      const stopped = answered(await there.claim(key, { stopsSeen: before }), 'stopped');
-      const [stop] = stopped.stops;
-      assert.equal(stopped.stops.length, 1);
-      assert.deepEqual({ ...stop }, { number, nodeId: here.id, selector, requester, reason: 'user', intent: false });
-      assert.ok(stopped.stopsSeen >= number);
-    },
-  },
-  {
-    name: 'stop: one of the session does not concern runs that were queued after it, on its own node, or that have judged it',
-    run: async (bench) => {
-      const [here, there] = [await bench.node(), await bench.node()];
-      const key = bench.key();
-      const number = await here.record(key, { selector: { sessionKey: key }, requester: undefined, intent: false });
-      const { stopsSeen } = answered(await there.claim(key, { mode: 'probe' }), 'busy');
-      assert.ok(stopsSeen >= number);
-      await there.granted(key, { mode: 'concurrent', stopsSeen });
-      await there.granted(key, { mode: 'concurrent', stopsSeen: undefined });
-      await here.granted(key, { mode: 'concurrent', stopsSeen: 0 });
-      await there.granted(key, { mode: 'concurrent', stopsSeen: 0, stopsJudged: number });
-      answered(await there.claim(key, { mode: 'concurrent', stopsSeen: 0 }), 'stopped');
-    },
-  },
-  {
-    name: 'stop: the counter of the answers is at least the number of the last stop, and never goes back',
-    run: async (bench) => {
-      const [here, there] = [await bench.node(), await bench.node()];
-      const key = bench.key();
-      let last = 0;
-      for (let turn = 0; turn < 4; turn++) {
-        const number = await here.record(key, { selector: { sessionKey: key }, requester: undefined, intent: false });
-        const { stopsSeen } = answered(await there.claim(key, { mode: 'probe' }), 'busy');
-        assert.ok(stopsSeen >= number && stopsSeen >= last);
-        last = stopsSeen;
-        await here.backend.forget({ sessionKey: key, stop: number });
-      }
-    },
-  },
-  {
-    name: 'stop: an intent is kept for the run of its id alone, on every node, until it is forgotten',
-    run: async (bench) => {
-      const [here, there] = [await bench.node(), await bench.node()];
-      const key = bench.key();
-      const runId = there.newRunId();
-      const number = await here.record(key, {
-        selector: { sessionKey: key, runId },
-        requester: { userId: 'eve' },
-        intent: true,
-      });
-      for (const node of [here, there]) {
-        const { stops: judged } = answered(await node.claim(key, { runId }), 'stopped');
-        assert.deepEqual(
-          judged.map((stop) => [stop.number, stop.intent]),
-          [[number, true]],
-        );
-      }
-      await there.granted(key, { mode: 'concurrent', stopsSeen: 0 });
-      answered(await there.claim(key, { runId, mode: 'concurrent' }), 'stopped');
-      await there.granted(key, { runId, mode: 'concurrent', stopsJudged: number });
-    },
-  },
-  {
-    name: 'stop: a forgotten one stops nobody, and takes no other with it',
-    run: async (bench) => {
-      const [here, there] = [await bench.node(), await bench.node()];
-      const key = bench.key();
-      const record = { selector: { sessionKey: key }, requester: undefined, intent: false };
-      const first = await here.record(key, record);
-      const second = await here.record(key, record);
-      await here.backend.forget({ sessionKey: key, stop: first });
-      const { stops: judged } = answered(await there.claim(key, { stopsSeen: 0 }), 'stopped');
-      assert.ok(judged.some(({ number }) => number === second));
-    },
-  },
-  {
-    name: 'stop: who asked is kept exactly: a user, an administrator, the host',
-    run: async (bench) => {
-      const [here, there] = [await bench.node(), await bench.node()];
-      const key = bench.key();
-      const requesters: readonly (Requester | undefined)[] = [{ userId: 'ada', connId: 'c' }, ADMIN, undefined];
-      for (const requester of requesters) {
-        await here.record(key, { selector: { sessionKey: key }, requester, intent: false });
-      }
-      const { stops: judged } = answered(await there.claim(key, { stopsSeen: 0 }), 'stopped');
-      assert.deepEqual(
-        judged.map(({ requester }) => requester),
-        requesters,
-      );
+      assert.equal((await node.holder(key))?.token, token);
+      await node.stop(key, [item(run, { revoke: token })]);
+      assert.equal(await node.holder(key), undefined);
+      const later = await node.locked(key);
+      await node.stop(key, [item(run, { revoke: token })]);
+      assert.equal((await node.holder(key))?.token, later);
     },
   },
 ];

@@ -6,15 +6,15 @@ import { SCENARIOS } from './scenarios.js';
 const TIMEOUT_MS = 30_000;
 
 /**
- * Declares the tests that every backend must pass. The names of those that are in the list of scenarios begin with
- * their number. A scenario that a backend cannot have is not declared: `skip` hears of it, and the report, which is
- * printed when all tests are over, names it with its reason.
+ * Declares the tests that every backend must pass. Each name begins with a short word for its scenario, which stays
+ * the same from version to version: `version-moves`. A scenario that a backend cannot have is not declared: `skip`
+ * hears of it, and the report, which is printed when all tests are over, names it with its reason.
  *
  * @param options - the backend, the test runner, and what the backend can have
  *
  * @example
  * ```ts
- * import { memory } from 'runfence';
+ * import { memory } from 'runfence/backend';
  * import { backendConformance } from 'runfence/testing';
  *
  * const bodies: (() => Promise<void>)[] = [];

@@ -9,7 +9,7 @@ const LONGEST_MS: readonly number[] = [2 ** 31, Number.POSITIVE_INFINITY];
 /** Waiting for a lock: in order, abortable, and never for a run that is over. */
 export const waiting: readonly Scenario[] = [
   {
-    name: '9. 8 waiters of one node are served in the order in which they came',
+    name: 'waiters-in-order: 8 waiters of one node are served in the order in which they came',
     run: async (bench) => {
       const control = await bench.control();
       const key = bench.key();
@@ -26,7 +26,7 @@ export const waiting: readonly Scenario[] = [
     },
   },
   {
-    name: '10. an aborted waiter is refused at once and leaves the queue, and the next is served',
+    name: 'waiter-aborted: an aborted waiter is refused at once and leaves the queue, and the next is served',
     run: async (bench) => {
       const [control, other] = [await bench.control(), await bench.control()];
       const key = bench.key();
@@ -43,7 +43,7 @@ export const waiting: readonly Scenario[] = [
     },
   },
   {
-    name: '11. waiters that are aborted at any moment of the acquiring: a grant or a refusal, and never a lock left over',
+    name: 'waiters-aborted-anytime: waiters are aborted at any moment of the acquiring: a grant or a refusal, and never a lock left over',
     timeoutMs: 120_000,
     run: async (bench) => {
       const nodes = [await bench.control(), await bench.control()];
@@ -67,7 +67,7 @@ export const waiting: readonly Scenario[] = [
     },
   },
   {
-    name: '14. who asks for a lock that it has itself is refused, with its own run as the holder',
+    name: 'own-lock: a control that asks for the lock it has is refused, with its own run as the holder',
     run: async (bench) => {
       const [control, other] = [await bench.control(), await bench.control()];
       const key = bench.key();
@@ -83,7 +83,7 @@ export const waiting: readonly Scenario[] = [
     },
   },
   {
-    name: '16. the lock is free at the abort, although the work ignores its signal',
+    name: 'free-at-abort: the lock is free at the abort, although the work ignores its signal',
     run: async (bench) => {
       const [here, there] = [await bench.control(), await bench.control()];
       for (const way of STOPS) {
@@ -105,7 +105,7 @@ export const waiting: readonly Scenario[] = [
     },
   },
   {
-    name: '52. waits of 2^31 ms and of Infinity do not end early',
+    name: 'long-waits: waits of 2^31 ms and of Infinity do not end early',
     run: async (bench) => {
       const control = await bench.control();
       const key = bench.key();

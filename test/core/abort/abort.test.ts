@@ -16,7 +16,7 @@ describe('one outcome', () => {
     expect(await control.wait('r')).toMatchObject({ status: 'completed' });
   });
 
-  test('a completion after the abort in the same tick loses', async () => {
+  test('a completion after the abort in the same tick loses (A64, E3)', async () => {
     const { control } = tracked();
     const begun = control.runs.beginSync({ sessionKey: 's', ...named });
     if (begun.status !== 'started') throw new Error(begun.status);
@@ -27,7 +27,7 @@ describe('one outcome', () => {
     expect(await control.wait('r')).toMatchObject({ status: 'aborted', reason: 'user' });
   });
 
-  test('the first reason stays', async () => {
+  test('the first reason stays (B5)', async () => {
     const { control } = tracked();
     const outcome = control.run({ sessionKey: 's', ...named }, untilCut);
     const first = control.abort(named, { reason: 'policy' });
@@ -39,7 +39,7 @@ describe('one outcome', () => {
 
   const wider = { 'by id': ['already-ended', ['r']], 'by session': ['nothing-running', ['r']] } as const;
   for (const [how, [result, runIds]] of Object.entries(wider)) {
-    test(`a stopping run that is aborted ${how} answers ${result}, and can be waited for`, async () => {
+    test(`a stopping run that is aborted ${how} answers ${result}, and can be waited for (F5)`, async () => {
       const { control } = tracked();
       const stuck = gate();
       const outcome = control.run({ sessionKey: 's', ...named }, () => stuck.promise);
@@ -53,7 +53,7 @@ describe('one outcome', () => {
     });
   }
 
-  test('an ended run is already-ended by id, and nothing-running by session', async () => {
+  test('an ended run is already-ended by id, and nothing-running by session (A47)', async () => {
     const { control } = tracked();
     await control.run({ sessionKey: 's', ...named }, () => 1);
     expect(await control.abort(named)).toMatchObject({ result: 'already-ended', runIds: ['r'] });
@@ -61,14 +61,14 @@ describe('one outcome', () => {
     expect(await control.abort('all')).toMatchObject({ result: 'nothing-running', runIds: [] });
   });
 
-  test('an unknown run is nothing-running', async () => {
+  test('an unknown run is nothing-running (A17)', async () => {
     const { control } = tracked();
     const receipt = await control.abort(named);
     expect(receipt).toMatchObject({ result: 'nothing-running', runIds: [], recorded: 'local' });
     expect(await receipt.whenQuiet()).toEqual({ quiet: true, elapsedMs: 0, runs: [] });
   });
 
-  test('a queued run ends at once, and its work is never called', async () => {
+  test('a queued run ends at once, and its work is never called (E4)', async () => {
     const { control } = tracked();
     const first = control.run({ sessionKey: 's' }, untilCut);
     let called = false;
@@ -117,7 +117,7 @@ describe('after the cut', () => {
     expect(outcomes).toMatchObject([{ reason: 'superseded' }, { reason: 'superseded' }, { reason: 'user' }]);
   });
 
-  test('the next run of the queue starts, whether or not the old work unwinds', async () => {
+  test('the next run of the queue starts, whether or not the old work unwinds (E11)', async () => {
     const { control } = tracked();
     const stuck = gate();
     const old = control.run({ sessionKey: 's', runId: 'old' }, () => stuck.promise);
@@ -150,7 +150,7 @@ describe('after the cut', () => {
     expect(b).toMatchObject({ code: 'RUN_ABORTED', name: 'AbortError', reason: 'user' });
   });
 
-  test('events name who asked and who took over; the signal does not', async () => {
+  test('events name who asked and who took over; the signal does not (A24)', async () => {
     const { control } = tracked();
     const seen: Pick<RunEvents['run:aborted'], 'reason' | 'requester' | 'supersededBy'>[] = [];
     control.on('run:aborted', ({ reason, requester, supersededBy }) => seen.push({ reason, requester, supersededBy }));

@@ -20,7 +20,7 @@ describe('the closure', () => {
     });
   }
 
-  test('is cut before anybody is told, and told signals first', async () => {
+  test('is cut before anybody is told, and told signals first (A21, A23)', async () => {
     const { control } = tracked();
     const log: string[] = [];
     const runs: Run[] = [];
@@ -84,7 +84,7 @@ describe('the closure', () => {
     await parent;
   });
 
-  test('a session abort gives the children its own reason, for it matches them too', async () => {
+  test('a session abort gives the children its own reason, for it matches them too (H2)', async () => {
     const { control } = tracked();
     const outcome = family(control, () => {});
     const receipt = await control.abort({ sessionKey: 's' });

@@ -22,7 +22,7 @@ describe('a run and an entry of the host share one set of ids', () => {
     },
   );
 
-  test('a run cannot take the id of an entry, whatever their kinds', async () => {
+  test('a run cannot take the id of an entry, whatever their kinds (A5)', async () => {
     const { control } = tracked();
     const entry = control.aborts.register({ id: 'a', kind: 'upload' });
     if (!entry.registered) throw new Error('taken');

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { EntryIndex } from '../../../src/core/abort/entry-index.js';
 import { SignalEntry } from '../../../src/core/abort/signal-entry.js';
-import { Runtime } from '../../../src/core/internal/runtime.js';
+import { NodeContext } from '../../../src/core/node-context.js';
 
-const runtime = new Runtime({});
+const runtime = new NodeContext({});
 
 function entryOf(id: string, options: { readonly sessionKey?: string } = { sessionKey: 's' }): SignalEntry {
   const { sessionKey } = options;
@@ -16,7 +16,7 @@ function indexOf(...entries: readonly SignalEntry[]): EntryIndex {
   return index;
 }
 
-test('an entry that is removed twice does not take the later one of its id with it', () => {
+test('an entry that is removed twice does not take the later one of its id with it (A30)', () => {
   const [old, next] = [entryOf('a'), entryOf('a')];
   const index = indexOf(old);
   index.remove(old);

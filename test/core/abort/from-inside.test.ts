@@ -83,7 +83,7 @@ describe('an abort from inside', () => {
     });
   }
 
-  test('the listener of the signal finds the run stopping', async () => {
+  test('the listener of the signal finds the run stopping (A22)', async () => {
     const { control } = tracked();
     const receipts: Promise<Receipt>[] = [];
     const outcome = control.run({ sessionKey: 's', ...named }, (run) => {
@@ -121,7 +121,7 @@ describe('an abort from inside', () => {
     expect(quiet).toBe(false);
   });
 
-  test('a tool’s synchronous part rejects the call as started', async () => {
+  test('a tool’s synchronous part rejects the call as started (H8, I5)', async () => {
     const { control } = tracked();
     const stuck = gate();
     const calls: unknown[] = [];

@@ -19,7 +19,7 @@ const WAYS: readonly [string, (held: Held) => unknown][] = [
   ['shutdown', ({ control }) => void control.drain({ graceMs: 0 })],
 ];
 
-test.each(WAYS)('a stop that nobody asked for, %s, needs nobody’s permission', async (reason, stop) => {
+test.each(WAYS)('a stop that nobody asked for, %s, needs nobody’s permission (A70)', async (reason, stop) => {
   const asked: string[] = [];
   const { control, clock, errors } = tracked({
     authorize: ({ action }) => {

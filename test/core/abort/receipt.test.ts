@@ -1,6 +1,7 @@
-import { memory } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
+import { begin } from '../../support/begin.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
 
@@ -140,7 +141,7 @@ test('the work’s own abort error is no error', async () => {
 });
 
 describe('across nodes', () => {
-  test('an abort by id cuts the other node’s run inside the call, and its state is unreported', async () => {
+  test('an abort by id cuts the other node’s run inside the call, and brings what it reports', async () => {
     const backend = memory();
     const here = tracked({ backend });
     const there = tracked({ backend }, here.clock);
@@ -151,10 +152,44 @@ describe('across nodes', () => {
     expect(receipt).toMatchObject({ result: 'aborted', runIds: ['r'], queuedRunIds: [], recorded: 'local' });
     const { nodeId } = there.control.runs.get('r') ?? {};
     expect(await receipt.whenQuiet()).toMatchObject({
-      quiet: false,
-      runs: [{ runId: 'r', nodeId, state: 'unreported' }],
+      quiet: true,
+      runs: [{ runId: 'r', nodeId, state: 'quiet', leftovers: [] }],
     });
     expect(await outcome).toMatchObject({ status: 'aborted', reason: 'user' });
+  });
+
+  test('what the other node’s run leaves behind is in its report, and the receipt waits for the rest', async () => {
+    const shared = memory();
+    const here = tracked({ backend: shared });
+    const there = tracked({ backend: new FaultyBackend({ over: shared, scope: 'cluster' }) }, here.clock);
+    const run = await begin(there.control, { runId: 'r' });
+    const receipt = await here.control.abort({ runId: 'r' });
+    const first = receipt.whenQuiet({ timeoutMs: 250 });
+    await here.clock.advance(250);
+    expect(await first).toMatchObject({
+      quiet: false,
+      runs: [{ runId: 'r', nodeId: there.control.runs.get('r')?.nodeId, state: 'leftovers', leftovers: ['work'] }],
+    });
+    const waiting = receipt.whenQuiet();
+    run.complete();
+    expect(await waiting).toMatchObject({ quiet: true, runs: [{ state: 'quiet', leftovers: [] }] });
+  });
+
+  test('a node that does not say in time has not reported', async () => {
+    const shared = memory();
+    const mute = new FaultyBackend({ over: shared });
+    const here = tracked({ backend: shared });
+    const there = tracked({ backend: mute }, here.clock);
+    const run = await begin(there.control, { runId: 'r', graceMs: 1_000 });
+    mute.isDown = true;
+    const receipt = await here.control.abort({ runId: 'r' });
+    const waiting = receipt.whenQuiet();
+    await here.clock.advance(1_000);
+    expect(await waiting).toMatchObject({ quiet: false, runs: [{ runId: 'r', state: 'unreported' }] });
+    mute.isDown = false;
+    run.complete();
+    await here.clock.advance(1_000);
+    expect(await receipt.whenQuiet()).toMatchObject({ quiet: true });
   });
 
   test('a stale generation stops nothing there', async () => {
@@ -197,7 +232,7 @@ describe('across nodes', () => {
     await there.control.abort('all');
   });
 
-  test('a stranger’s session stop leaves both nodes alone', async () => {
+  test('a stranger’s session stop leaves both nodes alone (A52)', async () => {
     const backend = memory();
     const here = tracked({ backend });
     const there = tracked({ backend }, here.clock);
@@ -213,7 +248,7 @@ describe('across nodes', () => {
     await outcome;
   });
 
-  test('a tag selects the other node’s runs of the session too', async () => {
+  test('a tag selects the other node’s runs of the session too (A54)', async () => {
     const backend = memory();
     const here = tracked({ backend });
     const there = tracked({ backend }, here.clock);

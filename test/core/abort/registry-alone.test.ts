@@ -12,7 +12,7 @@ function register(aborts: AbortRegistry, options: Parameters<AbortRegistry['regi
 }
 
 describe('in place of a Map<string, AbortController>', () => {
-  test('an abort by id fires the signal of that entry alone, inside the call', async () => {
+  test('an abort by id fires the signal of that entry alone, inside the call (A1, I1)', async () => {
     const aborts = new AbortRegistry();
     const a = register(aborts, { id: 'a' });
     const b = register(aborts, { id: 'b' });
@@ -36,7 +36,7 @@ describe('in place of a Map<string, AbortController>', () => {
     entry.release();
   });
 
-  test('a taken id leaves what is there untouched, and tells nothing of its owner', async () => {
+  test('a taken id leaves what is there untouched, and tells nothing of its owner (A4)', async () => {
     const aborts = new AbortRegistry();
     const owner = { userId: 'ada' };
     const first = register(aborts, { id: 'a', sessionKey: 's', kind: 'agent', owner });
@@ -64,7 +64,7 @@ describe('in place of a Map<string, AbortController>', () => {
     expect(aborts.entries.size).toBe(0);
   });
 
-  test('an entry without a session is reached by id, kind, owner, tag and all', async () => {
+  test('an entry without a session is reached by id, kind, owner, tag and all (A3)', async () => {
     const selectors = [{ runId: 'a' }, { kind: 'cron' }, { owner: { connId: '7' } }, { tag: 'x' }, 'all'] as const;
     for (const selector of selectors) {
       const aborts = new AbortRegistry();
@@ -97,7 +97,7 @@ describe('in place of a Map<string, AbortController>', () => {
     expect(aborts.entries.size).toBe(0);
   });
 
-  test('a listener of the signal may abort again and register anew', async () => {
+  test('a listener of the signal may abort again and register anew (A56)', async () => {
     const aborts = new AbortRegistry();
     const entry = register(aborts, { id: 'a', sessionKey: 's' });
     let again: Promise<unknown> | undefined;
@@ -189,7 +189,7 @@ describe('beside runs', () => {
     await control.drain();
   });
 
-  test('a RunRegistry alone takes over, and its aborts stop its runs', async () => {
+  test('a RunRegistry alone takes over, and its aborts stop its runs (D7)', async () => {
     const aborts = new AbortRegistry({ clock: new FakeClock() });
     const runs = new RunRegistry({ aborts });
     const first = runs.beginSync({ sessionKey: 's', runId: 'first' });

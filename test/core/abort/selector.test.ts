@@ -35,7 +35,7 @@ const cases: readonly [string, Selector | 'all', readonly string[]][] = [
   ['everything', 'all', ['q', 'a', 'b', 'c', 'd']],
 ];
 for (const [name, selector, runIds] of cases) {
-  test(`selects ${name}`, async () => {
+  test(`selects ${name} (A18)`, async () => {
     const { control } = tracked();
     await many(control);
     const receipt = await control.abort(selector);
@@ -49,7 +49,7 @@ for (const [name, selector, runIds] of cases) {
 }
 
 describe('whose runs', () => {
-  test('of mixed owners exactly the requester’s are stopped', async () => {
+  test('of mixed owners exactly the requester’s are stopped (A45)', async () => {
     const { control } = tracked();
     await many(control);
     const receipt = await control.abort({ sessionKey: 's' }, { requester: { deviceId: 'phone' } });
@@ -58,7 +58,7 @@ describe('whose runs', () => {
     await control.abort('all');
   });
 
-  test('of foreign runs alone nothing is stopped, and no id is told', async () => {
+  test('of foreign runs alone nothing is stopped, and no id is told (A46)', async () => {
     const { control } = tracked();
     await many(control);
     const receipt = await control.abort({ sessionKey: 't' }, { requester: eve });
@@ -70,7 +70,7 @@ describe('whose runs', () => {
 });
 
 describe('queued: keep', () => {
-  test('stops what runs, and the queue goes on', async () => {
+  test('stops what runs, and the queue goes on (A51)', async () => {
     const { control } = tracked();
     const first = control.run({ sessionKey: 's', runId: 'first' }, untilCut);
     await control.start({ sessionKey: 's', runId: 'next', whenBusy: 'enqueue' }, untilCut);
@@ -109,7 +109,7 @@ describe('a generation', () => {
   });
 
   for (const selector of [{ runId: 'r' }, { sessionKey: 's' }]) {
-    test(`that is over is a stale target and stops nothing: ${Object.keys(selector)[0]}`, async () => {
+    test(`that is over is a stale target and stops nothing: ${Object.keys(selector)[0]} (A62)`, async () => {
       const { control } = tracked();
       const old = control.runs.beginSync({ sessionKey: 's', runId: 'old' });
       if (old.status !== 'started') throw new Error(old.status);
@@ -123,7 +123,7 @@ describe('a generation', () => {
     });
   }
 
-  test('of a session whose run has ended is a stale target', async () => {
+  test('of a session whose run has ended is a stale target (I20)', async () => {
     const { control } = tracked();
     await control.run({ sessionKey: 's', runId: 'old' }, () => {});
     const generation = control.runs.get('old')?.generation as number;
@@ -186,7 +186,7 @@ const bad: readonly [string, unknown, unknown?][] = [
   ['an intent for all', 'all', { intent: true }],
   ['an intent for a generation', { sessionKey: 's', runId: 'r', generation: 1 }, { intent: true }],
 ];
-test.each(bad)('refuses %s before any effect', async (_name, selector, options) => {
+test.each(bad)('refuses %s before any effect (D5)', async (_name, selector, options) => {
   const { control } = tracked();
   const outcome = control.run({ sessionKey: 's', runId: 'r' }, untilCut);
   const refused = control.abort(selector as Selector, options as AbortOptions);

@@ -5,7 +5,7 @@ import { tracked } from '../../support/tracked.js';
 
 const EVENTS = ['run:aborted', 'run:ended', 'run:quiet', 'session:changed'] as const;
 
-test('a run that is stopped again, by id, by session and by all, is told once', async () => {
+test('a run that is stopped again, by id, by session and by all, is told once (A19)', async () => {
   const { control } = tracked();
   const run = await begin(control, { runId: 'r' });
   const heard: string[] = [];
@@ -23,7 +23,7 @@ test('a run that is stopped again, by id, by session and by all, is told once', 
   expect(heard).toEqual(['run:aborted', 'run:ended', 'session:changed', 'run:quiet', 'session:changed']);
 });
 
-test('the events of an abort carry the run with its generation, start, reason and owner', async () => {
+test('the events of an abort carry the run with its generation, start, reason and owner (A26)', async () => {
   const { control, clock } = tracked();
   const owner = { userId: 'ada' };
   const run = await begin(control, { runId: 'r', kind: 'agent', owner });

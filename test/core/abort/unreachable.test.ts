@@ -1,14 +1,17 @@
-import { memory, type Receipt } from 'runfence';
+import type { Receipt } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
+import { storedRun } from '../../support/records.js';
+import { watching } from '../../support/sources.js';
 import { tracked } from '../../support/tracked.js';
 import { untilCut } from '../../support/work.js';
 
 const named = { runId: 'r' };
 
 describe('a backend that does not answer', () => {
-  test('the cut stands inside the call, and the receipt says unreachable after backendTimeoutMs', async () => {
+  test('the cut stands inside the call, and the receipt says unreachable after backendTimeoutMs (I14)', async () => {
     const slow = new FaultyBackend({ scope: 'cluster' });
     const { control, clock, errors } = tracked({ backend: slow, defaults: { backendTimeoutMs: 300 } });
     const begun = await control.runs.begin({ sessionKey: 's', ...named });
@@ -57,7 +60,7 @@ describe('a backend that does not answer', () => {
     const { control, clock } = tracked({ backend: slow });
     const other = tracked({ backend: shared }, clock);
     const outcome = other.control.run({ sessionKey: 's', ...named }, untilCut);
-    slow.hold('read');
+    slow.hold('readRun');
     let receipt: Receipt | undefined;
     void control.abort(named).then((answer) => {
       receipt = answer;
@@ -65,7 +68,7 @@ describe('a backend that does not answer', () => {
     await clock.advance(2_000);
     expect(receipt).toMatchObject({ result: 'nothing-running', recorded: 'unreachable' });
     expect(other.control.runs.get('r')?.status).toBe('running');
-    slow.release('read');
+    slow.release('readRun');
     await other.control.abort('all');
     await outcome;
   });
@@ -76,14 +79,14 @@ describe('a backend that does not answer', () => {
     const { control, clock } = tracked({ backend: slow });
     const other = tracked({ backend: shared }, clock);
     const outcome = other.control.run({ sessionKey: 's', ...named }, untilCut);
-    slow.hold('read');
+    slow.hold('readRun');
     slow.hold('stop');
     let receipt: Receipt | undefined;
     void control.abort(named).then((answer) => {
       receipt = answer;
     });
     await clock.advance(1_500);
-    slow.release('read');
+    slow.release('readRun');
     await flush();
     await clock.advance(500);
     expect(receipt).toMatchObject({ recorded: 'unreachable' });
@@ -93,26 +96,49 @@ describe('a backend that does not answer', () => {
   });
 });
 
-describe('an abort of a run that is stopping already', () => {
-  test('waits until the takeover that stopped it is recorded', async () => {
+describe('an abort of a run that a takeover on its way stops too', () => {
+  test('cuts it in the call, and waits until the record has said who was first', async () => {
     const slow = new FaultyBackend({ scope: 'cluster' });
     const { control } = tracked({ backend: slow });
     const old = await begin(control);
+    const told: unknown[] = [];
+    control.on('run:aborted', ({ run, reason }) => told.push([run.runId, 'cut', reason]));
+    control.on('run:ended', ({ run }) => told.push([run.runId, 'ended', run.reason]));
     slow.hold('claim');
     const next = begin(control);
-    let receipt: Receipt | undefined;
-    void control.abort({ runId: old.id }).then((answer) => {
-      receipt = answer;
-    });
     await flush();
-    expect(receipt).toBeUndefined();
+    const receipt = watching(control.abort({ runId: old.id }));
+    expect(told).toEqual([[old.id, 'cut', 'user']]);
+    await flush();
+    expect(receipt.state).toBe('pending');
     slow.release('claim');
-    (await next).complete();
+    const successor = await next;
     await flush();
-    expect(receipt).toMatchObject({ result: 'already-ended', recorded: 'cluster' });
+    expect(receipt.result).toMatchObject({ result: 'aborted', runIds: [old.id], recorded: 'cluster' });
+    // The claim was sent before the stop.
+    expect(told.slice(1)).toEqual([[old.id, 'ended', 'superseded']]);
+    expect(successor.isCurrent()).toBe(true);
     old.complete();
+    successor.complete();
   });
 
+  test('is the first, if the claim comes later', async () => {
+    const slow = new FaultyBackend({ scope: 'cluster' });
+    const { control } = tracked({ backend: slow });
+    const old = await begin(control);
+    slow.hold('stop');
+    const receipt = control.abort({ runId: old.id });
+    const next = begin(control);
+    await flush();
+    slow.release('stop');
+    expect(await receipt).toMatchObject({ result: 'aborted', recorded: 'cluster' });
+    (await next).complete();
+    expect(old.reason).toBe('user');
+    old.complete();
+  });
+});
+
+describe('an abort of a run that is stopping already', () => {
   test('records it again, if the first abort was not recorded', async () => {
     const state = memory();
     const slow = new FaultyBackend({ over: state, scope: 'cluster' });
@@ -123,7 +149,7 @@ describe('an abort of a run that is stopping already', () => {
     expect(await control.abort({ runId: run.id })).toMatchObject({ result: 'already-ended', recorded: 'unreachable' });
     slow.isDown = false;
     expect(await control.abort({ runId: run.id })).toMatchObject({ result: 'already-ended', recorded: 'cluster' });
-    expect(state.read({ runId: run.id })).toMatchObject([{ status: 'stopping', reason: 'user' }]);
+    expect(await storedRun(state, run.id)).toMatchObject({ status: 'stopping', reason: 'user' });
     run.complete();
   });
 });

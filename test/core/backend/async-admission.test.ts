@@ -1,8 +1,10 @@
-import { memory, type RunControl } from 'runfence';
+import type { RunControl } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
 import { queued } from '../../support/queued.js';
+import { runsIn } from '../../support/records.js';
 import { BOUND_MS, slow, unavailable } from '../../support/slow.js';
 import { tracked } from '../../support/tracked.js';
 
@@ -19,7 +21,7 @@ describe('an abort while the claim is under way', () => {
   };
 
   test.each(Object.entries(forms))(
-    'in the tick of %s it finds the run, whose work is never called',
+    'in the tick of %s it finds the run, whose work is never called (A58)',
     async (_, form) => {
       const { control, state } = slow();
       let calls = 0;
@@ -31,7 +33,7 @@ describe('an abort while the claim is under way', () => {
       expect(await receipt).toMatchObject({ result: 'aborted', runIds: ['r'], queuedRunIds: ['r'] });
       await flush();
       expect(calls).toBe(0);
-      expect(await state.read({ sessionKey: 's' })).toEqual([]);
+      expect(await runsIn(state)).toEqual([]);
     },
   );
 
@@ -44,7 +46,7 @@ describe('an abort while the claim is under way', () => {
     backend.release('claim');
     expect(await begun).toMatchObject({ status: 'aborted', reason: 'user' });
     await flush();
-    expect(await state.read({ sessionKey: 's' })).toEqual([]);
+    expect(await runsIn(state)).toEqual([]);
   });
 
   test('leaves the session free for a run that was begun before the late answer', async () => {
@@ -102,7 +104,7 @@ describe('a storm of takeovers', () => {
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set(['aborted']));
     expect(control.runs.session('s').activeRunIds).toEqual([last.run.id]);
     expect(last.run.generation).toBeGreaterThan(first.generation);
-    expect((await state.read({ sessionKey: 's' })).filter(({ status }) => status === 'running')).toHaveLength(1);
+    expect((await runsIn(state)).filter(({ status }) => status === 'running')).toHaveLength(1);
     first.complete();
     last.run.complete();
   });
@@ -199,7 +201,7 @@ describe('with an id of the caller', () => {
   });
 });
 
-test('a run cut before its claim is sent never claims', async () => {
+test('a run cut before its claim is sent never claims (A68)', async () => {
   const { control, slow: backend } = slow();
   backend.hold('claim');
   const first = begin(control, { sessionKey: 's', whenBusy: 'concurrent' });

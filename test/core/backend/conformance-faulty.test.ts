@@ -1,17 +1,29 @@
-import { memory } from 'runfence';
+import { memory } from 'runfence/backend';
 import { backendConformance, FaultyBackend } from 'runfence/testing';
-import { afterAll, test } from 'vitest';
+import { afterAll, describe, test } from 'vitest';
 
 // Every answer is a promise, and each node has a backend of its own.
-backendConformance({
-  name: 'memory behind FaultyBackend',
-  test,
-  afterAll,
-  print: (line) => process.stdout.write(`${line}\n`),
-  open: () => {
-    const over = memory();
-    return { address: '', connect: () => new FaultyBackend({ over }), destroy: () => {} };
-  },
-  isDurable: true,
-  share: 0.1,
+describe.each([
+  { how: 'says all it may', isTerse: false, isEchoing: false },
+  { how: 'says no more than it must, and says it twice', isTerse: true, isEchoing: true },
+])('memory behind a FaultyBackend that $how', ({ how, isTerse, isEchoing }) => {
+  backendConformance({
+    name: `memory behind a FaultyBackend that ${how}`,
+    test,
+    afterAll,
+    print: (line) => process.stdout.write(`${line}\n`),
+    open: () => {
+      const asleep = new Set<string>();
+      const over = memory({ lapsed: (nodeId) => asleep.has(nodeId) });
+      return {
+        address: '',
+        connect: () => Object.assign(new FaultyBackend({ over }), { isTerse, isEchoing }),
+        endLease: (nodeId) => void asleep.add(nodeId),
+        destroy: () => {},
+      };
+    },
+    isDurable: true,
+    endsLeases: true,
+    share: 0.1,
+  });
 });

@@ -1,4 +1,5 @@
-import { memory, type RunControl } from 'runfence';
+import type { RunControl } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
@@ -30,7 +31,7 @@ describe('a stop of a session in which nothing runs', () => {
     expect(await next.started).toMatchObject({ status: 'aborted', reason: 'user' });
   });
 
-  test('that keeps the queue stops nothing', async () => {
+  test('that keeps the queue stops nothing (A49)', async () => {
     const { old, next, stop } = await waitingThere(false);
     await stop({ queued: 'keep' });
     old.complete();
@@ -58,7 +59,7 @@ describe('a stop of a session in which nothing runs', () => {
     expect(await control.run({ sessionKey: 's' }, () => 1)).toEqual({ status: 'completed', value: 1 });
   });
 
-  test('right after the end of its run does not reach the next', async () => {
+  test('right after the end of its run does not reach the next (D10)', async () => {
     const { control } = tracked();
     const run = await begin(control);
     run.complete();
@@ -70,7 +71,7 @@ describe('a stop of a session in which nothing runs', () => {
   });
 });
 
-test('a claim that hangs in one session does not hold up a stop in another', async () => {
+test('a claim that hangs in one session does not hold up a stop in another (I6)', async () => {
   const backend = new FaultyBackend();
   const { control, clock } = tracked({ backend });
   const other = await begin(control, { sessionKey: 'other' });

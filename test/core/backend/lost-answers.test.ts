@@ -1,10 +1,15 @@
-import { type ClaimAnswer, type ClaimRequest, isRunfenceError, type RunControl } from 'runfence';
+import { isRunfenceError, type RunControl } from 'runfence';
+import type { ClaimAnswer, ClaimRequest, StoredRun } from 'runfence/backend';
 import { type FakeClock, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
 import { queued } from '../../support/queued.js';
+import { holderIn, runsIn, storedRun } from '../../support/records.js';
 import { BOUND_MS, slow, unavailable } from '../../support/slow.js';
 import { afterMicrotasks } from '../../support/sources.js';
+
+/** A record of which something was not answered is read again after so long. */
+const LOOK_MS = 1_000;
 
 async function expectFreeLock(control: RunControl, clock: FakeClock): Promise<void> {
   const lock = control.locks.acquire('s', { timeoutMs: 100 });
@@ -21,7 +26,7 @@ describe('a claim that fails', () => {
     await unavailable(control.start({ sessionKey: 's' }, () => 1));
     expect(old).toMatchObject({ status: 'stopping', reason: 'superseded' });
     await flush();
-    expect(await state.read({ sessionKey: 's' })).toMatchObject([{ runId: old.id, status: 'stopping' }]);
+    expect(await runsIn(state)).toMatchObject([{ runId: old.id, status: 'stopping' }]);
     old.complete();
   });
 
@@ -49,40 +54,53 @@ describe('a claim that fails', () => {
 describe('a claim that took effect and was never answered', () => {
   const options = { sessionKey: 's', runId: 'r' };
 
-  test('is read back and ended', async () => {
-    const { control, slow: backend, state } = slow();
-    backend.failNext('claim', 'after');
-    await unavailable(control.runs.begin(options));
-    await flush();
-    expect(await state.read({ runId: 'r' })).toEqual([]);
-  });
-
-  test('is read back and ended, also by an answer that comes at once', async () => {
-    const { control, slow: backend, state } = slow();
-    Object.assign(backend, { read: state.read.bind(state) });
-    backend.failNext('claim', 'after');
-    await unavailable(control.runs.begin(options));
-    await flush();
-    expect(state.read({ runId: 'r' })).toEqual([]);
-  });
-
-  test('and cannot be read back at once is read back later: it stands in the way of no other node', async () => {
+  test('is found in the record after a second, and ended: it stands in the way of no other node', async () => {
     const { control, slow: backend, state, clock } = slow();
     backend.failNext('claim', 'after');
-    backend.failNext('read');
-    backend.failNext('read');
     await unavailable(control.runs.begin(options));
-    await clock.advance(2_000);
-    expect(state.read({ runId: 'r' })).toEqual([]);
+    expect(await storedRun(state)).toMatchObject({ status: 'running' });
+    await clock.advance(LOOK_MS);
+    expect(await storedRun(state)).toBeUndefined();
   });
 
-  test('and is read back is ended once the backend takes it', async () => {
+  test('is found by whatever of its session is answered first', async () => {
+    const { control, slow: backend, state } = slow();
+    backend.failNext('claim', 'after');
+    await unavailable(control.runs.begin(options));
+    await control.abort({ sessionKey: 's' });
+    await flush();
+    expect(await storedRun(state)).toBeUndefined();
+  });
+
+  test('is found after a gap in the notices', async () => {
+    const { control, slow: backend, state } = slow();
+    backend.failNext('claim', 'after');
+    await unavailable(control.runs.begin(options));
+    backend.tellGap();
+    await flush();
+    expect(await storedRun(state)).toBeUndefined();
+  });
+
+  test('and is looked for until its record can be read', async () => {
+    const { control, slow: backend, state, clock, errors } = slow();
+    backend.failNext('claim', 'after');
+    for (let call = 0; call < 3; call++) backend.failNext('readSession');
+    await unavailable(control.runs.begin(options));
+    await clock.advance(3 * LOOK_MS);
+    expect(await storedRun(state)).toMatchObject({ status: 'running' });
+    await clock.advance(LOOK_MS);
+    expect(await storedRun(state)).toBeUndefined();
+    // Nobody reads an error a second of one outage.
+    expect(errors).toEqual([]);
+  });
+
+  test('and is found is ended once the backend takes it', async () => {
     const { control, slow: backend, state, clock } = slow();
     backend.failNext('claim', 'after');
     backend.failNext('end');
     await unavailable(control.runs.begin(options));
-    await clock.advance(1_000);
-    expect(state.read({ runId: 'r' })).toEqual([]);
+    await clock.advance(2 * LOOK_MS);
+    expect(await storedRun(state)).toBeUndefined();
   });
 
   test('or too late for its run is ended once the backend takes it', async () => {
@@ -94,8 +112,8 @@ describe('a claim that took effect and was never answered', () => {
     backend.release('claim');
     expect(await begun).toMatchObject({ status: 'aborted' });
     await stopped;
-    await clock.advance(1_000);
-    expect(state.read({ runId: 'r' })).toEqual([]);
+    await clock.advance(LOOK_MS);
+    expect(await storedRun(state)).toBeUndefined();
   });
 
   test.each([
@@ -106,8 +124,6 @@ describe('a claim that took effect and was never answered', () => {
   ] as const)('does not stand in the way of $what', async ({ next }) => {
     const { control, slow: backend } = slow();
     backend.failNext('claim', 'after');
-    // It cannot be read back either.
-    backend.failNext('read');
     await unavailable(control.runs.begin(options));
     const run = await begin(control, next);
     expect(run.isCurrent()).toBe(true);
@@ -124,7 +140,7 @@ describe('a claim that timed out', () => {
     await begun;
     backend.release('claim');
     await flush();
-    expect(await state.read({ sessionKey: 's' })).toEqual([]);
+    expect(await runsIn(state)).toEqual([]);
   });
 
   test('does not keep the epilogue of the run it took over from, nor the lock', async () => {
@@ -180,8 +196,10 @@ test('a backend that says busy for what the claim replaces is asked again in a w
     claim: async (request: ClaimRequest): Promise<ClaimAnswer> => {
       asked += 1;
       if (!isStubborn) return claim(request);
-      const other = { ...request, runId: 'other', nodeId: 'elsewhere', generation: 1, reason: undefined };
-      return { kind: 'busy', live: [{ ...other, status: 'running' }], stopsSeen: 0, epilogues: [] };
+      const other = { ...request, runId: 'other', nodeId: 'elsewhere', generation: 1, status: 'running' };
+      const record = { sessionKey: 's', version: 1, holder: undefined, reserved: [], stops: [] };
+      const snapshot = { ...record, runs: [other as unknown as StoredRun] };
+      return { kind: 'busy', snapshot, version: 1, now: 1, listNow: 1 };
     },
   });
   const next = await queued(control, { whenBusy: 'interrupt' });
@@ -196,46 +214,57 @@ test('a backend that says busy for what the claim replaces is asked again in a w
 });
 
 describe('a lock whose grant is lost on the way', () => {
-  test('is given back, also when nobody else here asks for it', async () => {
-    const { control, slow: backend, state } = slow();
-    backend.failNext('lock', 'after');
-    await unavailable(control.locks.acquire('s'));
-    await flush();
-    expect(await state.holder('s')).toBeUndefined();
-  });
-
-  test('is given back once it can be looked for, so that other nodes get it', async () => {
+  test('is found in the record after a second, and given back, also when nobody else here asks for it', async () => {
     const { control, slow: backend, state, clock } = slow();
     backend.failNext('lock', 'after');
-    backend.failNext('holder');
-    backend.failNext('holder');
     await unavailable(control.locks.acquire('s'));
-    await clock.advance(2_000);
-    expect(state.holder('s')).toBeUndefined();
+    expect(await holderIn(state)).toBeDefined();
+    await clock.advance(LOOK_MS);
+    expect(await holderIn(state)).toBeUndefined();
   });
 
-  test('that is looked for later is left to who got it in between', async () => {
+  test('is given back once its record can be read, so that other nodes get it', async () => {
     const { control, slow: backend, state, clock } = slow();
     backend.failNext('lock', 'after');
-    backend.failNext('holder');
+    backend.failNext('readSession');
+    backend.failNext('unlock');
     await unavailable(control.locks.acquire('s'));
-    const next = control.locks.acquire('s');
-    await flush();
-    await clock.advance(1_000);
-    const grant = await next;
-    expect([grant.isHeld(), state.holder('s')]).toMatchObject([true, { token: grant.token }]);
-    grant.release();
-    await flush();
-    expect(state.holder('s')).toBeUndefined();
+    await clock.advance(3 * LOOK_MS);
+    expect(await holderIn(state)).toBeUndefined();
   });
 
-  test('is given back by the next who asks, if it could not be looked for', async () => {
+  test('is given back by the next who asks here, who gets it', async () => {
     const { control, slow: backend, clock } = slow();
     backend.failNext('lock', 'after');
-    backend.failNext('holder');
     await unavailable(control.locks.acquire('s'));
-    await flush();
     await expectFreeLock(control, clock);
+  });
+
+  test('is looked for once more, if its record was being read when it was lost', async () => {
+    const { control, slow: backend, state, clock } = slow();
+    const run = await begin(control, { sessionKey: 's' });
+    backend.hold('readSession', 'after');
+    backend.tellGap();
+    await flush();
+    backend.failNext('lock', 'after');
+    await unavailable(control.locks.acquire('s'));
+    backend.release('readSession');
+    await clock.advance(LOOK_MS);
+    expect(await holderIn(state)).toBeUndefined();
+    run.complete();
+  });
+
+  test('leaves the lock to who got it in between', async () => {
+    const { control, slow: backend, state, clock } = slow();
+    backend.failNext('lock', 'after');
+    await unavailable(control.locks.acquire('s'));
+    const next = control.locks.acquire('s');
+    await clock.advance(LOOK_MS);
+    const grant = await next;
+    expect([grant.isHeld(), await holderIn(state)]).toMatchObject([true, { token: grant.token }]);
+    grant.release();
+    await flush();
+    expect(await holderIn(state)).toBeUndefined();
   });
 });
 
@@ -245,7 +274,6 @@ test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
     const { control, slow: backend, state, clock } = slow();
     const other = await begin(control, { sessionKey: 't', timeoutMs: BOUND_MS });
     backend.hold('claim', 'after');
-    backend.hold('read');
     const begun = control.runs.begin({ sessionKey: 's', runId: 'r' }).catch((error: unknown) => error);
     control.on('run:aborted', () => {
       backend.release('claim');
@@ -256,10 +284,10 @@ test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
     other.complete();
     await flush();
     expect(control.runs.unquiet()).toEqual([]);
-    backend.release('read');
-    await flush();
+    await clock.advance(LOOK_MS);
     // What this node forgets, nobody would take out of the backend.
-    if (control.runs.get('r') === undefined) expect(await state.read({ runId: 'r' })).toEqual([]);
+    if (control.runs.get('r') === undefined) expect(await storedRun(state)).toBeUndefined();
+    expect(await runsIn(state)).toEqual([]);
   },
 );
 

@@ -1,212 +1,156 @@
-import { type Backend, type LockRequest, memory, type StopItem } from 'runfence';
+import { type Memory, memory, type Snapshot } from 'runfence/backend';
 import { describe, expect, test } from 'vitest';
+import { MemoryNode } from './memory-node.js';
 
-const SESSION = { sessionKey: 's', nodeId: 'n' } as const;
-
-function claim(backend: Backend, runId: string, mode: 'exclusive' | 'concurrent' = 'concurrent'): number {
-  const answer = backend.claim({
-    ...SESSION,
-    runId,
-    kind: 'chat',
-    owner: undefined,
-    tags: [],
-    fingerprint: undefined,
-    mode,
-    whenQuiet: false,
-    replaces: [],
-    beside: [],
-    stopsSeen: undefined,
-    stopsJudged: 0,
-  });
-  if (!('kind' in answer) || answer.kind !== 'granted') throw new Error('not granted');
-  return answer.generation;
+function setUp(): { backend: Memory; node: MemoryNode } {
+  const backend = memory();
+  return { backend, node: new MemoryNode(backend) };
 }
 
-function lock(backend: Backend, request: Partial<LockRequest> = {}): unknown {
-  return backend.lock({ ...SESSION, run: undefined, reserved: undefined, since: 5, ...request });
-}
-
-function granted(backend: Backend, request: Partial<LockRequest> = {}): number {
-  const answer = lock(backend, request) as { kind: string; token: number };
-  if (answer.kind !== 'granted') throw new Error(answer.kind);
-  return answer.token;
-}
-
-function stop(backend: Backend, ...items: (Partial<StopItem> & { runId: string; generation: number })[]): number[] {
-  const runs = items.map((item) => ({ revoke: undefined, epilogue: false, ...item }));
-  const answer = backend.stop({ ...SESSION, reason: 'user', runs, record: undefined });
-  if ('then' in answer) throw new Error('not synchronous');
-  return answer.epilogues.map(({ token }) => token);
-}
+const holderIn = (backend: Memory): Snapshot['holder'] =>
+  (backend.readSession({ sessionKey: 's', nodeId: 'n', watch: false }) as Snapshot).holder;
 
 describe('the lock', () => {
   test('has one holder, and says who', () => {
-    const backend = memory();
-    const generation = claim(backend, 'r');
-    const token = granted(backend, { run: { runId: 'r', generation } });
-    const holder = { runId: 'r', nodeId: 'n', token, since: 5 };
-    expect(backend.holder('s')).toEqual(holder);
-    expect(lock(backend)).toEqual({ kind: 'busy', holder });
+    const { backend, node } = setUp();
+    const generation = node.begin('r');
+    const token = node.hold({ run: { runId: 'r', generation } });
+    const holder = { runId: 'r', nodeId: 'n', token, since: 5, isEpilogue: false };
+    expect(holderIn(backend)).toEqual(holder);
+    expect(node.lock()).toMatchObject({ kind: 'busy', holder });
   });
 
   test('is unlocked by token alone: a stale one frees nothing', () => {
-    const backend = memory();
-    const first = granted(backend);
-    expect(backend.unlock({ sessionKey: 's', token: first })).toBe(true);
-    const second = granted(backend);
-    expect(backend.unlock({ sessionKey: 's', token: first })).toBe(false);
-    expect(backend.unlock({ sessionKey: 't', token: second })).toBe(false);
-    expect(backend.holder('s')).toMatchObject({ token: second });
+    const { backend, node } = setUp();
+    const first = node.hold();
+    expect(node.unlock(first)).toBe(true);
+    const second = node.hold();
+    expect(node.unlock(first)).toBe(false);
+    expect(node.unlock(second, 't')).toBe(false);
+    expect(holderIn(backend)).toMatchObject({ token: second });
   });
 
   test('draws tokens above every earlier number, also after the session was forgotten', () => {
-    const backend = memory();
+    const { node } = setUp();
     const numbers: number[] = [];
     for (let turn = 0; turn < 5; turn++) {
-      const token = granted(backend);
-      backend.unlock({ sessionKey: 's', token });
+      const token = node.hold();
+      node.unlock(token);
       numbers.push(token);
     }
     expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
   });
 
   test('is refused as stale to a run that is stopped, unknown, or of another generation', () => {
-    const backend = memory();
-    const generation = claim(backend, 'r');
-    expect(lock(backend, { run: { runId: 'x', generation } })).toEqual({ kind: 'stale' });
-    expect(lock(backend, { run: { runId: 'r', generation: generation + 1 } })).toEqual({ kind: 'stale' });
-    stop(backend, { runId: 'r', generation });
-    expect(lock(backend, { run: { runId: 'r', generation } })).toEqual({ kind: 'stale' });
+    const { node } = setUp();
+    const generation = node.begin('r');
+    expect(node.lock({ run: { runId: 'x', generation } })).toMatchObject({ kind: 'stale' });
+    expect(node.lock({ run: { runId: 'r', generation: generation + 1 } })).toMatchObject({ kind: 'stale' });
+    node.stop({ runs: [{ runId: 'r', generation }] });
+    expect(node.lock({ run: { runId: 'r', generation } })).toMatchObject({ kind: 'stale' });
+  });
+
+  test('gives its token again to the attempt that holds it, and to no other', () => {
+    const { backend, node } = setUp();
+    const token = node.hold({ attempt: 7 });
+    expect(node.lock({ attempt: 7 })).toMatchObject({ kind: 'granted', token });
+    expect(new MemoryNode(backend, 'other').lock({ attempt: 7 })).toMatchObject({ kind: 'busy' });
+    node.unlock(token);
+    expect(node.hold({ attempt: 7 })).toBeGreaterThan(token);
   });
 });
 
 describe('a stop', () => {
   test('revokes the grant that it lists, and no later one', () => {
-    const backend = memory();
-    const generation = claim(backend, 'r');
-    const token = granted(backend, { run: { runId: 'r', generation } });
-    stop(backend, { runId: 'r', generation, revoke: token });
-    const later = granted(backend);
-    stop(backend, { runId: 'r', generation, revoke: token });
-    expect(backend.holder('s')).toMatchObject({ token: later });
+    const { backend, node } = setUp();
+    const generation = node.begin('r');
+    const token = node.hold({ run: { runId: 'r', generation } });
+    node.stop({ runs: [{ runId: 'r', generation, revoke: token }] });
+    const later = node.hold();
+    node.stop({ runs: [{ runId: 'r', generation, revoke: token }] });
+    expect(holderIn(backend)).toMatchObject({ token: later });
   });
 
   test('of another generation stops nothing and reserves nothing', () => {
-    const backend = memory();
-    const generation = claim(backend, 'r');
-    expect(stop(backend, { runId: 'r', generation: generation + 1, epilogue: true })).toEqual([]);
-    expect(backend.check({ ...SESSION, runId: 'r', generation })).toBe(true);
+    const { backend, node } = setUp();
+    const generation = node.begin('r');
+    expect(node.reserve({ runId: 'r', generation: generation + 1, hasEpilogue: true })).toEqual([]);
+    expect(backend.check({ sessionKey: 's', run: { runId: 'r', generation }, token: undefined })).toBe(true);
   });
 
   test('reserves epilogues in order, above the grants so far and below the next', () => {
-    const backend = memory();
-    const [a, b] = [claim(backend, 'a'), claim(backend, 'b')];
-    const held = granted(backend, { run: { runId: 'a', generation: a } });
-    const [first, second] = stop(
-      backend,
-      { runId: 'a', generation: a, revoke: held, epilogue: true },
-      { runId: 'b', generation: b, epilogue: true },
-    ) as [number, number];
-    expect(lock(backend)).toEqual({ kind: 'busy', holder: undefined });
-    expect(lock(backend, { reserved: second })).toEqual({ kind: 'busy', holder: undefined });
-    expect(granted(backend, { reserved: first })).toBe(first);
-    backend.unlock({ sessionKey: 's', token: first });
-    expect(granted(backend, { reserved: second })).toBe(second);
-    backend.unlock({ sessionKey: 's', token: second });
-    const next = granted(backend);
+    const { node } = setUp();
+    const [a, b] = [node.begin('a'), node.begin('b')];
+    const held = node.hold({ run: { runId: 'a', generation: a } });
+    const [first = 0, second = 0] = node.reserve(
+      { runId: 'a', generation: a, revoke: held, hasEpilogue: true },
+      { runId: 'b', generation: b, hasEpilogue: true },
+    );
+    expect(node.lock()).toMatchObject({ kind: 'busy', holder: undefined });
+    expect(node.lock({ reserved: second })).toMatchObject({ kind: 'busy', holder: undefined });
+    expect(node.hold({ reserved: first })).toBe(first);
+    node.unlock(first);
+    expect(node.hold({ reserved: second })).toBe(second);
+    node.unlock(second);
+    const next = node.hold();
     expect([held, first, second, next]).toEqual([held, first, second, next].sort((x, y) => x - y));
   });
 
+  test('by any node reserves an epilogue that the record knows of', () => {
+    const { backend, node } = setUp();
+    const generation = node.begin('r', { hasEpilogue: true });
+    const [token = 0] = new MemoryNode(backend, 'other').reserve({ runId: 'r', generation });
+    expect(node.lock()).toMatchObject({ kind: 'busy' });
+    expect(node.hold({ reserved: token })).toBe(token);
+  });
+
   test('that is sent again gives the same reservation, not a second one', () => {
-    const backend = memory();
-    const generation = claim(backend, 'r');
-    const first = stop(backend, { runId: 'r', generation, epilogue: true });
-    expect(stop(backend, { runId: 'r', generation, epilogue: true })).toEqual(first);
-    granted(backend, { reserved: first[0] as number });
-    expect(stop(backend, { runId: 'r', generation, epilogue: true })).toEqual([]);
-    backend.unlock({ sessionKey: 's', token: first[0] as number });
-    expect(stop(backend, { runId: 'r', generation, epilogue: true })).toEqual([]);
-    granted(backend);
+    const { node } = setUp();
+    const generation = node.begin('r');
+    const item = { runId: 'r', generation, hasEpilogue: true };
+    const [token = 0] = node.reserve(item);
+    expect(node.reserve(item)).toEqual([token]);
+    node.hold({ reserved: token });
+    expect(node.reserve(item)).toEqual([]);
+    node.unlock(token);
+    expect(node.reserve(item)).toEqual([]);
+    node.hold();
   });
 
   test('reserves nothing after a later grant', () => {
-    const backend = memory();
-    const generation = claim(backend, 'r');
-    stop(backend, { runId: 'r', generation });
-    granted(backend);
-    expect(stop(backend, { runId: 'r', generation, epilogue: true })).toEqual([]);
+    const { node } = setUp();
+    const generation = node.begin('r');
+    node.stop({ runs: [{ runId: 'r', generation }] });
+    node.hold();
+    expect(node.reserve({ runId: 'r', generation, hasEpilogue: true })).toEqual([]);
   });
 
   test('reserves although another epilogue was granted since the run was marked', () => {
-    const backend = memory();
-    const [a, b] = [claim(backend, 'a'), claim(backend, 'b')];
-    stop(backend, { runId: 'b', generation: b });
-    const [token] = stop(backend, { runId: 'a', generation: a, epilogue: true });
-    granted(backend, { reserved: token as number });
-    expect(stop(backend, { runId: 'b', generation: b, epilogue: true })).toHaveLength(1);
+    const { node } = setUp();
+    const [a, b] = [node.begin('a'), node.begin('b')];
+    node.stop({ runs: [{ runId: 'b', generation: b }] });
+    const [token = 0] = node.reserve({ runId: 'a', generation: a, hasEpilogue: true });
+    node.hold({ reserved: token });
+    expect(node.reserve({ runId: 'b', generation: b, hasEpilogue: true })).toHaveLength(1);
   });
 });
 
 describe('a reservation', () => {
   test('is given back by its token, and then is stale', () => {
-    const backend = memory();
-    const generation = claim(backend, 'r');
-    const [token] = stop(backend, { runId: 'r', generation, epilogue: true }) as [number];
-    expect(backend.unlock({ sessionKey: 's', token })).toBe(true);
-    expect(lock(backend, { reserved: token })).toEqual({ kind: 'stale' });
-    granted(backend);
+    const { node } = setUp();
+    const generation = node.begin('r');
+    const [token = 0] = node.reserve({ runId: 'r', generation, hasEpilogue: true });
+    expect(node.unlock(token)).toBe(true);
+    expect(node.lock({ reserved: token })).toMatchObject({ kind: 'stale' });
+    node.hold();
   });
 
   test('that was never taken ends with its run', () => {
-    const backend = memory();
-    const generation = claim(backend, 'r');
-    const [token] = stop(backend, { runId: 'r', generation, epilogue: true }) as [number];
-    backend.end({ ...SESSION, runId: 'r', generation, status: 'aborted', retain: true });
-    expect(lock(backend, { reserved: token })).toEqual({ kind: 'stale' });
-    granted(backend);
-  });
-});
-
-describe('notices', () => {
-  function listening(backend: Backend, nodeId: string): string[] {
-    const heard: string[] = [];
-    backend.subscribe(nodeId, {
-      stopped: ({ runs }) => heard.push(`stopped ${runs.map(({ runId }) => runId)}`),
-      recorded: () => {},
-      changed: ({ sessionKey }) => heard.push(`changed ${sessionKey}, held by ${holderOf(backend)?.token}`),
-      lockLost: () => {},
-      gap: () => {},
-    });
-    return heard;
-  }
-  const holderOf = (backend: Backend): { token: number } | undefined =>
-    backend.holder('s') as { token: number } | undefined;
-
-  test('tell other nodes of a lock that is free, once it is, by release or by stop', () => {
-    const backend = memory();
-    const heard = listening(backend, 'other');
-    listening(backend, 'n');
-    const generation = claim(backend, 'r');
-    backend.unlock({ sessionKey: 's', token: granted(backend) });
-    expect(heard.splice(0)).toEqual(['changed s, held by undefined']);
-    const token = granted(backend, { run: { runId: 'r', generation } });
-    stop(backend, { runId: 'r', generation });
-    heard.splice(0);
-    stop(backend, { runId: 'r', generation, revoke: token });
-    expect(heard).toEqual(['changed s, held by undefined']);
-  });
-
-  test('do not reach a node that has unsubscribed', () => {
-    const backend = memory();
-    listening(backend, 'n');
-    const remove = backend.subscribe('other', {
-      stopped: () => expect.unreachable(),
-      recorded: () => expect.unreachable(),
-      changed: () => expect.unreachable(),
-      lockLost: () => expect.unreachable(),
-      gap: () => expect.unreachable(),
-    });
-    remove();
-    backend.unlock({ sessionKey: 's', token: granted(backend) });
+    const { node } = setUp();
+    const generation = node.begin('r');
+    const [token = 0] = node.reserve({ runId: 'r', generation, hasEpilogue: true });
+    node.end('r', generation, { status: 'aborted' });
+    expect(node.lock({ reserved: token })).toMatchObject({ kind: 'stale' });
+    node.hold();
   });
 });

@@ -1,4 +1,4 @@
-import { type Backend, memory } from 'runfence';
+import { type Backend, type EndAnswer, memory } from 'runfence/backend';
 import { flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
@@ -89,7 +89,7 @@ test('an end that arrives after its control was drained ends the run for the oth
       if (name === 'synchronous') return false;
       if (name === 'end')
         return (...[end]: Parameters<Backend['end']>) =>
-          new Promise<void>((resolve) => {
+          new Promise<EndAnswer>((resolve) => {
             arrive = () => resolve(backend.end(end));
           });
       const value = backend[name as keyof Backend];
@@ -102,10 +102,11 @@ test('an end that arrives after its control was drained ends the run for the oth
   const drained = here.drain({ graceMs: 0 });
   await clock.advance(10_000);
   await drained;
-  expect(backend.read({ sessionKey: 's' })).toMatchObject([{ runId: 'r', status: 'running' }]);
+  const live = () => backend.readSession({ sessionKey: 's', nodeId: 'reader', watch: false });
+  expect(live()).toMatchObject({ runs: [{ runId: 'r', status: 'running' }] });
   arrive();
   await flush();
-  expect(backend.read({ sessionKey: 's' })).toEqual([]);
+  expect(live()).toMatchObject({ runs: [] });
   const again = await there.runs.begin({ sessionKey: 's', runId: 'r' });
   expect(again).toMatchObject({ status: 'duplicate', run: { status: 'completed' } });
 });

@@ -1,4 +1,4 @@
-import { memory } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
@@ -12,7 +12,7 @@ describe('a stop of one’s own runs in a shared session', () => {
   test.each([
     ['hears', true],
     ['does not hear', false],
-  ] as const)('leaves what others run and have queued, also on a node that %s of it', async (_, hearsOthers) => {
+  ] as const)('leaves what others run and have queued, also on a node that %s of it (A48)', async (_, hearsOthers) => {
     const under = memory();
     const backend = new FaultyBackend({ over: under });
     backend.isDeaf = !hearsOthers;
@@ -34,7 +34,7 @@ describe('a stop of one’s own runs in a shared session', () => {
     behind.run.complete();
   });
 
-  test('finds nothing under another session’s key, for the owner as for anybody', async () => {
+  test('finds nothing under another session’s key, for the owner as for anybody (A53)', async () => {
     const { control } = tracked();
     const run = await begin(control, { runId: 'r', owner: ada });
     for (const requester of [ada, eve]) {
@@ -45,7 +45,7 @@ describe('a stop of one’s own runs in a shared session', () => {
     run.complete();
   });
 
-  test('says nothing of foreign runs that its kind, tag or owner leaves out', async () => {
+  test('says nothing of foreign runs that its kind, tag or owner leaves out (A50)', async () => {
     const { control } = tracked();
     const run = await begin(control, { owner: ada, kind: 'chat', tags: ['x'] });
     for (const other of [{ kind: 'cron' }, { tag: 'y' }, { owner: eve }]) {

@@ -1,4 +1,5 @@
-import { memory, type Run, type RunControl } from 'runfence';
+import type { Run, RunControl } from 'runfence';
+import { memory } from 'runfence/backend';
 import { type FakeClock, FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
@@ -121,10 +122,12 @@ test('a queued run starts when the run of the other node ends', async () => {
 test('a queued run finds out by itself that the other node’s run has ended, when the notice is lost', async () => {
   const backend = memory();
   const { control: there, clock } = tracked({ backend });
-  const deaf = { ...bound(backend), subscribe: () => () => {} };
+  const deaf = new FaultyBackend({ over: backend });
+  deaf.isDeaf = true;
   const { control: here } = tracked({ backend: deaf }, clock);
   const old = await begin(there, { sessionKey: 's' });
   const next = await queued(here, { sessionKey: 's', whenBusy: 'enqueue' });
+  await flush();
   old.complete();
   await flush();
   expect(next.run.status).toBe('queued');
@@ -193,108 +196,4 @@ test.each([
   await expect(here.runs.begin(options)).rejects.toMatchObject({ code: 'RUN_ID_CONFLICT' });
   expect(first.isCurrent()).toBe(true);
   first.complete();
-});
-
-describe('with answers that are slow', () => {
-  function slowNode(): { slow: FaultyBackend; here: RunControl; there: RunControl; clock: FakeClock } {
-    const shared = memory();
-    const { control: there, clock } = tracked({ backend: shared });
-    const slow = new FaultyBackend({ over: shared, scope: 'cluster' });
-    const { control: here } = tracked({ backend: slow }, clock);
-    return { slow, here, there, clock };
-  }
-
-  test('a takeover that the other node’s run forbids stops no run that its owner may not stop', async () => {
-    const { here, there } = slowNode();
-    const foreign = await begin(there, { sessionKey: 's', owner: ada });
-    const own = await begin(here, { sessionKey: 's', owner: eve, whenBusy: 'concurrent' });
-    const other = await here.runs.begin({ sessionKey: 's', owner: eve });
-    expect(other).toMatchObject({ status: 'rejected', cause: 'forbidden', runIds: [] });
-    expect([foreign.isCurrent(), own.isCurrent()]).toEqual([true, false]);
-    const next = await begin(here, { sessionKey: 's', owner: eve, whenBusy: 'concurrent' });
-    const asked = await here.runs.begin({ sessionKey: 's', owner: eve, runId: 'asked' });
-    expect(asked).toMatchObject({ status: 'rejected', cause: 'forbidden' });
-    expect([foreign.isCurrent(), next.isCurrent()]).toEqual([true, true]);
-    for (const run of [foreign, own, next]) run.complete();
-  });
-
-  test('a run that was taken over before its own claim was answered never becomes current', async () => {
-    const { slow, here, there } = slowNode();
-    slow.hold('claim', 'after');
-    const late = here.runs.begin({ sessionKey: 's' });
-    await flush();
-    const winner = await begin(there, { sessionKey: 's' });
-    slow.release('claim');
-    expect(await late).toMatchObject({ status: 'aborted', reason: 'superseded' });
-    expect(here.runs.session('s').activeRunIds).toEqual([]);
-    expect(winner.isCurrent()).toBe(true);
-    winner.complete();
-  });
-
-  test('runs that wait for another node keep the order of their begins', async () => {
-    const { here, there } = slowNode();
-    const old = await begin(there, { sessionKey: 's' });
-    const begun = ['first', 'second', 'third'].map((runId) =>
-      queued(here, { sessionKey: 's', runId, whenBusy: 'enqueue' }),
-    );
-    const waiting = await Promise.all(begun);
-    const order: string[] = [];
-    for (const { started: turn, run } of waiting) {
-      void turn.then(() => {
-        order.push(run.id);
-        run.complete();
-      });
-    }
-    old.complete();
-    await flush();
-    expect(order).toEqual(['first', 'second', 'third']);
-  });
-
-  test('a takeover on each node: the later generation is current, the earlier is not', async () => {
-    const { here, there } = slowNode();
-    const mine = await begin(here, { sessionKey: 's' });
-    const theirs = await begin(there, { sessionKey: 's' });
-    const again = await begin(here, { sessionKey: 's' });
-    expect([mine, theirs, again].map((run) => run.isCurrent())).toEqual([false, false, true]);
-    expect(again.generation).toBeGreaterThan(theirs.generation);
-    for (const run of [mine, theirs, again]) run.complete();
-  });
-
-  test('a run that began beside a takeover while that asked about the other node’s run survives it', async () => {
-    const { slow, here, there } = slowNode();
-    const remote = await begin(there, { sessionKey: 's' });
-    slow.hold('claim');
-    const takeover = begin(here, { sessionKey: 's' });
-    const beside = begin(here, { sessionKey: 's', whenBusy: 'concurrent' });
-    slow.release('claim');
-    const runs = await Promise.all([takeover, beside]);
-    expect(runs.map((run) => run.isCurrent())).toEqual([true, true]);
-    for (const run of [...runs, remote]) run.complete();
-  });
-});
-
-function bound(backend: ReturnType<typeof memory>): ReturnType<typeof memory> {
-  const under = backend as unknown as Record<string, (...args: unknown[]) => unknown>;
-  const methods = ['claim', 'stop', 'end', 'check', 'lock', 'unlock', 'holder', 'read', 'forget', 'subscribe', 'close'];
-  const entries = methods.map((name) => [name, (...args: unknown[]) => under[name]?.apply(backend, args)]);
-  return { scope: backend.scope, synchronous: backend.synchronous, ...Object.fromEntries(entries) };
-}
-
-test('a queued run that hears of an end while it asks does not believe the older answer', async () => {
-  const backend = memory();
-  const { control: there, clock } = tracked({ backend });
-  const late = new FaultyBackend({ over: backend, scope: 'cluster' });
-  const { control: here } = tracked({ backend: late }, clock);
-  const old = await begin(there, { sessionKey: 's' });
-  const next = await queued(here, { sessionKey: 's', whenBusy: 'enqueue' });
-  await flush();
-  late.hold('claim', 'after');
-  await clock.advance(100);
-  old.complete();
-  late.release('claim');
-  await flush();
-  await clock.advance(0);
-  await flush();
-  expect(next.run.status).toBe('running');
-  next.run.complete();
 });

@@ -5,7 +5,7 @@ import { Feed, fencedEffects, started, streamOf, streamWithoutCancel } from '../
 import { tracked } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
 
-test('every refused effect is counted once, whatever fence refused it', async () => {
+test('every refused effect is counted once, whatever fence refused it (D8, D14)', async () => {
   const { control } = tracked();
   let told = 0;
   control.on('effect:fenced', () => (told += 1));

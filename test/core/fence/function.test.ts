@@ -23,7 +23,7 @@ test('a fenced function throws what the function throws', () => {
   run.complete();
 });
 
-test('from the cut on every call of a fenced function is dropped and counted', async () => {
+test('from the cut on every call of a fenced function is dropped and counted (D12, I17)', async () => {
   const { control } = tracked();
   const run = started(control);
   const sent: string[] = [];

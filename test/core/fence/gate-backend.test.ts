@@ -1,4 +1,4 @@
-import { memory } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { abortedCall } from '../../support/matchers.js';
@@ -80,7 +80,7 @@ test('a stop of another node that this one has not heard of: the check finds it,
 test('a check that says stopped cuts the run, also if the reason cannot be read', async () => {
   const { backend, run, calls, tool, other } = await onBackend({ hearsOthers: false });
   await other().abort({ sessionKey: 's' });
-  backend.failNext('read');
+  backend.failNext('readSession');
   await expect(tool()).rejects.toMatchObject({ code: 'RUN_ABORTED', reason: 'heartbeat-lost', started: false });
   expect(calls).toEqual([]);
   run.complete();

@@ -12,7 +12,7 @@ function running() {
   return { control, errors, clock, run, abort: () => void control.abort('all') };
 }
 
-test('a gated tool is called in the tick of the call, with its arguments, and answers', async () => {
+test('a gated tool is called in the tick of the call, with its arguments, and answers (I4)', async () => {
   const { run } = running();
   const calls: unknown[] = [];
   const answer = run.gate(async (...args: number[]) => {
@@ -41,7 +41,7 @@ test('a tool that rejects, or throws at once, rejects the call with its own erro
   run.complete();
 });
 
-test('after the cut no gated tool starts: each call says so, and is counted', async () => {
+test('after the cut no gated tool starts: each call says so, and is counted (C28, I3)', async () => {
   const { control, run, abort } = running();
   let calls = 0;
   const tool = run.gate(() => (calls += 1));
@@ -62,7 +62,7 @@ test('after a normal end no gated tool starts', async () => {
   expect(calls).toBe(0);
 });
 
-test('in a batch of calls those that never ran say so', async () => {
+test('in a batch of calls those that never ran say so (D11)', async () => {
   const { control, run, abort } = running();
   const ran: number[] = [];
   const hanging = gate<string>();
@@ -80,7 +80,7 @@ test('in a batch of calls those that never ran say so', async () => {
   run.complete();
 });
 
-test('a tool that ignores its signal rejects at once, and is a leftover by name until it ends', async () => {
+test('a tool that ignores its signal rejects at once, and is a leftover by name until it ends (C35)', async () => {
   const { control, run } = running();
   const tool = gate<string>();
   const call = watching(run.gate(() => tool.promise, { name: 'browser' })());

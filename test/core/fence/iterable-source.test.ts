@@ -18,7 +18,7 @@ describe('the producer is told once', () => {
     run.complete();
   });
 
-  test('when the run is cut, and not again when the consumer breaks', async () => {
+  test('when the run is cut, and not again when the consumer breaks (D15)', async () => {
     const { run, feed, source, abort } = fencedFeed();
     const reading = (async () => {
       for await (const _ of source) {

@@ -101,7 +101,7 @@ test('an item that is looked at after the cut is refused as often as it is looke
   run.complete();
 });
 
-test('a stuck pull wakes at the cut, with the reason of the signal', async () => {
+test('a stuck pull wakes at the cut, with the reason of the signal (H9)', async () => {
   const { run, source, abort } = fencedFeed();
   const pull = watching(source.next());
   abort();

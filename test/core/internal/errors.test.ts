@@ -35,7 +35,7 @@ const REASONS = Object.keys(MESSAGES) as AbortReason[];
 
 describe('the reason of a signal', () => {
   for (const reason of REASONS) {
-    test(`${reason}: a fixed message without ids, a name that SDKs know, and nothing else`, async () => {
+    test(`${reason}: a fixed message without ids, a name that SDKs know, and nothing else (I2)`, async () => {
       const { control } = tracked();
       const run = await begin(control, { runId: 'secret-id', sessionKey: 'secret-key', owner: { userId: 'secret' } });
       const { signal } = run;
@@ -61,7 +61,7 @@ describe('the reason of a signal', () => {
     });
   }
 
-  test('is one for what a stop cut in a session: changing it shows in no other session, and in no later run', async () => {
+  test('is one for what a stop cut in a session: changing it shows in no other session, and in no later run (I18)', async () => {
     const { control } = tracked();
     const parent = await begin(control);
     let child: AbortSignal | undefined;

@@ -77,7 +77,7 @@ describe('a started section', () => {
     });
   });
 
-  test('that hangs is revoked after the write grace, named, and the successor is served', async () => {
+  test('that hangs is revoked after the write grace, named, and the successor is served (C27)', async () => {
     const { control, clock } = tracked();
     const old = await begin(control);
     const write = gate();
@@ -111,7 +111,7 @@ describe('a started section', () => {
     next.complete();
   });
 
-  test('may abort its own run, and is not waited for by the abort', async () => {
+  test('may abort its own run, and is not waited for by the abort (C22)', async () => {
     const { control } = tracked();
     const run = await begin(control);
     const written = await run.commit(async ({ lost }) => {
@@ -138,7 +138,7 @@ describe('a started section', () => {
     await clock.advance(1_000);
   });
 
-  test('of a run that is aborted twice ends once', async () => {
+  test('of a run that is aborted twice ends once (C19)', async () => {
     const { control, clock } = tracked();
     const released: number[] = [];
     control.on('lock:released', ({ token }) => released.push(token));

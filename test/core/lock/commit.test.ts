@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
 import { tracked } from '../../support/tracked.js';
 
-test('a section gets a token of its own, and the lock is free afterwards', async () => {
+test('a section gets a token of its own, and the lock is free afterwards (C16)', async () => {
   const { control } = tracked();
   const run = await begin(control);
   const first = await run.commit(({ token }) => token);
@@ -55,7 +55,7 @@ describe('a section that was not started', () => {
     expect((await receipt.whenQuiet()).runs[0]).toMatchObject({ fencedEffects: 1, lock: 'none' });
   });
 
-  test('is refused by a cut while it waits for the lock, and counted', async () => {
+  test('is refused by a cut while it waits for the lock, and counted (I7)', async () => {
     const { control } = tracked();
     const run = await begin(control);
     const grant = await control.locks.acquire('s');
@@ -109,7 +109,7 @@ describe('a section that was not started', () => {
 });
 
 describe('LOCK_TIMEOUT', () => {
-  test('names the run itself for a commit inside a commit', async () => {
+  test('names the run itself for a commit inside a commit (C3, C29)', async () => {
     const { control, clock } = tracked();
     const run = await begin(control);
     const outer = run.commit(({ token }) =>

@@ -1,4 +1,4 @@
-import { type Memory, memory } from 'runfence';
+import { type Memory, memory } from 'runfence/backend';
 import { expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
 import { tracked } from '../../support/tracked.js';

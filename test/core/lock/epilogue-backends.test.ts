@@ -1,9 +1,9 @@
-import { memory, type RunControl } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
+import { recordOf } from '../../support/records.js';
 import { tracked } from '../../support/tracked.js';
-import { gate } from '../../support/work.js';
 import { announce, expectOrder, type Write, write } from '../../support/writes.js';
 
 describe('on a backend that answers late', () => {
@@ -57,19 +57,37 @@ describe('on a backend that answers late', () => {
     expect(await control.locks.holder('s')).toBeUndefined();
   });
 
-  test('a stop that fails skips it, and the lock goes to the successor', async () => {
+  test('a stop that fails is made up for by the next claim here, and the successor writes after the epilogue', async () => {
     const async = new FaultyBackend();
-    const { control } = tracked({ backend: async });
+    const { control, clock } = tracked({ backend: async });
+    const writes: Write[] = [];
     const old = await begin(control);
-    old.epilogue(() => expect.unreachable());
+    announce(old, writes);
     async.failNext('stop');
     const receipt = await control.abort({ runId: old.id });
     old.complete();
-    expect((await receipt.whenQuiet()).runs).toMatchObject([{ epilogue: 'skipped' }]);
+    expect((await receipt.whenQuiet({ timeoutMs: 0 })).runs).toMatchObject([{ epilogue: 'pending' }]);
     const next = await begin(control);
-    expect(await next.commit(() => 'written')).toBe('written');
+    const written = write(next, writes, 'next');
+    await clock.advance(50);
+    await written;
+    expectOrder(writes, ['epilogue', 'next']);
+    expect((await receipt.whenQuiet()).runs).toMatchObject([{ epilogue: 'done' }]);
     next.complete();
-    await flush();
+  });
+
+  test('a stop that fails is made up for after a second, if nobody begins', async () => {
+    const async = new FaultyBackend();
+    const { control, clock } = tracked({ backend: async });
+    const writes: Write[] = [];
+    const old = await begin(control);
+    announce(old, writes);
+    async.failNext('stop');
+    const receipt = await control.abort({ runId: old.id });
+    old.complete();
+    await clock.advance(1_000);
+    expect((await receipt.whenQuiet()).runs).toMatchObject([{ epilogue: 'done' }]);
+    expectOrder(writes, ['epilogue']);
   });
 
   test.each(['before', 'after'] as const)(
@@ -125,137 +143,100 @@ describe('on a backend that answers late', () => {
     },
   );
 
-  test('a lock that fails is told, and its reservation does not stand in the way', async () => {
+  test('a report of a run whose stop is not recorded yet does not make its epilogue late', async () => {
+    const async = new FaultyBackend({ scope: 'cluster' });
+    const { control, clock } = tracked({ backend: async });
+    const writes: Write[] = [];
+    const old = await begin(control);
+    announce(old, writes);
+    async.failNext('stop');
+    const receipt = await control.abort({ runId: old.id });
+    // What is left of it is reported to the other nodes, before the record hears of the stop.
+    await clock.advance(500);
+    expect(async.calls.at(-1)).toBe('announce');
+    await clock.advance(500);
+    old.complete();
+    expect((await receipt.whenQuiet()).runs).toMatchObject([{ epilogue: 'done' }]);
+    expectOrder(writes, ['epilogue']);
+  });
+
+  test('a lock that fails is told and asked for again after a second, and nobody writes before', async () => {
     const async = new FaultyBackend();
     const { control, clock, errors } = tracked({ backend: async });
+    const writes: Write[] = [];
     const old = await begin(control);
-    const stuck = old.attach({ name: 'stuck', stop: () => new Promise(() => {}) });
-    old.epilogue(() => expect.unreachable());
+    announce(old, writes);
     async.failNext('lock');
     const receipt = await control.abort({ runId: old.id });
+    old.complete();
     await flush();
-    expect((await receipt.whenQuiet({ timeoutMs: 0 })).runs).toMatchObject([{ epilogue: 'failed' }]);
+    expect((await receipt.whenQuiet({ timeoutMs: 0 })).runs).toMatchObject([{ epilogue: 'pending' }]);
     expect(errors).toMatchObject([{ code: 'BACKEND_UNAVAILABLE' }]);
     const next = await begin(control);
-    const served = next.commit(() => 'written');
-    await clock.advance(100);
-    expect(await served).toBe('written');
-    stuck.release();
-    old.complete();
+    const written = write(next, writes, 'next');
+    await clock.advance(1_000);
+    await written;
+    expectOrder(writes, ['epilogue', 'next']);
+    expect((await receipt.whenQuiet()).runs).toMatchObject([{ epilogue: 'done' }]);
     next.complete();
-    await flush();
   });
+
+  test('a lock whose grant was lost on the way is the epilogue’s all the same, and it saves once', async () => {
+    const async = new FaultyBackend();
+    const { control, clock } = tracked({ backend: async });
+    const writes: Write[] = [];
+    const old = await begin(control);
+    announce(old, writes);
+    async.failNext('lock', 'after');
+    const receipt = await control.abort({ runId: old.id });
+    old.complete();
+    await clock.advance(2_000);
+    expect((await receipt.whenQuiet()).runs).toMatchObject([{ epilogue: 'done' }]);
+    expectOrder(writes, ['epilogue']);
+    const next = await begin(control);
+    expect(await next.commit(() => 'written')).toBe('written');
+    next.complete();
+  });
+
+  test.each(['before', 'after'] as const)(
+    'a lock whose grant comes later than its bound is the epilogue’s all the same (held %s it acts)',
+    async (when) => {
+      const async = new FaultyBackend();
+      const { control, clock } = tracked({ backend: async });
+      const writes: Write[] = [];
+      const old = await begin(control);
+      announce(old, writes);
+      async.hold('lock', when);
+      const receipt = await control.abort({ runId: old.id });
+      old.complete();
+      await clock.advance(2_500);
+      async.release('lock');
+      await clock.advance(1_000);
+      expect((await receipt.whenQuiet()).runs).toMatchObject([{ epilogue: 'done' }]);
+      expectOrder(writes, ['epilogue']);
+      expect(await control.locks.holder('s')).toBeUndefined();
+    },
+  );
 
   test('a later cut whose stop is recorded first does not wait for the earlier one, nor it for that', async () => {
     const async = new FaultyBackend();
     const { control, clock } = tracked({ backend: async });
     const writes: Write[] = [];
-    const [parent, rival] = [await begin(control), await begin(control, { whenBusy: 'concurrent' })];
-    announce(parent, writes, 'parent');
-    announce(rival, writes, 'rival');
-    // The line of the session is busy, so that the claim of the child's takeover is not sent yet.
-    async.hold('lock');
-    const busy = control.locks.acquire('s');
-    const child = parent.child({ whenBusy: 'interrupt' }, async () => {});
-    expect(rival.isCurrent()).toBe(false);
-    const aborted = control.abort({ runId: parent.id });
-    async.release('lock');
-    (await busy).release();
-    await aborted;
-    await child;
-    await clock.advance(200);
-    expect(writes.map(({ by }) => by).sort()).toEqual(['parent', 'rival']);
-    parent.complete();
-    rival.complete();
+    const [first, second] = [await begin(control), await begin(control, { whenBusy: 'concurrent' })];
+    announce(first, writes, 'first');
+    announce(second, writes, 'second');
     await flush();
-  });
-});
-
-describe('a takeover by another node', () => {
-  function nodes(): { old: FaultyBackend; a: RunControl; b: RunControl } {
-    const backend = memory();
-    const old = new FaultyBackend({ over: backend });
-    return { old, a: tracked({ backend: old }).control, b: tracked({ backend }).control };
-  }
-
-  test("saves before the successor's first write", async () => {
-    const backend = memory();
-    const [a, b] = [tracked({ backend }).control, tracked({ backend }).control];
-    const writes: Write[] = [];
-    const old = await begin(a);
-    announce(old, writes);
-    await write(old, writes, 'old');
-    const next = await begin(b);
-    await write(next, writes, 'next');
-    expectOrder(writes, ['old', 'epilogue', 'next']);
-    old.complete();
-    next.complete();
-  });
-
-  test('finds the idle grant of the old run free', async () => {
-    const backend = memory();
-    const [a, b] = [tracked({ backend }).control, tracked({ backend }).control];
-    const old = await begin(a);
-    const grant = await a.locks.acquire('s', { holder: old });
-    const next = await begin(b);
-    expect(await next.commit(({ token }) => token, { timeoutMs: 0 })).toBeGreaterThan(grant.token);
-    expect(grant.lost.reason).toMatchObject({ reason: 'superseded' });
-    old.complete();
-    next.complete();
-  });
-
-  test('waits for the section in flight on the old node', async () => {
-    const backend = memory();
-    const [a, b] = [tracked({ backend }).control, tracked({ backend }).control];
-    const writes: Write[] = [];
-    const old = await begin(a);
-    announce(old, writes);
-    const section = gate();
-    const written = old.commit(async ({ token }) => {
-      await section.promise;
-      writes.push({ by: 'section', token });
-    });
-    const next = await begin(b);
-    const served = write(next, writes, 'next');
-    section.open();
-    await Promise.all([written, served]);
-    expectOrder(writes, ['section', 'epilogue', 'next']);
-    old.complete();
-    next.complete();
-  });
-
-  test('skips an epilogue that a grant of the successor came before', async () => {
-    const { old: backend, a, b } = nodes();
-    const writes: Write[] = [];
-    const old = await begin(a);
-    announce(old, writes);
-    backend.hold('stop');
-    const next = await begin(b);
-    await write(next, writes, 'next');
-    backend.release('stop');
-    await flush();
-    const receipt = await a.abort({ runId: old.id });
-    old.complete();
-    expect((await receipt.whenQuiet()).runs).toMatchObject([{ epilogue: 'skipped' }]);
-    expectOrder(writes, ['next']);
-    next.complete();
-    await flush();
-  });
-
-  test('runs an epilogue that was recorded before the first grant of the successor', async () => {
-    const { old: backend, a, b } = nodes();
-    const writes: Write[] = [];
-    const old = await begin(a);
-    announce(old, writes);
-    backend.hold('stop');
-    const next = await begin(b);
-    backend.release('stop');
-    await flush();
-    await write(next, writes, 'next');
-    expectOrder(writes, ['epilogue', 'next']);
-    old.complete();
-    next.complete();
-    await flush();
+    async.failNext('stop');
+    await control.abort({ runId: first.id });
+    async.hold('stop');
+    // Whatever comes next tells the record of the first.
+    const stopped = control.abort({ runId: second.id });
+    async.release('stop');
+    await stopped;
+    await clock.advance(1_000);
+    expectOrder(writes, ['second', 'first']);
+    first.complete();
+    second.complete();
   });
 });
 
@@ -289,8 +270,8 @@ test('an epilogue whose reservation is gone in the backend is skipped, and the s
   old.epilogue(() => expect.unreachable());
   async.hold('lock');
   const receipt = await control.abort({ runId: old.id });
-  // The numbers come from one counter, and nothing else has drawn one since the run's.
-  expect(state.unlock({ sessionKey: 's', token: old.generation + 1 })).toBe(true);
+  const [reservation] = (await recordOf(state)).reserved;
+  await state.unlock({ sessionKey: 's', nodeId: 'another', seen: 0, token: reservation?.token ?? 0 });
   async.release('lock');
   old.complete();
   expect((await receipt.whenQuiet()).runs).toMatchObject([{ epilogue: 'skipped' }]);

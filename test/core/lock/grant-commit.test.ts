@@ -1,4 +1,5 @@
-import { type LockEvent, memory, type RunControl } from 'runfence';
+import type { LockEvent, RunControl } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
@@ -6,7 +7,7 @@ import { tracked, trackedLock } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
 
 describe('commit', () => {
-  test('a section gets the token of its grant, which stays held', async () => {
+  test('a section gets the token of its grant, which stays held (C31)', async () => {
     const locks = trackedLock();
     const grant = await locks.acquire('s');
     expect(await grant.commit(({ token }) => token)).toBe(grant.token);
@@ -16,7 +17,7 @@ describe('commit', () => {
     await expect(grant.commit(() => {})).rejects.toMatchObject({ code: 'LOCK_LOST' });
   });
 
-  test('a section that throws gives its own error, and the grant stays held', async () => {
+  test('a section that throws gives its own error, and the grant stays held (C32)', async () => {
     const locks = trackedLock();
     const grant = await locks.acquire('s');
     const failure = new Error('disk full');
@@ -56,12 +57,12 @@ describe('commit', () => {
     run.complete();
   });
 
-  test('a token that is not the newest in the backend any more is refused, and lost fires', async () => {
+  test('a token that is not the newest in the backend any more is refused, and lost fires (C30)', async () => {
     const backend = memory();
     const locks = trackedLock({ backend });
     const grant = await locks.acquire('s');
     const { lost } = grant;
-    backend.unlock({ sessionKey: 's', token: grant.token });
+    backend.unlock({ sessionKey: 's', nodeId: 'other', token: grant.token, seen: 0 });
     await expect(grant.commit(() => expect.unreachable())).rejects.toMatchObject({ code: 'LOCK_LOST' });
     expect(lost.aborted).toBe(true);
     expect(grant.isHeld()).toBe(false);
@@ -72,7 +73,7 @@ describe('commit', () => {
     const { control } = tracked({ backend });
     const run = await begin(control);
     const grant = await control.locks.acquire('s', { holder: run });
-    backend.unlock({ sessionKey: 's', token: grant.token });
+    backend.unlock({ sessionKey: 's', nodeId: 'other', token: grant.token, seen: 0 });
     await expect(grant.commit(() => expect.unreachable())).rejects.toMatchObject({ reason: 'lock-lost' });
     expect(run.reason).toBe('lock-lost');
     run.complete();
@@ -100,23 +101,23 @@ describe('commit', () => {
     const async = new FaultyBackend();
     const locks = trackedLock({ backend: async });
     const grant = await locks.acquire('s');
-    async.failNext('holder');
+    async.failNext('check');
     await expect(grant.commit(() => expect.unreachable())).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
     expect(await grant.commit(({ token }) => token)).toBe(grant.token);
     grant.release();
     await flush();
   });
 
-  test('an abort while the check is under way starts no section, and frees the lock', async () => {
+  test('an abort while the check is under way starts no section, and frees the lock (C21)', async () => {
     const async = new FaultyBackend();
     const { control } = tracked({ backend: async });
     const run = await begin(control);
     const grant = await control.locks.acquire('s', { holder: run });
-    async.hold('holder');
+    async.hold('check');
     const refused = expect(grant.commit(() => expect.unreachable())).rejects.toMatchObject({ code: 'RUN_ABORTED' });
     await flush();
     await control.abort({ runId: run.id });
-    async.release('holder');
+    async.release('check');
     await refused;
     run.complete();
     await flush();

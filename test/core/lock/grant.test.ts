@@ -1,12 +1,14 @@
-import type { Backend, LockEvent, Notices, RunControl } from 'runfence';
+import type { Backend, LockEvent, RunControl } from 'runfence';
+import type { Notices } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
+import { recordOf } from '../../support/records.js';
 import { tracked, trackedLock, upstream } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
 
 describe('release', () => {
-  test('releasing twice does not free the lock of the next holder', async () => {
+  test('releasing twice does not free the lock of the next holder (C4)', async () => {
     const locks = trackedLock();
     const first = await locks.acquire('s');
     const waiting = locks.acquire('s');
@@ -18,7 +20,7 @@ describe('release', () => {
     second.release();
   });
 
-  test('releasing after a loss does not free the lock of the next holder', async () => {
+  test('releasing after a loss does not free the lock of the next holder (C25, I15)', async () => {
     const locks = trackedLock();
     const controller = upstream();
     const first = await locks.acquire('s', { holder: controller.signal });
@@ -155,14 +157,17 @@ describe('loss', () => {
   }
 
   test('a lock that the backend lost cuts its run, before anybody is told', async () => {
-    const { control, notices } = noticed();
+    const { control, backend, notices } = noticed();
     const run = await begin(control);
+    const before = await recordOf(backend);
     const grant = await control.locks.acquire('s', { holder: run });
     const current: boolean[] = [];
     control.on('lock:lost', () => current.push(run.isCurrent()));
-    notices().lockLost({ sessionKey: 's', token: grant.token - 1 });
+    // A record from before the grant says nothing of it.
+    notices().changed('s', before.version, before);
     expect(grant.isHeld()).toBe(true);
-    notices().lockLost({ sessionKey: 's', token: grant.token });
+    const { version } = await backend.unlock({ sessionKey: 's', nodeId: 'other', token: grant.token, seen: 0 });
+    notices().changed('s', version, await recordOf(backend));
     expect(run.reason).toBe('lock-lost');
     expect(grant.lost.reason).toMatchObject({ reason: 'lock-lost' });
     await flush();
@@ -178,7 +183,7 @@ describe('loss', () => {
       await control.locks.acquire('s', { holder: lost }),
       await control.locks.acquire('t', { holder: kept }),
     ];
-    await backend.unlock({ sessionKey: 's', token: grants[0]?.token ?? 0 });
+    await backend.unlock({ sessionKey: 's', nodeId: 'other', token: grants[0]?.token ?? 0, seen: 0 });
     notices().gap();
     await flush();
     expect([lost.reason, kept.isCurrent()]).toEqual(['lock-lost', true]);

@@ -40,28 +40,31 @@ const CAUSES: readonly [string, AbortReason, (held: Held) => unknown][] = [
   ['a drain', 'shutdown', ({ control }) => void control.drain({ graceMs: 0 })],
 ];
 
-test.each(CAUSES)('%s frees the lock at once; only a timeout leaves the run abandoned', async (_, reason, cut) => {
-  const { control, clock } = tracked();
-  const controller = upstream();
-  const parent = await begin(control);
-  const [stuck, started] = [gate(), gate<Run>()];
-  const outcome = parent.child({ timeoutMs: 100, signal: controller.signal }, (child) => {
-    started.open(child);
-    return stuck.promise;
-  });
-  const run = await started.promise;
-  const grant = await control.locks.acquire('s', { holder: run });
-  await cut({ control, clock, parent, run, controller });
-  expect(run.reason).toBe(reason);
-  expect(grant.isHeld()).toBe(false);
-  expect(await control.locks.holder('s')).toBeUndefined();
-  await clock.advance(5_000);
-  expect(control.runs.abandoned().map(({ runId }) => runId)).toEqual(reason === 'timeout' ? [run.id] : []);
-  stuck.open();
-  await outcome;
-  parent.complete();
-  await flush();
-});
+test.each(CAUSES)(
+  '%s frees the lock at once; only a timeout leaves the run abandoned (C17)',
+  async (_, reason, cut) => {
+    const { control, clock } = tracked();
+    const controller = upstream();
+    const parent = await begin(control);
+    const [stuck, started] = [gate(), gate<Run>()];
+    const outcome = parent.child({ timeoutMs: 100, signal: controller.signal }, (child) => {
+      started.open(child);
+      return stuck.promise;
+    });
+    const run = await started.promise;
+    const grant = await control.locks.acquire('s', { holder: run });
+    await cut({ control, clock, parent, run, controller });
+    expect(run.reason).toBe(reason);
+    expect(grant.isHeld()).toBe(false);
+    expect(await control.locks.holder('s')).toBeUndefined();
+    await clock.advance(5_000);
+    expect(control.runs.abandoned().map(({ runId }) => runId)).toEqual(reason === 'timeout' ? [run.id] : []);
+    stuck.open();
+    await outcome;
+    parent.complete();
+    await flush();
+  },
+);
 
 describe('a run that ends without releasing its lock frees it', () => {
   test.each([
@@ -78,7 +81,7 @@ describe('a run that ends without releasing its lock frees it', () => {
     (await next).release();
   });
 
-  test('by an error of its work', async () => {
+  test('by an error of its work (C24)', async () => {
     const { control } = tracked();
     const broken = new Error('before the clean-up');
     const outcome = control.run({ sessionKey: 's' }, async (run) => {
@@ -93,7 +96,7 @@ describe('a run that ends without releasing its lock frees it', () => {
 test.each([
   ['completes', (run: Run) => run.complete()],
   ['disposes', (run: Run) => run[Symbol.asyncDispose]()],
-])('a section that %s its own run finishes, and the lock is free after it', async (_, end) => {
+])('a section that %s its own run finishes, and the lock is free after it (C23)', async (_, end) => {
   const { control } = tracked();
   const run = await begin(control);
   const written = run.commit(async () => {
@@ -106,7 +109,7 @@ test.each([
 });
 
 describe('the lock comes before the clean-up', () => {
-  test('it is free for the next when what is attached is stopped, however long that takes', async () => {
+  test('it is free for the next when what is attached is stopped, however long that takes (C34)', async () => {
     const { control } = tracked();
     const run = await begin(control);
     await control.locks.acquire('s', { holder: run });

@@ -1,23 +1,22 @@
 import { FakeClock, FaultyBackend, flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
-import { memory } from '../../../src/core/backend/memory.js';
-import { Operations } from '../../../src/core/internal/operations.js';
-import { Runtime } from '../../../src/core/internal/runtime.js';
 import { Sessions } from '../../../src/core/internal/sessions.js';
+import { PrivateLedger } from '../../../src/core/ledger/private-ledger.js';
 import type { LockContext } from '../../../src/core/lock/context.js';
 import type { HeldGrant } from '../../../src/core/lock/grant.js';
 import { LockQueue } from '../../../src/core/lock/queue.js';
 import { Waiter } from '../../../src/core/lock/waiter.js';
+import { NodeContext } from '../../../src/core/node-context.js';
 import { trackedLock } from '../../support/tracked.js';
 
 const MOST_RESTING = 1_024;
 
 function make(): { queues: Sessions<LockQueue>; use: (sessionKey: string) => LockQueue; restMany: () => void } {
-  const runtime = new Runtime({});
+  const runtime = new NodeContext({});
   const queues = new Sessions<LockQueue>();
   const context: LockContext = {
     runtime,
-    operations: new Operations(memory(), runtime, 2_000),
+    ledger: new PrivateLedger(runtime),
     writeGraceMs: 5_000,
     isClosed: false,
     idle: (queue) => queues.rest(queue),

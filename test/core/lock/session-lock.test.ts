@@ -1,11 +1,12 @@
-import { type LockTimeoutError, memory, SessionLock } from 'runfence';
+import { type LockTimeoutError, SessionLock } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FakeClock, FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
 import { listenersOn, tracked, trackedLock, upstream } from '../../support/tracked.js';
 
 describe('order', () => {
-  test('eight waiters are served in the order in which they came', async () => {
+  test('eight waiters are served in the order in which they came (C36)', async () => {
     const locks = trackedLock();
     const first = await locks.acquire('s');
     const served: number[] = [];
@@ -140,7 +141,7 @@ describe('how long to wait', () => {
     await waiting;
   });
 
-  test('30 seconds are waited by default, and the error names the holder', async () => {
+  test('30 seconds are waited by default, and the error names the holder (C5, C11)', async () => {
     const { control, clock } = tracked();
     const holder = await begin(control);
     const grant = await control.locks.acquire('s', { holder });
@@ -178,7 +179,7 @@ describe('how long to wait', () => {
     expect(clock.refed).toBe(0);
   });
 
-  test('a lock whose release is on its way counts as not free, and not as held by an earlier holder', async () => {
+  test('a lock whose release is on its way counts as not free, and not as held by an earlier holder (C20)', async () => {
     const async = new FaultyBackend();
     const clock = new FakeClock();
     const elsewhere = trackedLock({ backend: async, clock });
@@ -229,7 +230,7 @@ describe('the holder', () => {
     expect(await locks.holder('s')).toBeUndefined();
   });
 
-  test('a run that is over, or queued, takes no lock', async () => {
+  test('a run that is over, or queued, takes no lock (C26)', async () => {
     const { control } = tracked();
     const run = await begin(control);
     const queued = await control.runs.begin({ sessionKey: 's', whenBusy: 'enqueue' });
@@ -285,7 +286,7 @@ test.each([
   ['s', { timeoutMs: '5' }],
   ['s', { signal: {} }],
   ['s', { wait: 5 }],
-])('acquire(%j, %j) is refused', async (sessionKey, options) => {
+])('acquire(%j, %j) is refused (I21)', async (sessionKey, options) => {
   const locks = trackedLock();
   await expect(locks.acquire(sessionKey as string, options as object)).rejects.toMatchObject({
     code: 'INVALID_OPTIONS',

@@ -57,7 +57,7 @@ test.each(rows)('%s in a session that is %s: %s', async (whenBusy, session, stat
   if (begun.status === 'started') begun.run.complete();
 });
 
-test('the default is interrupt, and a control may set another', async () => {
+test('the default is interrupt, and a control may set another (H3)', async () => {
   const { control } = tracked({ defaults: { whenBusy: 'reject' } });
   const first = await begin(control);
   expect(control.runs.beginSync({ sessionKey: 's' })).toMatchObject({ status: 'rejected', cause: 'busy' });
@@ -75,7 +75,7 @@ test('another session is never in the way', async () => {
 });
 
 describe('an abort in the same tick', () => {
-  test('as begin finds the run, whose handle is cut', async () => {
+  test('as begin finds the run, whose handle is cut (A2)', async () => {
     const { control } = tracked();
     const begun = begin(control);
     expect(await control.abort({ sessionKey: 's' })).toMatchObject({ result: 'aborted' });
@@ -84,7 +84,7 @@ describe('an abort in the same tick', () => {
     run.complete();
   });
 
-  test.each(['run', 'start', 'stream'] as const)('as %s finds the run', async (form) => {
+  test.each(['run', 'start', 'stream'] as const)('as %s finds the run (A55)', async (form) => {
     const { control } = tracked();
     const work = async (run: Run) => {
       await untilCut(run);
@@ -101,7 +101,7 @@ describe('an abort in the same tick', () => {
 });
 
 describe('a storm of takeovers', () => {
-  test('never has two current runs or none, and generations only rise', () => {
+  test('never has two current runs or none, and generations only rise (A9, D2, D3, I12)', () => {
     const { control } = tracked();
     let generation = 0;
     const runs = Array.from({ length: 1_000 }, () => {
@@ -176,7 +176,7 @@ describe('authority', () => {
     for (const run of runs) run.fail(undefined);
   });
 
-  test('a refused run is told only of the runs that its owner may read', async () => {
+  test('a refused run is told only of the runs that its owner may read (E1)', async () => {
     const { control } = tracked();
     const own = await begin(control, { owner: eve });
     const foreign = await begin(control, { owner: ada, whenBusy: 'concurrent' });

@@ -69,7 +69,7 @@ describe('what is attached', () => {
     first.complete();
   });
 
-  test.each(ENDS)('after %s is stopped at once, before and after quiet', async (_, end, reason) => {
+  test.each(ENDS)('after %s is stopped at once, before and after quiet (E5)', async (_, end, reason) => {
     const { control } = tracked();
     const run = await begin(control);
     const blocker = run.attach({ name: 'blocker', stop: () => new Promise(() => {}) });
@@ -140,7 +140,7 @@ describe('gone', () => {
 });
 
 describe('release', () => {
-  test('lets go of its own, also beside another of the same name', async () => {
+  test('lets go of its own, also beside another of the same name (E6)', async () => {
     const { control } = tracked();
     const run = await begin(control);
     const stopped: string[] = [];
@@ -162,7 +162,7 @@ describe('release', () => {
     run.complete();
   });
 
-  test('of what could not be stopped makes the run quiet', async () => {
+  test('of what could not be stopped makes the run quiet (A36)', async () => {
     const { control } = tracked();
     const run = await begin(control);
     const attached = run.attach({ name: 'tool', stop: () => new Promise(() => {}) });
@@ -267,7 +267,7 @@ describe('defer', () => {
     expect(await receipt.whenQuiet()).toMatchObject({ quiet: true });
   });
 
-  test('tells errors, goes on, and is quiet', async () => {
+  test('tells errors, goes on, and is quiet (A29, A37)', async () => {
     const { control, errors } = tracked();
     const run = await begin(control);
     const failures = [new Error('first'), new Error('second')];

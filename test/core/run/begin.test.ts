@@ -39,7 +39,7 @@ describe('a handle', () => {
     expect(await control.wait('r')).toMatchObject({ status: 'failed', error: { code: 'RUN_DISPOSED' } });
   });
 
-  test('that is disposed after its end keeps its result', async () => {
+  test('that is disposed after its end keeps its result (A33)', async () => {
     const { control } = tracked();
     const run = await begin(control, { runId: 'r' });
     run.complete(1);
@@ -75,7 +75,7 @@ test('beginSync answers without a promise', () => {
   begun.run.complete();
 });
 
-test('generations rise over sessions that end and begin again, and over retention', async () => {
+test('generations rise over sessions that end and begin again, and over retention (D6, D9)', async () => {
   const { control, clock } = tracked({ retention: { ttlMs: 10 } });
   const generations: number[] = [];
   for (let i = 0; i < 5; i++) {
@@ -88,7 +88,7 @@ test('generations rise over sessions that end and begin again, and over retentio
   expect(generations).toEqual([...new Set(generations)].sort((a, b) => a - b));
 });
 
-test('a registry alone begins, lists and takes over, without a control', () => {
+test('a registry alone begins, lists and takes over, without a control (F8)', () => {
   const runs = new RunRegistry({ retention: { ttlMs: 0 } });
   const [first, second] = [runs.beginSync({ sessionKey: 's' }), runs.beginSync({ sessionKey: 's' })];
   if (first.status !== 'started' || second.status !== 'started') throw new Error('not started');
@@ -115,7 +115,7 @@ test.each([
   ['a signal that is none', { sessionKey: 's', signal: {} }],
   ['tags that are no list', { sessionKey: 's', tags: 'a' }],
   ['no options', undefined],
-])('%s is INVALID_OPTIONS, and nothing is stopped for it', async (_, options) => {
+])('%s is INVALID_OPTIONS, and nothing is stopped for it (D4)', async (_, options) => {
   const { control } = tracked();
   const run = await begin(control);
   await expect(control.runs.begin(options as never)).rejects.toSatisfy((error) =>

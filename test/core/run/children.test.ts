@@ -1,7 +1,9 @@
-import { memory, type Run } from 'runfence';
+import type { Run } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
+import { runsIn } from '../../support/records.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
 
@@ -70,7 +72,7 @@ test('child() rejects work that is no function, and an id that is taken', async 
 });
 
 describe('an abort of the parent', () => {
-  test('cuts the whole closure before any signal is fired', async () => {
+  test('cuts the whole closure before any signal is fired (H6)', async () => {
     const { control } = tracked();
     const parent = await begin(control);
     const child = childOf(parent);
@@ -96,7 +98,7 @@ describe('an abort of the parent', () => {
     await flush();
     await control.abort({ runId: parent.id });
     for (const sessionKey of ['s', 'other']) {
-      expect(await state.read({ sessionKey })).toMatchObject([{ status: 'stopping' }]);
+      expect(await runsIn(state, sessionKey)).toMatchObject([{ status: 'stopping' }]);
     }
     isOver.open();
     expect(await child).toMatchObject({ status: 'aborted', reason: 'parent' });

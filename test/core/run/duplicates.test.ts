@@ -1,4 +1,5 @@
-import { memory, type RunControl, type RunOptions } from 'runfence';
+import type { RunControl, RunOptions } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
@@ -43,7 +44,7 @@ describe('the same id again', () => {
     await busy;
   });
 
-  test('while the first is stopping: its outcome is known', async () => {
+  test('while the first is stopping: its outcome is known (F3)', async () => {
     const { control } = tracked();
     const stuck = gate();
     const outcome = control.run(first, () => stuck.promise);
@@ -63,7 +64,7 @@ describe('the same id again', () => {
     expect(await duplicate.outcome).toEqual({ status: 'completed' });
   });
 
-  test('after the first failed: its error', async () => {
+  test('after the first failed: its error (H5)', async () => {
     const { control } = tracked();
     const error = new Error('model is down');
     await expect(control.run(first, () => Promise.reject(error))).rejects.toBe(error);
@@ -125,7 +126,7 @@ describe('is a conflict', () => {
     'of another owner': { ...given, owner: { userId: 'eve' } },
   };
   for (const [name, other] of Object.entries(others)) {
-    test(`${name}, while the first runs and after it ended`, async () => {
+    test(`${name}, while the first runs and after it ended (E9)`, async () => {
       const { control } = tracked();
       const outcome = control.run(given, untilCut);
       await expect(control.run(other, never)).rejects.toMatchObject({ code: 'RUN_ID_CONFLICT' });

@@ -1,4 +1,5 @@
-import { memory, type Run, type RunControl } from 'runfence';
+import type { Run, RunControl } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { started, watching } from '../../support/sources.js';
@@ -138,7 +139,7 @@ describe.each(FORMS)('%s', (_name, perform) => {
     expect(calls).toBe(0);
   });
 
-  test('work that was stopped between its start and its call is never called, and its run is quiet', async () => {
+  test('work that was stopped between its start and its call is never called, and its run is quiet (A59)', async () => {
     const { control } = tracked();
     const first = started(control);
     let calls = 0;

@@ -1,4 +1,5 @@
-import { memory, type Requester } from 'runfence';
+import type { Requester } from 'runfence';
+import { memory } from 'runfence/backend';
 import { describe, expect, test } from 'vitest';
 import { tracked } from '../../support/tracked.js';
 import { untilCut } from '../../support/work.js';
@@ -18,7 +19,7 @@ function intent(control: ReturnType<typeof tracked>['control'], runId: string, r
 }
 
 describe('an intent', () => {
-  test('stops the run when it begins, with its reason', async () => {
+  test('stops the run when it begins, with its reason (A57, A60)', async () => {
     const { control } = tracked();
     await control.abort(named, { intent: true, reason: 'disconnect' });
     expect(await control.start(named, never)).toEqual({ status: 'aborted', runId: 'r', reason: 'disconnect' });
@@ -37,7 +38,7 @@ describe('an intent', () => {
     });
   }
 
-  test('hits that run of that session alone', async () => {
+  test('hits that run of that session alone (I8)', async () => {
     const { control } = tracked();
     await intent(control, 'r');
     expect(await control.run({ sessionKey: 's', runId: 'other' }, () => 1)).toMatchObject({ status: 'completed' });
@@ -86,7 +87,7 @@ describe('an intent', () => {
     expect(await there.control.run(named, never)).toMatchObject({ status: 'aborted', reason: 'user' });
   });
 
-  test('lives 60 s', async () => {
+  test('lives 60 s (A74)', async () => {
     const { control, clock } = tracked();
     await intent(control, 'kept');
     await clock.advance(59_999);

@@ -5,7 +5,7 @@ import { tracked } from '../../support/tracked.js';
 const HOUR = 3_600_000;
 
 describe('a question about a kind', () => {
-  test('is answered for that kind alone: a run of another kind is not active for it', async () => {
+  test('is answered for that kind alone: a run of another kind is not active for it (A6, F4)', async () => {
     const { control } = tracked();
     const run = await begin(control, { runId: 'r', kind: 'agent' });
     const active = (): boolean[] => [
@@ -23,7 +23,7 @@ describe('a question about a kind', () => {
 });
 
 describe('without a kind', () => {
-  test('a run and an entry are of kind chat', async () => {
+  test('a run and an entry are of kind chat (A7)', async () => {
     const { control } = tracked();
     const run = await begin(control);
     const entry = control.aborts.register({ id: 'upload' });
@@ -49,7 +49,7 @@ describe('without a kind', () => {
 });
 
 test.each(['chat', 'agent', 'http', 'cron', 'of the host'])(
-  'a run of kind %s gets the time that it asked for, no less and no more',
+  'a run of kind %s gets the time that it asked for, no less and no more (A11)',
   async (kind) => {
     const { control, clock } = tracked();
     const run = await begin(control, { kind, timeoutMs: 48 * HOUR });

@@ -43,7 +43,7 @@ describe('what work throws after the cut', () => {
     expect(report).not.toHaveProperty('error');
   });
 
-  test('is swallowed when it is the AbortError of node:timers/promises', async () => {
+  test('is swallowed when it is the AbortError of node:timers/promises (B9)', async () => {
     const { control, errors } = tracked();
     const outcome = control.run({ sessionKey: 's' }, (run) => sleep(60_000, undefined, { signal: run.signal }));
     const receipt = await control.abort({ sessionKey: 's' });

@@ -5,7 +5,7 @@ import { queued } from '../../support/queued.js';
 import { tracked } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
 
-test('queued runs start one after the other, in the order of their begins', async () => {
+test('queued runs start one after the other, in the order of their begins (I11)', async () => {
   const { control } = tracked();
   const first = await begin(control);
   const order: number[] = [];
@@ -23,7 +23,7 @@ test('queued runs start one after the other, in the order of their begins', asyn
   expect(new Set(running)).toEqual(new Set([1]));
 });
 
-test('a queued run is answered at once with its position, and starts with a generation', async () => {
+test('a queued run is answered at once with its position, and starts with a generation (D1)', async () => {
   const { control } = tracked();
   const first = await begin(control);
   const waiting = [await queued(control), await queued(control)];
@@ -108,7 +108,7 @@ describe('leaving the queue', () => {
     expect(calls).toBe(0);
   });
 
-  test('by an abort between its start and its work never calls the work', async () => {
+  test('by an abort between its start and its work never calls the work (I16)', async () => {
     const { control } = tracked();
     const first = await begin(control);
     let calls = 0;
@@ -144,7 +144,7 @@ test('a queue timeout does not reach a run that the end of the old run started i
   next.complete();
 });
 
-test('a session’s abort takes the queued runs first; queued: keep leaves them, and they get their turn', async () => {
+test('a session’s abort takes the queued runs first; queued: keep leaves them, and they get their turn (A65)', async () => {
   const { control } = tracked();
   const runs = [await begin(control, { runId: 'a' })];
   const kept = await queued(control, { runId: 'b' });

@@ -12,7 +12,7 @@ function never(): never {
 }
 
 describe('a run that is stopped in the queue', () => {
-  test('has one outcome for all who hold its id: its caller, a retry, who waits, and who comes later', async () => {
+  test('has one outcome for all who hold its id: its caller, a retry, who waits, and who comes later (A61)', async () => {
     const { control } = tracked();
     const first = await begin(control);
     const answer = await control.start(options, never);
@@ -27,7 +27,7 @@ describe('a run that is stopped in the queue', () => {
     expect(outcomes).toMatchObject(outcomes.map(() => ({ status: 'aborted', reason: 'policy' })));
   });
 
-  test('can be stopped after its caller was answered, and not by a stranger', async () => {
+  test('can be stopped after its caller was answered, and not by a stranger (A66)', async () => {
     const { control } = tracked();
     const first = await begin(control);
     const answer = await control.start(options, never);
@@ -42,7 +42,7 @@ describe('a run that is stopped in the queue', () => {
   });
 });
 
-test('the answer to a start carries the id and the outcome, and no owner', async () => {
+test('the answer to a start carries the id and the outcome, and no owner (A63)', async () => {
   const { control } = tracked();
   const started = await control.start({ ...options, runId: 'first' }, untilCut);
   const queued = await control.start(options, never);

@@ -15,7 +15,7 @@ function watch<T>(promise: Promise<T>): { value: T | undefined } {
 }
 
 describe('whenQuiet', () => {
-  test('waits the grace by default, and names what is left', async () => {
+  test('waits the grace by default, and names what is left (C33)', async () => {
     const { control, clock } = tracked();
     const run = await begin(control);
     const receipt = await control.abort({ runId: run.id });
@@ -241,7 +241,7 @@ describe('leftovers', () => {
     expect(control.runs.abandoned()).toEqual([]);
   });
 
-  test('of an abort or a takeover do not: the run stays stopping, and addressable', async () => {
+  test('of an abort or a takeover do not: the run stays stopping, and addressable (F1)', async () => {
     const { control, clock } = tracked();
     const old = await begin(control);
     const next = await begin(control);

@@ -1,8 +1,9 @@
 import type { RunControl } from 'runfence';
-import { flush } from 'runfence/testing';
+import { memory } from 'runfence/backend';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
-import { slow } from '../../support/slow.js';
+import { storedRun } from '../../support/records.js';
+import { BOUND_MS, slow } from '../../support/slow.js';
 import { tracked } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
 
@@ -15,7 +16,7 @@ function known(control: RunControl, runIds: readonly string[]): readonly string[
 }
 
 describe('in time', () => {
-  test('a run stays known for 5 minutes from its end, by the monotonic clock', async () => {
+  test('a run stays known for 5 minutes from its end, by the monotonic clock (A73)', async () => {
     const { control, clock } = tracked();
     await end(control, 'r');
     clock.jumpWall(10_000_000);
@@ -41,7 +42,7 @@ describe('in time', () => {
     expect(known(control, ['a', 'b'])).toEqual([]);
   });
 
-  test('an aborted run counts from its quiet: until then it is known', async () => {
+  test('an aborted run counts from its quiet: until then it is known (A34)', async () => {
     const { control, clock } = tracked({ retention: { ttlMs: 100 } });
     const stuck = gate();
     const outcome = control.run({ sessionKey: 's', runId: 'r' }, () => stuck.promise);
@@ -85,7 +86,7 @@ describe('in number', () => {
     expect(known(control, ['a', 'b', 'c'])).toEqual(['b', 'c']);
   });
 
-  test('runs that are queued, running or stopping are neither counted nor forgotten', async () => {
+  test('runs that are queued, running or stopping are neither counted nor forgotten (I19)', async () => {
     const { control } = tracked({ retention: { max: 1 } });
     const stuck = gate();
     const stopping = control.run({ sessionKey: 't', runId: 'stopping' }, () => stuck.promise);
@@ -116,8 +117,8 @@ describe('in number', () => {
 });
 
 test('a queued run that was dropped does not forget the run of this id on another node', async () => {
-  const here = tracked({ retention: { ttlMs: 100 } });
-  const { backend } = here.control.runs.operations;
+  const backend = memory();
+  const here = tracked({ backend, retention: { ttlMs: 100 } });
   const there = tracked({ backend }, here.clock);
   const busy = here.control.run({ sessionKey: 's' }, untilCut);
   await here.control.start({ sessionKey: 's', runId: 'r', whenBusy: 'enqueue' }, untilCut);
@@ -159,9 +160,14 @@ test('a retained run lets go of its signal, its caller’s signal, its value and
 test('a run that is forgotten before the backend has heard of its end is forgotten there, too', async () => {
   const { control, slow: backend, state, clock } = slow({ retention: { ttlMs: 100 } });
   backend.hold('end');
-  await control.run({ sessionKey: 's', runId: 'r' }, () => 1);
+  const outcome = control.run({ sessionKey: 's', runId: 'r' }, () => 1);
+  // Nobody answers: its own result stands after two bounds, and is kept for 100 ms.
+  await clock.advance(2 * BOUND_MS);
+  expect(await outcome).toEqual({ status: 'completed', value: 1 });
   await clock.advance(100);
+  expect(control.runs.get('r')).toBeUndefined();
+  expect(await storedRun(state)).toMatchObject({ status: 'running' });
   backend.release('end');
-  await flush();
-  expect(await state.read({ runId: 'r' })).toEqual([]);
+  await clock.advance(2_000);
+  expect(await storedRun(state)).toBeUndefined();
 });

@@ -10,7 +10,7 @@ async function unwind(run: Run): Promise<void> {
   await run[Symbol.asyncDispose]();
 }
 
-test('the late end of a forgotten run does not end the newer run of its id', async () => {
+test('the late end of a forgotten run does not end the newer run of its id (A32)', async () => {
   const { control } = tracked({ retention: { ttlMs: 0 } });
   const old = await begin(control, { runId: 'r' });
   const attached = old.attach({ name: 'browser', stop: () => {} });
@@ -26,7 +26,7 @@ test('the late end of a forgotten run does not end the newer run of its id', asy
 });
 
 test.each(['a takeover', 'an abort'])(
-  'what %s left unwinding changes nothing of the run that came after',
+  'what %s left unwinding changes nothing of the run that came after (I13)',
   async (how) => {
     const { control } = tracked();
     const old = await begin(control);

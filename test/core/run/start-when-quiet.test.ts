@@ -1,5 +1,6 @@
-import type { RunControl } from 'runfence';
-import { flush } from 'runfence/testing';
+import type { Backend, RunControl } from 'runfence';
+import { memory } from 'runfence/backend';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
 import { queued } from '../../support/queued.js';
@@ -51,8 +52,12 @@ test('reject is refused by a run that is stopping, and names it', async () => {
   old?.complete();
 });
 
-test('interrupt cuts at once what it then waits for, and drops what is queued', async () => {
-  const { control } = tracked();
+test.each<[string, () => { backend?: Backend }]>([
+  ['alone', () => ({})],
+  ['on a backend', () => ({ backend: memory() })],
+  ['on a backend that answers late', () => ({ backend: new FaultyBackend() })],
+])('interrupt cuts at once what it then waits for, and drops what is queued: %s', async (_, options) => {
+  const { control } = tracked(options());
   const old = await begin(control);
   const dropped = await queued(control);
   const next = await queued(control, { ...quiet, whenBusy: 'interrupt' });

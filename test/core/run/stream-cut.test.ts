@@ -73,7 +73,7 @@ describe('the cut', () => {
     }
   });
 
-  test('while the source is awaited: work that fails later is reported once, and the run is quiet', async () => {
+  test('while the source is awaited: work that fails later is reported once, and the run is quiet (A38)', async () => {
     const source = gate<Source>();
     const { control, errors, reader } = await streaming(() => source.promise);
     const reading = watching(reader().read());

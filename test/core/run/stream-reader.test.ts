@@ -7,7 +7,7 @@ import { tracked } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
 
 describe('a consumer that cancels', () => {
-  test('aborts the run as disconnect, and the source is told once', async () => {
+  test('aborts the run as disconnect, and the source is told once (B2)', async () => {
     const { control, feed, outcome, stream } = await feeding();
     await stream.cancel();
     expect(await outcome).toMatchObject({ status: 'aborted', reason: 'disconnect' });
@@ -63,7 +63,7 @@ describe('a consumer that cancels', () => {
     await flush();
   });
 
-  test('after the end changes nothing: the run has completed, and what it deferred runs to its end', async () => {
+  test('after the end changes nothing: the run has completed, and what it deferred runs to its end (B8)', async () => {
     const later = gate();
     const seen: unknown[] = [];
     const feed = new Feed<string>();
@@ -112,7 +112,7 @@ describe('readTimeoutMs', () => {
     expect(feed.returns).toBe(1);
   });
 
-  test('does not count while a read waits for the source', async () => {
+  test('does not count while a read waits for the source (A75)', async () => {
     const { control, clock, feed, outcome, reader } = await feeding();
     const ended = watching(outcome);
     const reading = reader().read();

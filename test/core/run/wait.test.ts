@@ -1,8 +1,9 @@
-import { memory, type WaitOptions } from 'runfence';
+import type { WaitOptions } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FakeClock, FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
-import { slow } from '../../support/slow.js';
+import { BOUND_MS, slow } from '../../support/slow.js';
 import { listenersOn, tracked, upstream } from '../../support/tracked.js';
 import { gate, untilCut } from '../../support/work.js';
 
@@ -78,7 +79,7 @@ describe('timeoutMs', () => {
     });
   }
 
-  test('ends the wait at its time, keeps the process alive until then, and leaves the run alone', async () => {
+  test('ends the wait at its time, keeps the process alive until then, and leaves the run alone (E8, H7)', async () => {
     const { control, clock } = tracked();
     const outcome = control.run(first, untilCut);
     const answers: unknown[] = [];
@@ -189,12 +190,12 @@ describe('across nodes', () => {
     const there = tracked({ backend: shared }, here.clock);
     const work = gate();
     const outcome = there.control.run(first, () => work.promise);
-    slow.hold('read', 'after');
+    slow.hold('readRun', 'after');
     const answers: unknown[] = [];
     void here.control.wait('r').then((answer) => answers.push(answer));
     work.open();
     await outcome;
-    slow.release('read');
+    slow.release('readRun');
     await flush();
     expect(answers).toEqual([{ status: 'completed' }]);
   });
@@ -228,11 +229,11 @@ describe('across nodes', () => {
     const work = gate();
     const outcome = there.control.run(first, () => work.promise);
     const answers: unknown[] = [];
-    deaf.hold('read');
+    deaf.hold('readRun');
     void here.control.wait('r').then((answer) => answers.push(answer));
     await flush();
-    deaf.release('read');
-    deaf.failNext('read');
+    deaf.release('readRun');
+    deaf.failNext('readRun');
     await flush();
     work.open();
     await outcome;
@@ -266,16 +267,19 @@ describe('across nodes', () => {
   test('a backend out of reach is an error of the caller', async () => {
     const slow = new FaultyBackend();
     const { control } = tracked({ backend: slow });
-    slow.failNext('read');
+    slow.failNext('readRun');
     await expect(control.wait('r')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
   });
 });
 
 describe('a run of this node that only the backend knows', () => {
   test('is unknown once it is forgotten here, though its end is still on the way', async () => {
-    const { control, slow: backend } = slow({ retention: { ttlMs: 0 } });
+    const { control, slow: backend, clock } = slow({ retention: { ttlMs: 0 } });
     backend.hold('end');
-    await control.run({ sessionKey: 's', runId: 'r' }, () => 1);
+    const outcome = control.run({ sessionKey: 's', runId: 'r' }, () => 1);
+    // One bound for the answer, and one more for asking again: then its own result stands.
+    await clock.advance(2 * BOUND_MS);
+    expect(await outcome).toEqual({ status: 'completed', value: 1 });
     expect(await control.wait('r')).toEqual({ status: 'unknown' });
     backend.release('end');
     await flush();
@@ -283,10 +287,10 @@ describe('a run of this node that only the backend knows', () => {
 
   test('is waited for here if it has begun while the backend was asked', async () => {
     const { control, slow: backend } = slow();
-    backend.hold('read');
+    backend.hold('readRun');
     const waiting = control.wait('r');
     const run = await begin(control, { runId: 'r' });
-    backend.release('read');
+    backend.release('readRun');
     await flush();
     run.complete(7);
     expect(await waiting).toEqual({ status: 'completed', value: 7 });
@@ -300,11 +304,11 @@ test('a signal that is aborted while the backend is asked ends the wait, and lea
   const there = tracked({ backend: shared }, here.clock);
   const run = await begin(there.control, { runId: 'r' });
   const caller = upstream();
-  asked.hold('read');
+  asked.hold('readRun');
   const reason = new Error('the client has gone');
   const wait = expect(here.control.wait('r', { signal: caller.signal })).rejects.toBe(reason);
   caller.abort(reason);
-  asked.release('read');
+  asked.release('readRun');
   await wait;
   expect(listenersOn(caller.signal)).toBe(0);
   run.complete();

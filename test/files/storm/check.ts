@@ -1,6 +1,6 @@
 /** A line that a process of the storm wrote: to the journal of a session, or, if it is of none, to that of all. */
 export interface JournalLine {
-  readonly what: 'begin' | 'grant' | 'write' | 'release' | 'gap' | 'error';
+  readonly what: 'begin' | 'grant' | 'write' | 'release' | 'stop' | 'end' | 'gap' | 'error';
   readonly pid: number;
   /** In ms, by the monotonic clock of the host. */
   readonly at: number;
@@ -9,6 +9,12 @@ export interface JournalLine {
   /** For how long the process stood still, until `at`. */
   readonly ms?: number;
   readonly text?: string;
+  /** Of a begin and of an end. */
+  readonly runId?: string;
+  /** How the run of an end ended, as its own process says. */
+  readonly status?: string;
+  /** The runs that an acknowledged stop has named. */
+  readonly runIds?: readonly string[];
 }
 
 export interface Verdict {
@@ -36,6 +42,7 @@ export function check(session: string, lines: readonly JournalLine[], gaps: read
   };
   for (const line of lines) {
     const { what, number = Number.NaN, pid } = line;
+    if (what === 'stop' || what === 'end') continue;
     if (!(number > 0)) complain(line, 'has no number');
     const owner = owners.get(number);
     if (what === 'begin' || what === 'grant') {
@@ -67,6 +74,7 @@ export function check(session: string, lines: readonly JournalLine[], gaps: read
     const before = accepted[i - 1]?.number ?? 0;
     if (number < before) violations.push(`${session}: the reader accepted ${number} after ${before}`);
   }
+  violations.push(...missed(session, lines));
   return {
     grants: lines.filter(({ what }) => what === 'grant').length,
     writes: accepted.filter(({ what }) => what === 'write').length,
@@ -74,6 +82,24 @@ export function check(session: string, lines: readonly JournalLine[], gaps: read
     violations,
   };
 }
+
+/** Runs that a stop has named, and that ended otherwise, or went on although their process lived. */
+function missed(session: string, lines: readonly JournalLine[]): string[] {
+  const lastOf = new Map(lines.map(({ pid, at }) => [pid, at]));
+  return lines.flatMap(({ at, runIds = [] }) =>
+    runIds.flatMap((runId) => {
+      const told = `${session}: ${runId} was stopped, and`;
+      const end = lines.find((line) => line.what === 'end' && line.runId === runId);
+      if (end !== undefined) return end.status === 'aborted' ? [] : [`${told} ended as ${end.status}`];
+      const begin = lines.find((line) => line.what === 'begin' && line.runId === runId);
+      const lived = begin === undefined ? 0 : (lastOf.get(begin.pid) ?? 0) - at;
+      return lived > ARRIVED_MS ? [`${told} went on for ${Math.round(lived)} ms`] : [];
+    }),
+  );
+}
+
+/** A stop has arrived by then, also at a process that stood still for longer than it may. */
+const ARRIVED_MS = 6_000;
 
 /** Whether the process of a record stood still between its grant, or what led to it, and the record. */
 function stoodStill(line: JournalLine, grant: JournalLine, gaps: readonly JournalLine[]): boolean {

@@ -73,6 +73,11 @@ export class Other {
     return said;
   }
 
+  /** As `ask`, for a process that has a backend and no control: what it is answered. */
+  async call<Answer>(method: string, request: object): Promise<Answer> {
+    return (await this.ask(method, { request })).answer as Answer;
+  }
+
   /** Waits until it says something, from now on or already. */
   async says(what: string, isMeant: (said: Said) => boolean = () => true, timeoutMs = 30_000): Promise<Said> {
     const matches = (said: Said): boolean => said.what === what && isMeant(said);
@@ -107,8 +112,8 @@ export class Other {
   }
 
   /** Ends it as a server ends: what it has is drained first. */
-  async end(): Promise<number | null> {
-    this.do('end');
+  async end(order = 'end'): Promise<number | null> {
+    this.do(order);
     await this.#ended.promise;
     return this.#child.exitCode;
   }
@@ -162,7 +167,11 @@ async function bundle(fixture: string): Promise<string> {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    alias: { runfence: './src/index.ts', 'runfence/files': './src/files/index.ts' },
+    alias: {
+      runfence: './src/index.ts',
+      'runfence/backend': './src/backend/index.ts',
+      'runfence/files': './src/files/index.ts',
+    },
     external: ['proper-lockfile', 'signal-exit', 'graceful-fs'],
     logLevel: 'silent',
   });

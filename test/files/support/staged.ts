@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { createRunControl, type Grant, type Run, type RunControl } from 'runfence';
 import { files } from 'runfence/files';
 import { expect } from 'vitest';
+import { Folder } from '../../../src/files/folder.js';
 import type { Identity } from '../../../src/files/identity.js';
-import { shardName } from '../../../src/files/shard.js';
+import { EMPTY_SHARD, shardName } from '../../../src/files/shard.js';
 import { diskError, onDisk } from './disk.js';
 import { folder } from './folders.js';
 
@@ -51,10 +52,12 @@ function recordName(number: number): string {
 
 /** A folder in which the last number of this session's shard is `last`. */
 export async function folderAt(dir: string, sessionKey: string, last: number): Promise<void> {
-  const chain = join(dir, 'sessions', shardName(sessionKey));
-  await mkdir(chain, { recursive: true });
-  const state = { memory: { counter: last, runs: [], sessions: [] }, beats: {} };
-  await writeFile(join(chain, recordName(1)), JSON.stringify({ state, applied: {} }));
+  const made = new Folder(dir, false);
+  await made.open();
+  const chain = join(made.path('sessions'), shardName(sessionKey));
+  await mkdir(chain);
+  const state = { ...EMPTY_SHARD, memory: { ...EMPTY_SHARD.memory, counter: last } };
+  await writeFile(join(chain, recordName(1)), JSON.stringify({ store: made.store, state, applied: {} }));
 }
 
 /** Who holds it is made to look like this to others. */
@@ -72,7 +75,7 @@ export async function reusedPid(): Promise<void> {
     const start = performance.now();
     const grant = await other.locks.acquire(KEY, { timeoutMs: 1_000 });
     expect(performance.now() - start).toBeLessThan(1_000);
-    await expect.poll(() => run.reason, { timeout: 5_000 }).toBe('lock-lost');
+    await expect.poll(() => run.reason, { timeout: 5_000 }).toBe('heartbeat-lost');
     grant.release();
     await other.drain({ graceMs: 0 });
   });
@@ -91,7 +94,7 @@ export async function deletedByHand(): Promise<void> {
   await holding(async ({ dir, run, grant }) => {
     const nodes = join(dir, 'nodes');
     for (const name of await readdir(nodes)) if (name.endsWith('.lock')) rmdirSync(join(nodes, name));
-    await expect.poll(() => run.reason, { timeout: 5_000 }).toBe('lock-lost');
+    await expect.poll(() => run.reason, { timeout: 5_000 }).toBe('heartbeat-lost');
     expect(grant.lost.aborted).toBe(true);
   });
 }

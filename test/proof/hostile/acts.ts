@@ -24,6 +24,7 @@ export function announceEpilogue(cast: Cast, run: Run): void {
   const ms = random.chance(0.1) ? 20_000 : random.below(200);
   try {
     run.epilogue(({ token }) => world.watch.during('epilogue', run, token, () => cast.time(ms)));
+    world.watch.announced(run);
   } catch (error) {
     if (!isRunfenceError(error)) throw error;
   }
@@ -53,4 +54,12 @@ export function act(cast: Cast, run: Run): void {
     cast.note('gate', tool());
   } else if (roll === 1) run.attach({ name: 'process', stop: () => cast.time(random.below(300)) });
   else run.defer(() => cast.time(random.below(100)));
+}
+
+/** Any node may be asked how any run ended. */
+export function waitFor(cast: Cast, { control }: Node, { id }: Run): void {
+  const { watch } = cast.world;
+  void cast.pending.note('wait', control.wait(id)).then((outcome) => {
+    if (outcome !== undefined) watch.told(control, id, outcome, 'wait');
+  });
 }

@@ -15,7 +15,8 @@ export class Cast {
   readonly runs: Map<Run, Node> = new Map();
   /** Ids that have started: used again, they are duplicates. */
   readonly known: string[] = [];
-  readonly owners: Map<string, Principal | undefined> = new Map();
+  /** By id: one that is asked for again may be another's. */
+  readonly #owners = new Map<string, Set<string | undefined>>();
   readonly upstream: AbortController[] = [];
   readonly grants: Set<Grant> = new Set();
   /** Tokens that the host has, and gives back whenever it wants to. */
@@ -30,6 +31,15 @@ export class Cast {
   constructor(seed: number, world: Nodes) {
     this.random = new Choices(seed);
     this.world = world;
+  }
+
+  owns(runId: string, owner: Principal | undefined): void {
+    this.#owners.set(runId, (this.#owners.get(runId) ?? new Set()).add(owner?.userId));
+  }
+
+  /** The user ids of those who have asked for a run of this id; `undefined` is the host. */
+  ownersOf(runId: string): readonly (string | undefined)[] {
+    return [...(this.#owners.get(runId) ?? [])];
   }
 
   newId(prefix: string): string {
@@ -49,7 +59,7 @@ export class Cast {
   use(run: Run, node: Node): void {
     const { watch } = this.world;
     this.runs.set(run, node);
-    this.owners.set(run.id, run.owner);
+    this.owns(run.id, run.owner);
     this.known.push(run.id);
     watch.run(run);
     const send = run.fence(() => watch.effect(run, 'send'));
@@ -61,7 +71,10 @@ export class Cast {
   /** A start that is refused says so to its caller, and to nobody else. Call it in the tick of the start. */
   refusals(control: RunControl, before: ReadonlySet<string>): () => void {
     const added = control.runs.list().filter(({ runId }) => !before.has(runId));
-    for (const { runId, owner } of added) this.owners.set(runId, owner);
+    for (const { runId, owner } of added) {
+      this.owns(runId, owner);
+      this.world.watch.asked(control, runId);
+    }
     return () => {
       for (const { runId } of added) this.world.watch.refused(runId);
     };

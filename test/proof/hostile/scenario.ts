@@ -1,8 +1,8 @@
-import { flush, type RandomFaults } from 'runfence/testing';
-import { acquire, act, announceEpilogue, commit, finish } from './acts.js';
+import { flush } from 'runfence/testing';
+import { acquire, act, announceEpilogue, commit, finish, waitFor } from './acts.js';
 import { Cast } from './cast.js';
 import { end, expectHeld } from './ending.js';
-import { faultyNodes, type Node } from './nodes.js';
+import { type Ground, type Node, nodesOn } from './nodes.js';
 import { begin, child } from './starts.js';
 import { abort, drain } from './stops.js';
 
@@ -13,18 +13,14 @@ const STEPS = 40;
  *
  * @returns what went wrong; empty when all is well
  */
-export async function play(
-  seed: number,
-  nodes: number,
-  faults: Omit<RandomFaults, 'seed' | 'clock'>,
-): Promise<readonly string[]> {
-  const cast = new Cast(seed, faultyNodes(nodes, seed, faults));
+export async function play(seed: number, nodes: number, ground: Ground): Promise<readonly string[]> {
+  const cast = new Cast(seed, nodesOn(ground, nodes, seed));
   for (let count = 0; count < STEPS; count++) {
     step(cast);
     await pause(cast);
     expectHeld(cast);
   }
-  await end(cast);
+  await end(cast, typeof ground === 'string' ? {} : ground);
   return cast.wrong;
 }
 
@@ -40,7 +36,7 @@ function step(cast: Cast): void {
   else if (roll < 80) announceEpilogue(cast, run);
   else if (roll < 86) child(cast, run);
   else if (roll < 91) acquire(cast, node, run);
-  else if (roll < 95) cast.note('wait', node.control.wait(run.id));
+  else if (roll < 95) waitFor(cast, node, run);
   else if (roll < 99) act(cast, run);
   else drain(cast, node);
 }

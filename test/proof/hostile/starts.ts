@@ -63,7 +63,12 @@ export async function handle(cast: Cast, node: Node, options: RunOptions): Promi
   const isRefused = begun.status === 'aborted' || begun.status === 'rejected';
   if (isRefused && runId !== undefined) watch.refused(runId);
   if (begun.status === 'started') cast.use(begun.run, node);
-  if (begun.status === 'duplicate') cast.note('outcome of a duplicate', begun.outcome);
+  if (begun.status === 'duplicate') {
+    const { runId: id } = begun.run;
+    void cast.pending.note('outcome of a duplicate', begun.outcome).then((outcome) => {
+      if (outcome !== undefined) watch.told(node.control, id, outcome, 'duplicate');
+    });
+  }
   if (begun.status === 'queued') {
     const started = begun.started.then((result) => {
       if (result.status === 'started') cast.use(result.run, node);
@@ -98,6 +103,7 @@ export function randomOptions(cast: Cast): Given {
     sessionKey: random.pick(SESSIONS),
     whenBusy: random.pick(WHEN_BUSY),
     startWhen: random.chance(0.2) ? 'quiet' : 'fenced',
+    ...(random.chance(0.2) && { tags: ['red'] }),
     ...(runId !== undefined && { runId }),
     ...(owner !== undefined && { owner }),
     ...(upstream !== undefined && { signal: upstream.signal }),

@@ -1,19 +1,28 @@
-import type { AbortReason, Run, Selector, StoredRun } from 'runfence';
+import type { AbortReason, Principal, Run, Selector } from 'runfence';
+import type { StoredRun } from 'runfence/backend';
 import { ADA, type Cast, EVE } from './cast.js';
 import type { Node } from './nodes.js';
 import { handle, randomOptions } from './starts.js';
 
-/** Stops a run, its session, or a run that has not begun, in the name of the host, the owner or a stranger. */
+/** Stops what a random selector says, or a run that has not begun, in the name of the host, the owner or a stranger. */
 export function abort(cast: Cast, node: Node, run: Run): void {
   const { random } = cast;
   const { control } = node;
   const { watch } = cast.world;
   const { sessionKey } = run;
-  const requester = random.pick([undefined, ADA, EVE]);
+  const requester = asUnique(cast, random.pick([undefined, ADA, EVE]));
   const reason = random.pick<AbortReason>(['user', 'policy', 'disconnect']);
   const runId = cast.newId('intent');
   const intended = { runId, sessionKey };
-  const selector = random.pick<Selector>([{ runId: run.id }, { sessionKey }, { sessionKey, kind: 'chat' }, intended]);
+  const selector = random.pick<Selector | 'all'>([
+    { runId: run.id },
+    { runId: run.id },
+    { sessionKey },
+    { sessionKey },
+    { sessionKey, kind: 'chat' },
+    intended,
+    random.pick<Selector | 'all'>([{ owner: ADA }, { kind: 'chat' }, { tag: 'red' }, 'all']),
+  ]);
   const intent = selector === intended;
   const generations = new Map(control.runs.list().map((listed) => [listed.runId, listed.generation]));
   const answer = watch.stop(control, selector, { reason, ...(requester !== undefined && { requester }), intent });
@@ -31,12 +40,22 @@ export function abort(cast: Cast, node: Node, run: Run): void {
   }
 }
 
+/** Two stops of one user can be told apart by it. */
+function asUnique(cast: Cast, requester: Principal | undefined): Principal | undefined {
+  return requester === undefined ? undefined : { ...requester, connId: cast.newId('stop') };
+}
+
 /** The receipt says that every node has been told: the state must know. */
-function expectMarked(cast: Cast, runIds: readonly string[], generations: ReadonlyMap<string, number>): void {
+function expectMarked(
+  { world, wrong }: Cast,
+  runIds: readonly string[],
+  generations: ReadonlyMap<string, number>,
+): void {
   for (const runId of runIds) {
-    const [stored] = cast.world.state.read({ runId }) as readonly StoredRun[];
+    const asked = { runId, sessionKey: undefined, nodeId: '', watch: false };
+    const stored = world.state?.readRun(asked) as StoredRun | undefined;
     const isThatOne = stored !== undefined && stored.generation === generations.get(runId);
-    if (isThatOne && stored.status === 'running') cast.wrong.push(`recorded, and ${runId} runs in the backend`);
+    if (isThatOne && stored.status === 'running') wrong.push(`recorded, and ${runId} runs in the backend`);
   }
 }
 

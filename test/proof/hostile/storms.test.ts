@@ -1,18 +1,22 @@
-import type { Run, RunControl } from 'runfence';
-import { flush } from 'runfence/testing';
+import type { Backend, Run, RunControl } from 'runfence';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { test } from 'vitest';
 import { begin as beginRun } from '../../support/begin.js';
 import { untilCut } from '../../support/work.js';
-import { faultyNodes, type Node, type Nodes } from './nodes.js';
+import { recordOf } from './closed.js';
+import { type Node, type Nodes, nodesOn } from './nodes.js';
 import { Pending } from './pending.js';
 import { everySeed } from './settings.js';
 
-const BEGINS = 1_000;
+/** `HOSTILE_BEGINS` says how many starts a storm has. */
+const BEGINS = Number(process.env.HOSTILE_BEGINS ?? 100);
 const FAULTS = { latencyMs: 30, refused: 0.1, broken: 0.1, stalled: 0.05, lost: 0.05 };
 const FORMS = ['begin', 'run', 'start', 'stream'] as const;
 const ALL_MS = 60_000;
+/** A claim that is not answered takes 2 s. */
+const STORM_MS = 2_000 * BEGINS;
 
-/** One of a thousand takeovers: how its start was answered, and its run, once it has one. */
+/** One of many takeovers: how its start was answered, and its run, once it has one. */
 interface Start {
   readonly order: number;
   readonly node: Node;
@@ -51,7 +55,7 @@ function begin(control: RunControl, form: (typeof FORMS)[number], start: Start):
   }
 }
 
-/** A run that is current, and then a thousand takeovers in one tick, dealt out to the nodes and the forms. */
+/** A run that is current, and then many takeovers in one tick, dealt out to the nodes and the forms. */
 class Storm {
   readonly world: Nodes;
   readonly wrong: string[] = [];
@@ -77,7 +81,7 @@ class Storm {
   /** @param faults - from the storm on */
   static async of(nodes: number, seed: number, faults: typeof FAULTS | { readonly latencyMs: number }): Promise<Storm> {
     // The run before the storm needs a backend that lets it in.
-    const world = faultyNodes(nodes, seed, faults);
+    const world = nodesOn(faults, nodes, seed);
     const [{ control }] = world.nodes as readonly [Node];
     let old: Run | undefined;
     while (old === undefined) {
@@ -88,11 +92,17 @@ class Storm {
     return new Storm(world, old, seed);
   }
 
+  /** The last start has no answer yet. */
+  get isUndecided(): boolean {
+    const last = this.starts[BEGINS - 1];
+    return last?.run === undefined && last?.code === undefined;
+  }
+
   get current(): Start[] {
     return this.starts.filter(({ run }) => run?.isCurrent() === true);
   }
 
-  /** The old run is cut in the tick of the storm, and stays so, whatever is answered. */
+  /** The old run is cut with the first answer, whatever it is, and stays so. */
   expectOldStopped(when: string): void {
     if (this.old.isCurrent()) this.wrong.push(`the old run is current ${when}`);
   }
@@ -100,7 +110,7 @@ class Storm {
   /** Heals all, and ends it. */
   async end(): Promise<readonly string[]> {
     const { world, wrong, pending } = this;
-    for (const { backend } of world.nodes) backend.heal();
+    for (const { backend } of world.nodes) backend?.heal();
     await flush();
     const stopped = Promise.all(world.nodes.map(({ control }) => control.abort({ sessionKey: 's' })));
     this.old.complete();
@@ -121,13 +131,13 @@ async function onOneNode(seed: number): Promise<readonly string[]> {
   const storm = await Storm.of(1, seed, FAULTS);
   const { world, wrong, starts, pending } = storm;
   const { clock } = world;
-  const [{ control, backend }] = world.nodes as readonly [Node];
-  storm.expectOldStopped('in the tick of the storm');
-  for (let ms = 0; ms < 10_000; ms += 250) {
+  const [{ control, backend = new FaultyBackend() }] = world.nodes as readonly [Node];
+  // One claim a session is on its way at a time, and one that is not answered takes its bound.
+  for (let ms = 250; ms <= 2_000 || (storm.isUndecided && ms < STORM_MS); ms += 250) {
     await clock.advance(250);
     if (storm.current.length > 1) wrong.push(`${storm.current.length} current runs after ${ms} ms`);
     if (control.runs.session('s').activeRunIds.length > 1) wrong.push('the session has two active runs');
-    storm.expectOldStopped(`after ${ms} ms`);
+    if (ms >= 2_500) storm.expectOldStopped(`after ${ms} ms`);
   }
   const [winner] = storm.current;
   const last = starts[BEGINS - 1] as Start;
@@ -157,14 +167,13 @@ async function onOneNode(seed: number): Promise<readonly string[]> {
   return storm.end();
 }
 
-test('takeover storms: of a thousand starts in one tick the last is current, or none if the backend failed it; the old run stays stopped', () =>
-  everySeed('takeover storms of 1000 starts', 12, onOneNode));
+test('takeover storms: of many starts in one tick the last is current, or none if the backend failed it; the old run stays stopped', () =>
+  everySeed(`takeover storms of ${BEGINS} starts`, 8, onOneNode));
 
 /** Late answers and notices, which all come in the end: exactly one run is current, on whichever node. */
 async function onTwoNodes(seed: number): Promise<readonly string[]> {
   const storm = await Storm.of(2, seed, { latencyMs: 30 });
   const { world, wrong, starts } = storm;
-  storm.expectOldStopped('in the tick of the storm');
   await world.clock.advance(ALL_MS);
   storm.expectOldStopped('after the storm');
   const active = world.nodes.flatMap(({ control }) => control.runs.session('s').activeRunIds);
@@ -175,11 +184,11 @@ async function onTwoNodes(seed: number): Promise<readonly string[]> {
   const last = starts.findLast(({ node }) => node === winner?.node);
   if (winner !== undefined && winner !== last) wrong.push(`start ${winner.order} won, and not the last of its node`);
   for (const { order, code } of starts) if (code !== undefined) wrong.push(`start ${order} failed: ${String(code)}`);
-  const known = world.state.read({ sessionKey: 's' }) as readonly { readonly runId: string; readonly status: string }[];
-  const running = known.filter(({ status }) => status === 'running').map(({ runId }) => runId);
+  const { runs } = recordOf(world.state as Backend, 's');
+  const running = runs.filter(({ status }) => status === 'running').map(({ runId }) => runId);
   if (running.join() !== active.join()) wrong.push(`the backend has ${running.length} running runs`);
   return storm.end();
 }
 
-test('takeover storms on two nodes: of 500 + 500 starts in one tick exactly one is current at the end; the old run stays stopped', () =>
-  everySeed('takeover storms of 500 + 500 starts on two nodes', 6, onTwoNodes));
+test('takeover storms on two nodes: of many starts in one tick exactly one is current at the end; the old run stays stopped', () =>
+  everySeed(`takeover storms of ${BEGINS} starts on two nodes`, 6, onTwoNodes));

@@ -2,7 +2,7 @@ import type { Run, RunControl, RunOptions } from 'runfence';
 import type { FakeClock } from 'runfence/testing';
 import { flush } from 'runfence/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { faultyNodes, type Nodes } from './nodes.js';
+import { type Nodes, nodesOn } from './nodes.js';
 
 const ada = { userId: 'ada' };
 const eve = { userId: 'eve' };
@@ -17,7 +17,7 @@ describe.each([
   let clock: FakeClock;
 
   beforeEach(() => {
-    world = faultyNodes(2, 7, faults);
+    world = nodesOn(faults, 2, 7);
     clock = world.clock;
     [here, there] = world.nodes.map(({ control }) => control) as [RunControl, RunControl];
   });
@@ -34,7 +34,7 @@ describe.each([
   });
 
   function heal(): void {
-    for (const { backend } of world.nodes) backend.heal();
+    for (const { backend } of world.nodes) backend?.heal();
   }
 
   async function settled<T>(answer: Promise<T>): Promise<T> {

@@ -54,6 +54,14 @@ export type Happening =
       readonly status: string;
       readonly from: string;
     }
+  /** Somebody has asked a node how a run of any node ended. */
+  | {
+      readonly type: 'told';
+      readonly nodeId: string;
+      readonly runId: string;
+      readonly outcome: string;
+      readonly from: string;
+    }
   /** The backend has given a number for the first time. */
   | { readonly type: 'drawn'; readonly sessionKey: string; readonly number: number; readonly runId: string | undefined }
   /** The backend has let a run in. `beside`: who does not stand in its way. */
@@ -76,7 +84,43 @@ export type Happening =
       readonly by: string;
     }
   /** The start was refused, or the backend failed it. */
-  | { readonly type: 'refused'; readonly runId: string };
+  | { readonly type: 'refused'; readonly runId: string }
+  /** A run was asked for, in this very tick. */
+  | { readonly type: 'asked'; readonly nodeId: string; readonly runId: string }
+  /** The record says for the first time how a generation ended. */
+  | {
+      readonly type: 'recorded';
+      readonly nodeId: string;
+      readonly runId: string;
+      readonly generation: number;
+      readonly outcome: string;
+    }
+  /** A stop has marked a run in the record. `by`: the node and the attempt of the stop. */
+  | { readonly type: 'marked'; readonly nodeId: string; readonly runId: string; readonly by: string }
+  /** The answer to a stop has reached the node that sent it. */
+  | { readonly type: 'answered'; readonly nodeId: string; readonly attempt: number }
+  /** A stop was acknowledged to the one who asked. `elsewhere`: the runs of other nodes that its receipt names. */
+  | {
+      readonly type: 'acknowledged';
+      readonly requester: AbortOptions['requester'];
+      readonly intent: boolean;
+      readonly isListed: boolean;
+      readonly recorded: string;
+      readonly reason: AbortReason;
+      readonly elsewhere: readonly string[];
+    }
+  /** A stop for all nodes was recorded: these runs were live then, and are what it is aimed at. */
+  | { readonly type: 'listed'; readonly number: number; readonly aimedAt: readonly string[] }
+  /** The run has an epilogue from now on. */
+  | { readonly type: 'announced'; readonly nodeId: string; readonly runId: string }
+  /** What `onError` of a node was told. */
+  | {
+      readonly type: 'error';
+      readonly nodeId: string;
+      readonly code: string;
+      readonly sessionKey: string | undefined;
+      readonly runId: string | undefined;
+    };
 
 export type Fact = Happening & {
   /** By the monotonic clock, in ms. */
@@ -130,4 +174,13 @@ export function groups<K, V>(items: readonly V[], keyOf: (item: V) => K): Map<K,
     else group.push(item);
   }
   return all;
+}
+
+/** One generation of a run. */
+export function generationKey(run: {
+  readonly nodeId: string;
+  readonly runId: string;
+  readonly generation: number;
+}): string {
+  return `${run.generation} ${runKey(run)}`;
 }

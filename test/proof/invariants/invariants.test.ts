@@ -1,4 +1,5 @@
-import { type Backend, memory, type RunView } from 'runfence';
+import type { AbortReason, Backend, RunView } from 'runfence';
+import { type ClaimGranted, type ClaimRequest, type EndRequest, memory, type Snapshot } from 'runfence/backend';
 import { FakeClock, flush } from 'runfence/testing';
 import { describe, expect, it } from 'vitest';
 import { tracked, upstream } from '../../support/tracked.js';
@@ -6,9 +7,12 @@ import { gate, untilCut } from '../../support/work.js';
 import { Invariants } from '../invariants.js';
 import { recordBackend } from './backend.js';
 import { noLateEffect } from './cut.js';
+import { announcedEpilogues } from './epilogues.js';
 import { type Activity, type Happening, History, type Violation } from './history.js';
 import { freeAtCut, noOverlap, oneHolder } from './lock.js';
 import { noReuse } from './numbers.js';
+import { stopsReach, stopsSpare } from './reach.js';
+import { oneStory } from './story.js';
 import { oneOutcome, oneTakeover } from './winner.js';
 
 const BOUNDS = { writeGraceMs: 5_000, epilogueMs: 1_000, backendMs: 0 };
@@ -58,6 +62,51 @@ const doing = (type: 'begun' | 'over', what: Activity, token?: number, runId = '
   sessionKey: 's',
   token,
 });
+const stopped = (runId: string, reason: AbortReason, requester?: { userId: string }): Happening => ({
+  type: 'run:aborted',
+  run: { ...view(runId, 'stopping'), reason },
+  reason,
+  requester,
+  supersededBy: undefined,
+});
+const endedFor = (runId: string, reason: AbortReason): Happening => ({
+  type: 'run:ended',
+  run: { ...view(runId, 'aborted'), reason },
+});
+const recorded = (runId: string, outcome: string): Happening => ({
+  type: 'recorded',
+  nodeId: 'n',
+  runId,
+  generation: 1,
+  outcome,
+});
+const heard = (runId: string, outcome: string, nodeId = 'other'): Happening => ({
+  type: 'told',
+  nodeId,
+  runId,
+  outcome,
+  from: 'wait',
+});
+const asked = (runId: string): Happening => ({ type: 'asked', nodeId: 'n', runId });
+const unavailable = (runId: string): Happening => ({
+  type: 'error',
+  nodeId: 'n',
+  code: 'BACKEND_UNAVAILABLE',
+  sessionKey: 's',
+  runId,
+});
+const acknowledged = (elsewhere: readonly string[], requester?: { userId: string }): Happening => ({
+  type: 'acknowledged',
+  requester,
+  intent: false,
+  isListed: false,
+  recorded: 'cluster',
+  reason: 'user',
+  elsewhere,
+});
+const EVE = { userId: 'eve' };
+const reach: Check = (history) => stopsReach(history, [view('a', 'running')]);
+
 const drawn = (number: number, sessionKey = 's'): Happening => ({
   type: 'drawn',
   sessionKey,
@@ -148,6 +197,41 @@ const WRONG: readonly [string, number, Check, readonly Told[]][] = [
     freed,
     [aborted('a'), lock('lock:granted', 1), doing('begun', 'epilogue', 1), 1_001, lock('lock:released', 1)],
   ],
+  ['an outcome that the record does not know', 2, oneStory, [recorded('a', 'completed'), endedFor('a', 'user')]],
+  ['another reason than that of the record', 2, oneStory, [recorded('a', 'aborted policy'), endedFor('a', 'user')]],
+  [
+    'a doubt about another run',
+    2,
+    oneStory,
+    [unavailable('b'), recorded('a', 'aborted policy'), endedFor('a', 'user')],
+  ],
+  ['a waiter that hears something else', 2, oneStory, [recorded('a', 'completed'), heard('a', 'aborted user')]],
+  ['a receipt for a run that has completed', 2, oneStory, [acknowledged(['a']), recorded('a', 'completed')]],
+  ['a receipt for another reason', 2, oneStory, [acknowledged(['a']), recorded('a', 'aborted policy')]],
+  [
+    'a run that was stopped by a call, and has completed',
+    2,
+    oneStory,
+    [{ type: 'stop', nodeId: 'n', runIds: ['a'] }, ended('a')],
+  ],
+  ['a stop that cuts a later run', 4, stopsSpare, [acknowledged([], EVE), asked('a'), stopped('a', 'user', EVE)]],
+  [
+    'a stop that marks a later run',
+    4,
+    stopsSpare,
+    [
+      { type: 'answered', nodeId: 'other', attempt: 1 },
+      asked('a'),
+      { type: 'marked', nodeId: 'n', runId: 'a', by: 'other 1' },
+    ],
+  ],
+  ['a stop of all nodes that misses a run', 4, reach, [{ type: 'listed', number: 1, aimedAt: ['1 n a'] }]],
+  [
+    'an epilogue that is forgotten',
+    8,
+    announcedEpilogues,
+    [started('a'), { type: 'announced', nodeId: 'n', runId: 'a' }, stopped('a', 'user')],
+  ],
   ['two writes', 7, overlap, [doing('begun', 'section', 1), doing('begun', 'epilogue', 2, 'b')]],
 ];
 
@@ -195,6 +279,27 @@ const RIGHT: readonly [string, Check, readonly Told[]][] = [
     'a section that is revoked',
     freed,
     [lock('lock:granted', 1), doing('begun', 'section', 1), aborted('a'), 5_000, lock('lock:released', 1)],
+  ],
+  [
+    'one outcome for all',
+    oneStory,
+    [acknowledged(['a']), recorded('a', 'aborted user'), endedFor('a', 'user'), heard('a', 'aborted user')],
+  ],
+  [
+    'another outcome than that of a record that did not answer',
+    oneStory,
+    [unavailable('a'), recorded('a', 'aborted policy'), ended('a'), heard('a', 'aborted policy')],
+  ],
+  ['a stop that cuts an earlier run', stopsSpare, [asked('a'), acknowledged([], EVE), stopped('a', 'user', EVE)]],
+  ['a stop of all nodes that came before a run', reach, [{ type: 'listed', number: 1, aimedAt: ['1 n b'] }]],
+  [
+    'an epilogue that was named',
+    announcedEpilogues,
+    [
+      { type: 'announced', nodeId: 'n', runId: 'a' },
+      stopped('a', 'user'),
+      { type: 'error', nodeId: 'n', code: 'NOT_SAVED', sessionKey: 's', runId: 'a' },
+    ],
   ],
   [
     'a write beside a revoked one',
@@ -266,23 +371,32 @@ describe('the watcher', () => {
   it('finds an end that frees the lock of another, and a release of a stale token (4)', () => {
     const history = new History();
     const state = memory();
-    const freeing = (): void => {
-      const holder = state.holder('s') as { token: number } | undefined;
-      if (holder !== undefined) state.unlock({ sessionKey: 's', token: holder.token });
+    const free = (): void => {
+      const { holder } = state.readSession({ ...ASKED, watch: false }) as Snapshot;
+      if (holder !== undefined) void state.unlock({ ...ASKED, token: holder.token });
     };
-    const { backend } = recordBackend({ ...asIs(state), end: freeing, unlock: freeing as () => never }, history);
-    backend.claim(claim('a'));
+    const end: Backend['end'] = (request) => {
+      free();
+      return state.end(request);
+    };
+    const unlock: Backend['unlock'] = (request) => {
+      free();
+      return state.unlock(request);
+    };
+    const { backend } = recordBackend({ ...asIs(state), end, unlock }, history);
+    const { generation } = backend.claim(claim('a')) as ClaimGranted;
     const lockAgain = () =>
-      backend.lock({ sessionKey: 's', nodeId: 'n', run: undefined, reserved: undefined, since: 0 });
+      backend.lock({ ...ASKED, run: undefined, attempt: attempts++, reserved: undefined, since: 0 });
     lockAgain();
-    backend.end({ sessionKey: 's', runId: 'a', generation: 1, nodeId: 'n', status: 'completed', retain: false });
+    const ended = { status: 'completed', reason: undefined, report: undefined, retain: false } as const;
+    void backend.end({ ...ASKED, ...ended, runId: 'a', generation });
     lockAgain();
-    backend.unlock({ sessionKey: 's', token: 1 });
+    void backend.unlock({ ...ASKED, token: 1 });
     expect(numbers(history.seenWrong)).toEqual([4, 4]);
   });
 
   it('finds a backend that knows of a run that nobody shows (4)', async () => {
-    const { watch, control } = watched(() => ({ end: () => {} }));
+    const { watch, control } = watched((state) => ({ end: (request: EndRequest) => endOf(state, request) }));
     await control.run({ sessionKey: 's' }, () => {});
     expect(numbers(watch.checkSettled())).toContain(4);
   });
@@ -333,22 +447,37 @@ describe('the watcher', () => {
   });
 });
 
-function asIs(state: ReturnType<typeof memory>): ReturnType<typeof memory> {
+/** A spoiled method is given beside them. */
+function asIs(state: Backend): Backend {
   const { scope, synchronous } = state;
-  const bound = Object.fromEntries(
-    (
-      ['claim', 'stop', 'end', 'check', 'lock', 'unlock', 'holder', 'read', 'forget', 'subscribe', 'close'] as const
-    ).map((name) => [name, (state[name] as (...args: unknown[]) => unknown).bind(state)]),
-  );
-  return { scope, synchronous, ...bound } as ReturnType<typeof memory>;
+  const bound = Object.fromEntries(METHODS.map((name) => [name, (state[name] as () => unknown).bind(state)]));
+  return { scope, synchronous, ...bound } as unknown as Backend;
 }
 
-function grantAll(state: ReturnType<typeof memory>): ReturnType<typeof memory>['claim'] {
+const METHODS = [
+  ...(['claim', 'stop', 'stopEverywhere', 'end', 'announce', 'lock', 'unlock', 'check', 'readSession'] as const),
+  ...(['readRun', 'readNode', 'readActive', 'readStops', 'forget', 'subscribe', 'close'] as const),
+];
+
+function grantAll(state: Backend): Backend['claim'] {
   return (request) => state.claim({ ...request, mode: 'concurrent' });
 }
 
-function claim(runId: string): Parameters<ReturnType<typeof memory>['claim']>[0] {
-  const about = { kind: 'chat', owner: undefined, tags: [], fingerprint: undefined, whenQuiet: false };
-  const stops = { stopsSeen: undefined, stopsJudged: 0 };
-  return { sessionKey: 's', runId, nodeId: 'n', mode: 'exclusive', replaces: [], beside: [], ...about, ...stops };
+const ASKED = { sessionKey: 's', nodeId: 'n', seen: 0 };
+
+function claim(runId: string): ClaimRequest {
+  const about = { kind: 'chat', owner: undefined, tags: [], fingerprint: undefined, graceMs: 0, hasEpilogue: false };
+  const stops = { repeats: undefined, since: undefined, listSince: undefined, judged: 0 };
+  const attempt = attempts++;
+  const terms = { mode: 'exclusive', whenQuiet: false, replaces: [], beside: [] } as const;
+  return { ...ASKED, ...about, ...stops, ...terms, runId, isOwnId: false, attempt };
+}
+
+let attempts = 1;
+
+/** Says that it has ended it, and has not. */
+function endOf(state: Backend, { sessionKey, runId, status }: EndRequest): unknown {
+  const snapshot = state.readSession({ sessionKey, nodeId: 'n', watch: false }) as Snapshot;
+  const run = snapshot.runs.find((one) => one.runId === runId);
+  return { kind: 'ended', version: snapshot.version, snapshot: undefined, run: run && { ...run, status } };
 }

@@ -27,11 +27,14 @@ export function oneOutcome(history: History): Violation[] {
 export function oneTakeover(history: History, isKnown: (runId: string) => boolean = () => false): Violation[] {
   const replaced = new Map(history.all('replaced').map((fact) => [`${fact.runId} ${fact.generation}`, fact]));
   const startedOn = new Map(history.all('run:started').map(({ run }) => [runKey(run), run]));
+  const startedAnywhere = new Map(history.all('run:started').map(({ run }) => [run.runId, run]));
   // The notice of its stop may overtake the answer that gives a run its generation.
   const beforeItsAnswer = ({ runId }: { readonly runId: string }) =>
     history.all('replaced').find((fact) => fact.runId === runId);
   const stopped = new Set(history.all('run:aborted').map(({ run }) => run.runId));
   for (const { runIds } of history.all('stop')) for (const runId of runIds) stopped.add(runId);
+  // In the record, before its node had announced it.
+  for (const { runId, outcome } of history.all('recorded')) if (outcome.startsWith('aborted')) stopped.add(runId);
   const told = new Set(history.all('refused', 'outcome').map(({ runId }) => runId));
   return history.all('run:aborted').flatMap(({ run, reason, ...cut }): Violation[] => {
     if (reason !== 'superseded') return [];
@@ -43,7 +46,10 @@ export function oneTakeover(history: History, isKnown: (runId: string) => boolea
     const fact =
       replaced.get(`${run.runId} ${run.generation}`) ?? (run.generation > 0 ? undefined : beforeItsAnswer(run));
     const by = fact?.by === supersededBy ? fact.nodeId : run.nodeId;
-    const next = startedOn.get(runKey({ nodeId: by, runId: supersededBy }));
+    // One that had to wait for quiet has stopped it by name, and has begun later.
+    const later = startedAnywhere.get(supersededBy);
+    const isLater = later !== undefined && later.generation > run.generation;
+    const next = startedOn.get(runKey({ nodeId: by, runId: supersededBy })) ?? (isLater ? later : undefined);
     if (next !== undefined && run.generation > 0 && next.generation <= run.generation) {
       return [{ invariant: 2, text: `${run.runId} was superseded by the older ${supersededBy}` }];
     }

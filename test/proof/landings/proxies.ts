@@ -1,7 +1,23 @@
 import type { Backend, Clock } from 'runfence';
 import type { Points } from './points.js';
 
-const METHODS = ['claim', 'stop', 'end', 'check', 'lock', 'unlock', 'holder', 'read', 'forget', 'close'] as const;
+const METHODS = [
+  'claim',
+  'stop',
+  'stopEverywhere',
+  'end',
+  'announce',
+  'check',
+  'lock',
+  'unlock',
+  'readSession',
+  'readRun',
+  'readNode',
+  'readActive',
+  'readStops',
+  'forget',
+  'close',
+] as const;
 type Call = (...args: unknown[]) => unknown;
 
 /** Every call of the port is a point, and so is the end of the subscription. */

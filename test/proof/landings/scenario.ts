@@ -180,7 +180,8 @@ async function hold(stage: Stage, begun: BeginResult): Promise<void> {
   });
   const wins = run.complete('value');
   points.step('handle: after complete');
-  watch.outcome(control, run.id, wins ? 'completed' : run.status, 'handle');
+  // Where the record answers later, it decides whether that result stands.
+  if (stage.kind !== 'asynchronous') watch.outcome(control, run.id, wins ? 'completed' : run.status, 'handle');
 }
 
 /** A run that ignores its signal is stopped by its owner while it writes, and while a tool of it runs. */

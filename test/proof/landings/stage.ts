@@ -1,4 +1,5 @@
-import { createRunControl, isRunfenceError, memory, type Run, type RunControl, type RunEvents } from 'runfence';
+import { type Backend, createRunControl, isRunfenceError, type Run, type RunControl, type RunEvents } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FakeClock, flush } from 'runfence/testing';
 import { Invariants } from '../invariants.js';
 import { Points, type Target } from './points.js';
@@ -35,7 +36,8 @@ export interface Scenario {
   readonly shutdown: (stage: Stage) => Promise<void>;
 }
 
-export type BackendKind = 'memory' | 'asynchronous';
+/** What the control stands on: its own ledger, a backend that answers at once, or one that answers later. */
+export type BackendKind = 'private' | 'memory' | 'asynchronous';
 
 /** One control with everything around it proxied and watched, and what its scenario did. */
 export class Stage {
@@ -49,6 +51,9 @@ export class Stage {
   /** What the scenario still waits for, by name. */
   readonly open = new Map<string, number>();
   readonly #errors: unknown[] = [];
+  #mayBeLate = false;
+  /** Another control on the same records; `undefined` where there can be none. */
+  readonly other: RunControl | undefined;
 
   /** @param moved - how far a stop moves the clock, in ms, while a call is under way that takes no time otherwise */
   constructor(kind: BackendKind, target: Target | undefined, moved = 0) {
@@ -57,15 +62,19 @@ export class Stage {
     const { points } = this;
     this.watch = new Invariants(this.clock, { backendMs: moved });
     this.watch.signal(this.upstream.signal);
-    const state = this.watch.record(memory());
-    const backend = kind === 'memory' ? state : answeringLater(points, state);
+    const state = kind === 'private' ? memory() : this.watch.record(memory());
     this.control = createRunControl({
-      backend: pointedBackend(points, backend),
+      ...this.#backend(kind, state),
       clock: pointedClock(points, this.clock),
       authorize: points.around('authorize', ({ principal }) => principal.userId === OWNER.userId),
       onError: points.around('onError', (error: unknown) => void this.#errors.push(error)),
     });
     this.watch.node(this.control);
+    if (kind !== 'private') {
+      const onError = (error: unknown): void => void this.#errors.push(error);
+      this.other = createRunControl({ backend: state, clock: this.clock, onError });
+      this.watch.node(this.other);
+    }
     for (const name of EVENTS)
       this.control.on(
         name,
@@ -74,6 +83,12 @@ export class Stage {
     this.control.on('run:quiet', () => {
       throw new ListenerError();
     });
+  }
+
+  #backend(kind: BackendKind, state: Backend): { readonly backend?: Backend } {
+    if (kind === 'private') return {};
+    const backend = kind === 'memory' ? state : answeringLater(this.points, state);
+    return { backend: pointedBackend(this.points, backend) };
   }
 
   /** What is asked of every run from its start on: witnesses of its cut, and what it must not get through any more. */
@@ -125,12 +140,24 @@ export class Stage {
     await clock.advance(RETENTION_MS);
     await clock.advance(RETENTION_MS);
     wrong.push(...say(watch.checkNothingLeft()));
+    await this.other?.drain({ graceMs: 0 });
     await this.#drive(scenario.shutdown, wrong);
     await clock.advance(RETENTION_MS);
     wrong.push(...say([...watch.check(), ...watch.checkNothingLeft()]), ...points.problems);
-    for (const error of this.#errors) if (!isExpected(error)) wrong.push(`onError: ${error}`);
+    for (const error of this.#errors) if (!this.#isExpected(error)) wrong.push(`onError: ${error}`);
     await watch.close();
     return [...new Set(wrong)];
+  }
+
+  /** From here on a run may write while the announcement of an epilogue is on its way: then that one is told to be late. */
+  expectLate(): void {
+    this.#mayBeLate = true;
+  }
+
+  /** A listener throws on purpose; a commit that is tried after a normal end is told to `onError`. */
+  #isExpected(error: unknown): boolean {
+    if (this.#mayBeLate && isRunfenceError(error, 'NOT_SAVED')) return true;
+    return error instanceof ListenerError || isRunfenceError(error, 'RUN_ENDED');
   }
 
   async #drive(act: (stage: Stage) => Promise<void>, wrong: string[]): Promise<void> {
@@ -151,11 +178,6 @@ export class Stage {
 }
 
 class ListenerError extends Error {}
-
-/** A listener throws on purpose; a commit that is tried after a normal end is told to `onError`. */
-function isExpected(error: unknown): boolean {
-  return error instanceof ListenerError || isRunfenceError(error, 'RUN_ENDED');
-}
 
 function say(violations: readonly { readonly invariant: number; readonly text: string }[]): string[] {
   return violations.map(({ invariant, text }) => `invariant ${invariant}: ${text}`);

@@ -37,10 +37,9 @@ function compareSessions(model: Reference, world: World): void {
   const { runs } = world.control;
   for (const session of SESSIONS) {
     same(`session ${session}`, model.view(session), world.view(session));
-    const holder = world.backend.holder(session) as { runId: string | undefined } | undefined;
     const expected = model.locks.get(session)?.holder;
     const name = expected === undefined || expected === 'host' ? expected : expected.id;
-    same(`lock of ${session}`, name, holder === undefined ? undefined : (holder.runId ?? 'host'));
+    same(`lock of ${session}`, name, world.holder(session));
   }
   for (const run of model.known.values()) {
     const view = runs.get(run.id);

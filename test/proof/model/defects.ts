@@ -45,13 +45,17 @@ export const DEFECTS: Readonly<Record<string, Defect>> = {
       return 'kind' in answer && answer.kind === 'granted' ? { ...answer, generation: 1 } : answer;
     },
   })),
-  'the backend drops stops': onBackend(() => ({ stop: () => ({ epilogues: [], number: undefined }) })),
+  'the backend drops stops': onBackend(() => ({
+    stop: () => ({ epilogues: [], number: undefined, runs: [], version: 0, snapshot: undefined }),
+  })),
   'the backend grants the lock once': onBackend((backend) => ({
-    unlock: () => true,
+    unlock: () => ({ wasHeld: true, version: 0, snapshot: undefined }),
     lock: (request) => backend.lock(request),
   })),
   'the backend keeps no place for epilogues': onBackend((backend) => ({
-    stop: (request) => backend.stop({ ...request, runs: request.runs.map((item) => ({ ...item, epilogue: false })) }),
+    stop: (request) =>
+      backend.stop({ ...request, runs: request.runs.map((item) => ({ ...item, hasEpilogue: false })) }),
+    announce: () => ({ kind: 'announced', epilogue: undefined, version: 0, snapshot: undefined }),
   })),
   'everybody may stop everything': {
     control: (control) =>

@@ -4,7 +4,8 @@ import { DEFECTS, HARMLESS } from './defects.js';
 import { check } from './property.js';
 import { failureOf, summaryOf, Totals } from './summary.js';
 
-const SEQUENCES = 1_000;
+const SEQUENCES = 500;
+const LEDGERS = ['private', 'memory'] as const;
 /** The mean: sequences are of random length. */
 const COMMANDS = 100;
 
@@ -15,11 +16,11 @@ const ANSWERS: readonly string[] = [
 ];
 
 describe('the model', () => {
-  it(`agrees with the library over ${SEQUENCES} sequences of ${COMMANDS} commands`, async () => {
+  it.each(LEDGERS)(`agrees with the library on the %s ledger over ${SEQUENCES} sequences`, async (ledger) => {
     const { MODEL_SEED, MODEL_PATH, MODEL_REPLAY } = process.env;
     const seed = Number(MODEL_SEED ?? Math.floor(Math.random() * 2 ** 31));
     const totals = new Totals();
-    const details = await check({ runs: SEQUENCES, seed, path: MODEL_PATH, replayPath: MODEL_REPLAY }, totals);
+    const details = await check({ runs: SEQUENCES, seed, path: MODEL_PATH, replayPath: MODEL_REPLAY, ledger }, totals);
     // Past the reporter, which is silent for tests that pass.
     process.stdout.write(`${summaryOf(seed, totals)}\n`);
     expect(failureOf(details)).toBeUndefined();
@@ -30,13 +31,13 @@ describe('the model', () => {
     expect(ANSWERS.filter((answer) => !totals.answered.has(answer))).toEqual([]);
   });
 
-  it('agrees with a library that is only wrapped', async () => {
-    const details = await check({ runs: 50, seed: 1, defect: HARMLESS }, new Totals());
+  it.each(LEDGERS)('agrees with a library that is only wrapped, on the %s ledger', async (ledger) => {
+    const details = await check({ runs: 50, seed: 1, ledger, defect: HARMLESS }, new Totals());
     expect(failureOf(details)).toBeUndefined();
   });
 
   it.each(Object.entries(DEFECTS))('finds a library in which %s', async (_what, defect) => {
-    const details = await check({ runs: 300, seed: 1, defect }, new Totals());
+    const details = await check({ runs: 300, seed: 1, ledger: 'memory', defect }, new Totals());
     expect(details.failed).toBe(true);
     expect(failureOf(details)).toContain('the library says');
   });

@@ -7,7 +7,7 @@ import { Disagreement } from './compare.js';
 import { Reference } from './reference.js';
 import { type Command, Sequence } from './sequence.js';
 import type { Totals } from './summary.js';
-import { type Defect, World } from './world.js';
+import { type Defect, type LedgerKind, World } from './world.js';
 
 /** How long a sequence is at most. The mean is half of it, less the commands that have nothing to act on: above 100. */
 const MOST_COMMANDS = 320;
@@ -21,12 +21,14 @@ export interface Check {
   /** Given to replay one failure. */
   readonly path?: string | undefined;
   readonly replayPath?: string | undefined;
+  /** `private` if it is not said. */
+  readonly ledger?: LedgerKind;
   readonly defect?: Defect;
 }
 
 /** Runs random sequences of commands on the model and on the library. */
 export function check(options: Check, totals: Totals): Promise<fc.RunDetails<[Iterable<Command>]>> {
-  const { runs: numRuns, seed, path, replayPath, defect } = options;
+  const { runs: numRuns, seed, path, replayPath, defect, ledger = 'private' } = options;
   const sequences = fc.commands(commands(), {
     maxCommands: MOST_COMMANDS,
     size: 'max',
@@ -34,15 +36,20 @@ export function check(options: Check, totals: Totals): Promise<fc.RunDetails<[It
   });
   const property = fc.asyncProperty(sequences, async (sequence) => {
     totals.sequences += 1;
-    await runSequence(sequence as Iterable<Command>, totals, defect);
+    await runSequence(sequence as Iterable<Command>, totals, ledger, defect);
   });
   return fc.check(property, { numRuns, seed, ...(path === undefined ? {} : { path }) }) as Promise<
     fc.RunDetails<[Iterable<Command>]>
   >;
 }
 
-async function runSequence(steps: Iterable<Command>, totals: Totals, defect: Defect | undefined): Promise<void> {
-  const sequence = new Sequence(new Reference(), new World(defect), totals);
+async function runSequence(
+  steps: Iterable<Command>,
+  totals: Totals,
+  ledger: LedgerKind,
+  defect: Defect | undefined,
+): Promise<void> {
+  const sequence = new Sequence(new Reference(), new World(ledger, defect), totals);
   await fc.asyncModelRun(() => ({ model: sequence, real: {} }), steps);
   await endEverything(sequence);
   nothingLeft(sequence);

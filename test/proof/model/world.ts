@@ -6,7 +6,6 @@ import {
   createRunControl,
   type Grant,
   isRunfenceError,
-  memory,
   type Outcome,
   type QuietReport,
   type Receipt,
@@ -17,6 +16,7 @@ import {
   type RunResult,
   type WaitOutcome,
 } from 'runfence';
+import { memory, type Snapshot } from 'runfence/backend';
 import { FakeClock } from 'runfence/testing';
 import { type Gate, gate } from '../../support/work.js';
 import { IDS, type Who } from './reference/authority.js';
@@ -27,6 +27,9 @@ import type { Spec } from './reference/run.js';
 
 export const GRACE_MS = 4_000;
 export const SESSIONS: readonly string[] = ['s1', 's2', 's3'];
+
+/** Which ledger the library stands on: its own, or a backend in memory that other nodes could share. */
+export type LedgerKind = 'private' | 'memory';
 
 /** A deliberate defect, put around the real system by the tests that show that the model can fail. */
 export interface Defect {
@@ -39,7 +42,7 @@ export interface Defect {
 /** The real system, driven through its public API, and a journal of what its users see. */
 export class World {
   readonly clock: FakeClock;
-  readonly backend: Backend;
+  readonly #backend: Backend | undefined;
   readonly control: RunControl;
   readonly journal: Journal = new Journal();
   /** `Run` objects, by the label of their begin. */
@@ -53,11 +56,11 @@ export class World {
   readonly #tokens = new Map<string, number>();
   readonly #inHand: (run: Run) => Run;
 
-  constructor(defect: Defect = {}) {
+  constructor(ledger: LedgerKind, defect: Defect = {}) {
     this.clock = defect.clock?.() ?? new FakeClock();
-    this.backend = defect.backend?.(memory()) ?? memory();
+    this.#backend = ledger === 'private' ? undefined : (defect.backend?.(memory()) ?? memory());
     const control = createRunControl({
-      backend: this.backend,
+      ...(this.#backend === undefined ? {} : { backend: this.#backend }),
       clock: this.clock,
       retention: RETENTION,
       defaults: {
@@ -75,6 +78,13 @@ export class World {
     this.control = defect.control?.(control) ?? control;
     this.#inHand = defect.run ?? ((run) => run);
     this.#listen();
+  }
+
+  /** Who holds a session's lock: a run's id, `host`, or `undefined`. */
+  holder(sessionKey: string): string | undefined {
+    const record = this.#backend?.readSession({ sessionKey, nodeId: '', watch: false }) as Snapshot | undefined;
+    const holder = record === undefined ? this.control.locks.locks(sessionKey)?.holder : record.holder;
+    return holder === undefined ? undefined : (holder.runId ?? 'host');
   }
 
   signal(name: string): AbortController {

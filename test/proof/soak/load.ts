@@ -24,7 +24,7 @@ interface Node {
   readonly scene: Scene;
 }
 
-/** Random load on two nodes that share a backend. */
+/** Random load on nodes that share a backend, or on one that has a ledger of its own. */
 export class Load {
   readonly #nodes: readonly Node[];
   readonly #isSync: boolean;
@@ -36,17 +36,24 @@ export class Load {
   #isOver = false;
 
   /** @param name - sets its sessions and run ids apart from those of other loads */
-  constructor(name: string, backend: Backend, random: Choices, store: Store, witness: Witness) {
+  constructor(
+    name: string,
+    on: { readonly backend?: Backend; readonly nodes: number },
+    random: Choices,
+    store: Store,
+    witness: Witness,
+  ) {
+    const { backend } = on;
     this.#wishes = new Wishes(name, random);
-    this.#isSync = backend.synchronous;
+    this.#isSync = backend === undefined || backend.synchronous;
     this.#random = random;
     this.#store = store;
     this.#witness = witness;
-    this.#nodes = [1, 2].map((number) => {
+    this.#nodes = Array.from({ length: on.nodes }, (_, number) => {
       const control = createRunControl({
-        backend,
+        ...(backend !== undefined && { backend }),
         retention: { ttlMs: 300, max: 500 },
-        defaults: { graceMs: 60, epilogueMs: 40, writeGraceMs: 40, lockTimeoutMs: 300 },
+        defaults: { graceMs: 60, epilogueMs: 40, writeGraceMs: 40, lockTimeoutMs: 300, backendTimeoutMs: 400 },
         onError: (error) => witness.error('onError', error),
       });
       witness.hear(control);

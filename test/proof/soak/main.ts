@@ -2,13 +2,18 @@
  * Choices load with random stops on the real clock, for as long as you like:
  *
  *     npm run soak -- --seconds 60 --seed 7
+ *     npm run soak -- --seconds 60 --faulty
+ *
+ * The load is on a ledger of its own, on a memory and on a slow backend; with `--faulty` also on one that refuses,
+ * breaks, stalls and doubles calls and loses and doubles notices.
  *
  * It exits with 1 if anything is off. The heap is measured after a garbage collection, outside of the event loop's
  * delay, from a third of the time on: before that, what is bounded fills.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { type Clock, memory } from 'runfence';
+import type { Clock } from 'runfence';
+import { memory } from 'runfence/backend';
 import { FaultyBackend } from 'runfence/testing';
 import { Choices } from '../choices.js';
 import { type HeapSample, trendOf } from './heap.js';
@@ -19,13 +24,24 @@ import { Witness } from './witness.js';
 import { pause } from './work.js';
 
 const USERS = 24;
+const FAULTS = {
+  refused: 0.01,
+  broken: 0.01,
+  stalled: 0.01,
+  stallMs: 600,
+  doubled: 0.02,
+  lostNotices: 0.02,
+  doubledNotices: 0.05,
+};
 const SETTLE_MS = 5_000;
 
-const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { seconds: { type: 'string' }, seed: { type: 'string' }, faulty: { type: 'boolean' } },
+});
 const seconds = Number(values.seconds ?? 60);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
 if (!(seconds >= 1) || !Number.isSafeInteger(seed)) {
-  console.error('Usage: npm run soak -- --seconds <1 or more> [--seed <integer>]');
+  console.error('Usage: npm run soak -- --seconds <1 or more> [--seed <integer>] [--faulty]');
   process.exit(2);
 }
 const { gc } = globalThis;
@@ -44,7 +60,15 @@ const clock: Clock = {
   clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout),
 };
 const slow = new FaultyBackend({ scope: 'cluster', faults: { seed, clock, latencyMs: 3 } });
-const loads = [new Load('at-once', memory(), random, store, witness), new Load('slow', slow, random, store, witness)];
+const faulty = new FaultyBackend({ scope: 'cluster', faults: { seed, clock, latencyMs: 3, ...FAULTS } });
+const isFaulty = values.faulty === true;
+witness.isFaulty = isFaulty;
+const loads = [
+  new Load('alone', { nodes: 1 }, random, store, witness),
+  new Load('at-once', { backend: memory(), nodes: 2 }, random, store, witness),
+  new Load('slow', { backend: slow, nodes: 2 }, random, store, witness),
+  ...(isFaulty ? [new Load('faulty', { backend: faulty, nodes: 3 }, random, store, witness)] : []),
+];
 process.on('unhandledRejection', (error) => witness.error('an unhandled rejection', String(error)));
 process.on('uncaughtException', (error) => witness.error('an uncaught exception', error.stack));
 
@@ -70,19 +94,20 @@ function progress(): void {
   );
 }
 
-console.log(`soak: ${seconds} s, seed ${seed}, 2 nodes on each of 2 backends`);
+console.log(`soak: ${seconds} s, seed ${seed}, ${loads.length} ledgers`);
 const unloadedBytes = heapNow();
 delay.enable();
 const running = Promise.all(loads.map((load) => load.run(USERS)));
 const ticks = Math.max(10, Math.min(60, seconds));
 for (let tick = 1; tick <= ticks; tick++) {
   await pause((tick * seconds * 1_000) / ticks - elapsed());
-  slow.calls.length = 0; // kept for tests that are shorter
+  for (const { calls } of [slow, faulty]) calls.length = 0; // kept for tests that are shorter
   delay.disable();
   samples.push({ atMs: elapsed(), bytes: heapNow() });
   delay.enable();
   if (tick % Math.max(1, Math.round(ticks / Math.max(2, seconds / 5))) === 0) progress();
 }
+faulty.heal();
 for (const load of loads) load.stop();
 // Somebody who is never answered must be reported, and not hold up the report.
 await Promise.race([running, pause(SETTLE_MS)]);

@@ -1,4 +1,5 @@
-import { createRunControl, memory } from 'runfence';
+import { createRunControl } from 'runfence';
+import { memory } from 'runfence/backend';
 import { expect, test } from 'vitest';
 import { Witness } from './witness.js';
 

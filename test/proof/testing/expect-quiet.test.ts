@@ -1,4 +1,5 @@
-import { createRunControl, isRunfenceError, memory, RunfenceError } from 'runfence';
+import { createRunControl, isRunfenceError, RunfenceError } from 'runfence';
+import { memory } from 'runfence/backend';
 import { expectQuiet, FakeClock, FaultyBackend, flush, NotQuietError } from 'runfence/testing';
 import { describe, expect, test, vi } from 'vitest';
 import { begin } from '../../support/begin.js';
@@ -66,12 +67,12 @@ describe('what is left is named', () => {
     tracked({ backend }, clock);
     for (const sessionKey of ['a', 'b', 'c']) await control.abort({ sessionKey });
     expect(control.runs.sizes).toMatchObject({ stops: 3, timers: 1 });
-    backend.hold('read');
+    backend.hold('readRun');
     const waiting = control.wait('r1');
     expect(await leftOf(expectQuiet(control, NOW))).toEqual([
       '1 timer: a call of the backend has no answer, or something waits with a timeout',
     ]);
-    backend.release('read');
+    backend.release('readRun');
     await waiting;
     await expectQuiet(control, NOW);
   });
@@ -166,13 +167,13 @@ describe('what is left is named', () => {
   test('a call of the backend that has no answer', async () => {
     const backend = new FaultyBackend();
     const { control } = tracked({ backend });
-    backend.hold('read');
+    backend.hold('readRun');
     const waiting = control.wait('unknown');
     await flush();
     expect(await leftOf(expectQuiet(control, NOW))).toEqual([
       '1 timer: a call of the backend has no answer, or something waits with a timeout',
     ]);
-    backend.release('read');
+    backend.release('readRun');
     await waiting;
     await expectQuiet(control);
   });

@@ -1,0 +1,60 @@
+import type { MemoryBook } from './memory-book.js';
+import { announce, runOf } from './memory-marks.js';
+import type { AnnounceAnswer, AnnounceRequest, EndAnswer, EndRequest, StoredReport } from './port.js';
+
+/** Ends a run. The first result stays. */
+export function end(book: MemoryBook, request: EndRequest): EndAnswer {
+  const { sessionKey, status, report } = request;
+  const known = book.records.get(sessionKey);
+  book.begin(known, request.seen);
+  const run = runOf(book, sessionKey, request);
+  const record = run?.record;
+  if (run === undefined || record === undefined) {
+    return { kind: 'ended', run: run?.stored(), version: book.version(known), snapshot: book.news(sessionKey) };
+  }
+  const reservation = record.lock?.reservationOf(run.id);
+  if (run.status === 'stopping' && status !== 'aborted') {
+    const version = book.version(record);
+    const epilogue = reservation?.token;
+    return { kind: 'stopping', run: run.stored(), epilogue, version, snapshot: book.news(sessionKey) };
+  }
+  book.leave(run, status, request.reason ?? 'policy');
+  if (report !== undefined) run.tell(report);
+  record.lock?.drop(reservation);
+  if (!request.retain) book.runs.delete(run.id);
+  book.draw(record);
+  return { kind: 'ended', run: run.stored(), version: book.version(record), snapshot: book.news(sessionKey) };
+}
+
+/** Adds to the record of a live run. */
+export function announceRun(book: MemoryBook, request: AnnounceRequest): AnnounceAnswer {
+  const { sessionKey, report } = request;
+  const known = book.records.get(sessionKey);
+  book.begin(known, request.seen);
+  const run = runOf(book, sessionKey, request);
+  const record = run?.record;
+  if (run === undefined || record === undefined) {
+    return { kind: 'stale', epilogue: undefined, version: book.version(known), snapshot: book.news(sessionKey) };
+  }
+  if (request.hasEpilogue) announce(book, record, run);
+  if (report !== undefined && run.status === 'stopping' && !isSame(report, run.report)) {
+    run.tell(report);
+    book.touch();
+  }
+  book.settle(record);
+  const epilogue = record.lock?.reservationOf(run.id)?.token;
+  return { kind: 'announced', epilogue, version: book.version(record), snapshot: book.news(sessionKey) };
+}
+
+/** Sent again, a report is no change. */
+function isSame(a: StoredReport, b: StoredReport | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.lock === b.lock &&
+    a.epilogue === b.epilogue &&
+    a.fencedEffects === b.fencedEffects &&
+    a.elapsedMs === b.elapsedMs &&
+    a.leftovers.length === b.leftovers.length &&
+    a.leftovers.every((name, at) => name === b.leftovers[at])
+  );
+}

@@ -1,0 +1,249 @@
+import type { BackendClient } from '../../backend/client.js';
+import type { Backend, StoredRun } from '../../backend/port.js';
+import { type Awaitable, chain, settle } from '../../internal/awaitable.js';
+import { closed } from '../../internal/errors.js';
+import type { NodeContext } from '../../node-context.js';
+import type {
+  ClaimVerdict,
+  Elsewhere,
+  EndStatus,
+  EverywhereStop,
+  EverywhereVerdict,
+  Ledger,
+  LedgerCandidate,
+  LedgerHost,
+  LedgerRun,
+  LockQuestion,
+  LockVerdict,
+  SessionStop,
+  StopVerdict,
+} from '../ledger.js';
+import { StoredStops } from '../stored-stops.js';
+import { Lease } from './lease.js';
+import { ListedStops } from './listed-stops.js';
+import { OtherNodes } from './other-nodes.js';
+import { Reconciliation } from './reconcile.js';
+import { Records } from './records.js';
+import { Requests } from './requests.js';
+import { RunWatch } from './run-watch.js';
+
+const NOTHING: readonly never[] = Object.freeze([]);
+
+/**
+ * The ledger over a backend. It remembers no debts beside the records: what is owed is read off the comparison of a
+ * record with what is here.
+ */
+export class SharedLedger implements Ledger {
+  readonly elsewhere: Elsewhere;
+  readonly storedStops: StoredStops;
+  readonly #context: NodeContext;
+  readonly #client: BackendClient;
+  readonly #host: LedgerHost;
+  readonly #records: Records;
+  readonly #requests: Requests;
+  readonly #watch: RunWatch;
+  readonly #lease: Lease;
+  #unsubscribe: (() => void) | undefined = undefined;
+  #isClosed = false;
+
+  constructor(context: NodeContext, client: BackendClient, host: LedgerHost) {
+    this.#context = context;
+    this.#client = client;
+    this.#host = host;
+    const listed = new ListedStops(client.nodeId, host);
+    this.#records = new Records({
+      context,
+      client,
+      host,
+      listed,
+      reconcile: (view) => {
+        reconciliation.reconcile(view);
+        this.#requests.resendStops(view);
+        if (view.kept !== undefined) this.#watch.saw(view.kept);
+      },
+      hearsGap: () => this.#watch.lookAtAll(),
+      isLost: () => void this.#lost(),
+    });
+    this.#watch = new RunWatch(context, client, (sessionKey, by) => this.#watches(sessionKey, by));
+    this.#lease = new Lease(context, client, host, () => this.#records.readAll());
+    this.storedStops = new StoredStops(context, ({ sessionKey, number }) => {
+      if (sessionKey === undefined) this.#forgetListed(number);
+      else this.#requests.forgetStop(sessionKey, number);
+    });
+    this.#requests = new Requests({
+      context,
+      client,
+      host,
+      records: this.#records,
+      storedStops: this.storedStops,
+      endUnanswered: (run) => this.#lease.outcomeUnknown(run),
+    });
+    const reconciliation = new Reconciliation(client.nodeId, host, listed, this.#requests);
+    this.elsewhere = new OtherNodes(client, this.#watch);
+  }
+
+  get scope(): Backend['scope'] {
+    return this.#client.scope;
+  }
+
+  readonly isShared = true;
+
+  get isSynchronous(): boolean {
+    return this.#client.isSynchronous;
+  }
+
+  get isOpen(): boolean {
+    return this.#lease.isOpen;
+  }
+
+  whenOpen(): Promise<void> {
+    return this.#lease.whenOpen();
+  }
+
+  sharesRecordsWith(other: Ledger): boolean {
+    return other instanceof SharedLedger && other.#client.isOfSameBackend(this.#client);
+  }
+
+  claim(candidate: LedgerCandidate): Awaitable<ClaimVerdict> {
+    if (this.isOpen) return this.#claim(candidate);
+    return this.whenOpen().then(() => this.#claim(candidate));
+  }
+
+  stop<R>(stop: SessionStop, installed: (verdict: StopVerdict) => R): Awaitable<R> {
+    return this.#requests.stop(this.#records.view(stop.sessionKey), stop, installed);
+  }
+
+  stopEverywhere(stop: EverywhereStop): Awaitable<EverywhereVerdict> {
+    const request = { ...stop, attempt: this.#requests.nextAttempt(), number: undefined };
+    const asked = this.#client.stopEverywhere(request, ({ number }) => {
+      // Also of an answer that comes after its bound: nobody else would forget it.
+      if (this.#isClosed) this.#forgetListed(number);
+      else this.storedStops.keep({ sessionKey: undefined, number }, stop.requester, 'listed');
+      return number;
+    });
+    return chain<number, EverywhereVerdict>(asked, (number) => {
+      return settle<readonly StoredRun[], EverywhereVerdict>(
+        () => this.#client.readActive(),
+        (runs) => ({ runs: runs.filter((run) => run.nodeId !== this.#client.nodeId && run.listSince < number) }),
+        (error) => {
+          this.#context.onError(error);
+          return { runs: NOTHING };
+        },
+      );
+    });
+  }
+
+  end(run: LedgerRun, status: EndStatus): void {
+    this.#requests.end(this.#records.view(run.sessionKey), run, status);
+  }
+
+  announce(run: LedgerRun): void {
+    if (run.generation > 0) this.#requests.announce(this.#records.view(run.sessionKey), run);
+  }
+
+  lock<R>(question: LockQuestion, installed: (verdict: LockVerdict) => R): Awaitable<R> {
+    const ask = (): Awaitable<R> => this.#requests.lock(this.#records.view(question.sessionKey), question, installed);
+    if (this.isOpen) return ask();
+    return this.whenOpen().then(() => {
+      // It was open again because nobody looks any more.
+      if (this.#isClosed) throw closed();
+      return ask();
+    });
+  }
+
+  unlock(sessionKey: string, token: number, runId: string | undefined): Awaitable<boolean> {
+    return this.#requests.unlock(this.#records.view(sessionKey), token, runId);
+  }
+
+  check(sessionKey: string, run: LedgerRun | undefined, token: number | undefined): Awaitable<boolean> {
+    if (!this.isOpen) return this.whenOpen().then(() => this.check(sessionKey, run, token));
+    const asked = run === undefined ? undefined : { runId: run.id, generation: run.generation };
+    return chain<boolean, boolean>(this.#client.check({ sessionKey, run: asked, token }), (stands) => {
+      if (stands) return this.isOpen || this.whenOpen().then(() => this.check(sessionKey, run, token));
+      // The record says why, and what it says is done in the tick of its answer.
+      return chain<boolean, boolean>(this.#records.look(this.#records.view(sessionKey)), () => false);
+    });
+  }
+
+  disown(run: StoredRun): void {
+    this.#requests.endUnknown(this.#records.view(run.sessionKey), run);
+  }
+
+  forget(run: LedgerRun): void {
+    const { sessionKey, id: runId, generation } = run;
+    settle(
+      () => this.#client.forget(sessionKey, { sessionKey, runId, generation }),
+      () => {},
+      (error) => run.onError(error),
+    );
+  }
+
+  /** A run was granted: from now on the lease matters. */
+  started(): void {
+    this.#lease.watch();
+  }
+
+  idle(sessionKey: string): void {
+    this.#records.tidyIfAny(sessionKey);
+  }
+
+  subscribe(): void {
+    this.#unsubscribe = this.#client.subscribe(this.#records);
+  }
+
+  get unsent(): string[] {
+    return this.#records.unsent;
+  }
+
+  async flush(): Promise<void> {
+    await this.#records.flush();
+    await this.#client.sent();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#unsubscribe?.();
+    this.storedStops.clear();
+    this.#watch.close();
+    this.#requests.close();
+    this.#records.close();
+    this.#lease.close();
+  }
+
+  release(): Awaitable<void> {
+    return this.#client.close();
+  }
+
+  /** Behind the lease: a generation that is given while nothing may start would be one that nobody ends. */
+  #claim(candidate: LedgerCandidate): Awaitable<ClaimVerdict> {
+    return this.#requests.claim(this.#records.view(candidate.run.sessionKey), candidate);
+  }
+
+  #watches(sessionKey: string, by: number): void {
+    const view = this.#records.view(sessionKey);
+    view.watchers += by;
+    this.#records.tidy(view);
+  }
+
+  #forgetListed(number: number): void {
+    settle(
+      () => this.#client.forgetListed(number),
+      () => {},
+      (error) => this.#context.onError(error),
+    );
+  }
+
+  /** Read first: a stop that was recorded in the meantime is the outcome. What is still running then is lost. */
+  async #lost(): Promise<void> {
+    const keys = [...this.#host.sessionKeys()];
+    await this.#records.readAll();
+    for (const key of keys) {
+      const left = this.#host.runs(key).filter(({ stage }) => stage === 'running' || stage === 'ending');
+      this.#host.cut(left, LOST);
+      for (const run of left) run.decided(undefined);
+    }
+    this.#lease.lost();
+  }
+}
+
+const LOST = { reason: 'heartbeat-lost', requester: undefined, supersededBy: undefined, record: 'untold' } as const;

@@ -1,0 +1,41 @@
+import type { Awaitable } from 'runfence';
+import { expect, test } from 'vitest';
+import { folder } from './support/folders.js';
+import { backendIn, Hears } from './support/nodes.js';
+import { endOf, granted, stopOf } from './support/requests.js';
+
+const RUNS = 5_000;
+
+test('F21: 5 000 live runs are begun, stopped and ended at once, and nothing stands still for long', async () => {
+  const backend = backendIn(folder(), { staleMs: 10_000 });
+  const hears = new Hears();
+  const remove = backend.subscribe('a', hears);
+  let seenAt = performance.now();
+  let stallMs = 0;
+  const watching = setInterval(() => {
+    const now = performance.now();
+    stallMs = Math.max(stallMs, now - seenAt);
+    seenAt = now;
+  }, 5);
+  const all = async <Answer>(name: string, act: (i: number) => Awaitable<Answer>): Promise<Answer[]> => {
+    const at = performance.now();
+    stallMs = 0;
+    seenAt = at;
+    const answers = await Promise.all(Array.from({ length: RUNS }, async (_unused, i) => act(i)));
+    const ms = performance.now() - at;
+    console.log(`${name}: ${Math.round(ms)} ms, longest stall ${Math.round(stallMs)} ms`);
+    // A machine that does other things as well takes longer; what is quadratic takes tens of seconds.
+    expect(ms).toBeLessThan(10_000);
+    expect(stallMs).toBeLessThan(1_500);
+    return answers;
+  };
+  const of = (i: number): { sessionKey: string; runId: string } => ({ sessionKey: `s${i}`, runId: `r${i}` });
+  const runs = await all('begun', (i) => granted(backend, 'a', of(i)));
+  await all('stopped', (i) => backend.stop(stopOf('a', { sessionKey: `s${i}` })));
+  await all('ended', (i) => backend.end(endOf('a', runs[i]?.generation ?? 0, { ...of(i), status: 'aborted' })));
+  expect(await backend.readActive()).toEqual([]);
+  // It did everything itself.
+  expect(hears.snapshots.length).toBeLessThan(RUNS / 10);
+  clearInterval(watching);
+  remove();
+});

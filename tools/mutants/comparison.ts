@@ -1,0 +1,269 @@
+import type { Mutant } from './mutant.js';
+
+/** What a node reads off the records of the others: one rule of the comparison at a time is wrong. */
+export const comparison: readonly Mutant[] = [
+  // A run, and what the record says of it.
+  {
+    name: 'a stop in the record does not cut',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [["if (run.stage === 'running') this.#host.cut([run], causeOf(there));", '']],
+  },
+  {
+    name: 'a notice of a stop hits a later generation',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['const there = stored?.generation === run.generation ? stored : undefined;', 'const there = stored;']],
+  },
+  {
+    name: 'a run that the record does not have goes on',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [["if (run.stage === 'running') this.#host.cut([run], lost);", '']],
+  },
+  {
+    name: 'a record from before a run is believed',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['if (there === undefined && record.version < run.generation) return;', 'void record;']],
+  },
+  {
+    name: 'how a run ended that the record does not have is not asked',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['if (!run.isDecided && !view.ending.has(run)) this.#debts.askOutcome(view, run);', '']],
+  },
+  {
+    name: 'a cut that the record does not show is not marked again',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['if (run.hasStarted) this.#debts.mark(view, run);', 'if (run.hasStarted) return;']],
+  },
+  {
+    name: 'an end that was lost is not sent again',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [["if (run.stage === 'ending' && !view.ending.has(run)) this.#debts.end(view, run);", '']],
+  },
+  {
+    name: 'the end of a run that has unwound is not sent again',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [["} else if (run.stage === 'settled' && !view.ending.has(run)) {", "} else if (run.stage === 'queued') {"]],
+  },
+  {
+    name: 'a second end is sent while one is on its way',
+    file: 'src/core/ledger/shared/requests.ts',
+    edits: [['    if (view.ending.has(run)) return;\n', '']],
+  },
+  {
+    name: 'an epilogue that the record does not know of is not announced again',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['if (isUnannounced && !view.announcing.has(run)) this.#debts.announce(view, run);', '']],
+  },
+  // What the record has under the name of this node, and nothing here knows of.
+  {
+    name: 'a claim that was given up stays in the record',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [
+      [
+        '      if (!view.asking.has(there.runId)) this.#debts.endUnknown(view, there);\n      return;\n',
+        '      return;\n',
+      ],
+    ],
+  },
+  {
+    name: 'a generation stays in the record of which only the id is known here',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [
+      [
+        '    if (run.generation !== there.generation) {\n      if (!view.asking.has(there.runId)) this.#debts.endUnknown(view, there);\n',
+        '    if (run.generation !== there.generation) {\n',
+      ],
+    ],
+  },
+  {
+    name: 'the late answer to a claim that was given up leaves its run in the record',
+    file: 'src/core/ledger/shared/requests.ts',
+    edits: [
+      [
+        'else this.endUnknown(view, { runId: candidate.run.id, generation: answer.generation, reason: undefined });',
+        '',
+      ],
+    ],
+  },
+  {
+    name: 'a claim on its way is taken for one that was given up',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [
+      [
+        "if (run.stage === 'queued' || isClaiming(view, there.runId)) {",
+        "if (run.stage === 'queued' && view.claiming.size < 0) {",
+      ],
+    ],
+  },
+  {
+    name: 'an older record gives back what has come since',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['  return version >= seen;\n', '  return version > 0 || seen > 0;\n']],
+  },
+  // The lock.
+  {
+    name: 'a grant that the record does not have stays held',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['locks.lost(token);', 'void token;']],
+  },
+  {
+    name: 'a grant whose answer was lost is not given back',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['if (holder?.nodeId === this.#nodeId) this.#returnUnknown(view, holder, locks);', '']],
+  },
+  {
+    name: 'a question for the lock on its way is taken for one that was given up',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['    if (view.locking.size > 0) {\n      view.hasDeferred = true;\n      return;\n    }\n', '']],
+  },
+  {
+    name: 'a token that the backend has taken back is owed for ever',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['locks.returned(token);', 'void token;']],
+  },
+  {
+    name: 'the place of an epilogue that nobody here has keeps the lock',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [
+      [
+        'if (nodeId === this.#nodeId && isNewest(view, record)) this.#debts.unlock(view, token, runId);',
+        'void [nodeId, token, runId];',
+      ],
+      [
+        'isClaiming(view, runId)) view.hasDeferred = true;\n      else this.#debts.unlock(view, token, runId);',
+        'isClaiming(view, runId)) view.hasDeferred = true;',
+      ],
+    ],
+  },
+  {
+    name: 'an epilogue that came too late is not skipped',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['due.tokenKnown(undefined);', '']],
+  },
+  {
+    name: 'an epilogue is skipped before the record was asked for its place',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [
+      [
+        '        if (!view.announcing.has(run)) this.#debts.announce(view, run);\n',
+        '        due.tokenKnown(undefined);\n',
+      ],
+    ],
+  },
+  // Stops that other nodes have kept.
+  {
+    name: 'a recorded stop does not hit what was queued before it',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [
+      [
+        "if (hit !== undefined) this.#host.cut([run], { ...hit, supersededBy: undefined, record: 'untold' });",
+        'void hit;',
+      ],
+    ],
+  },
+  {
+    name: 'a recorded stop hits what was queued after it',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['stop.number > after && this.#hits(stop, run)', 'this.#hits(stop, run)']],
+  },
+  {
+    name: 'a recorded stop of a stranger hits a queued run',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['matches(selector, run) && this.#host.mayStop(requester, run);', 'matches(selector, run);']],
+  },
+  {
+    name: 'an intent hits a run that is queued',
+    file: 'src/core/ledger/shared/reconcile.ts',
+    edits: [['nodeId !== this.#nodeId && !intent &&', 'nodeId !== this.#nodeId && (intent || !intent) &&']],
+  },
+  {
+    name: 'a listed stop hits what was begun after it',
+    file: 'src/core/ledger/shared/listed-stops.ts',
+    edits: [['nodeId !== this.#nodeId && number > since &&', 'nodeId !== this.#nodeId && number > 0 &&']],
+  },
+  {
+    name: 'a listed stop does not hit a queued run',
+    file: 'src/core/ledger/shared/listed-stops.ts',
+    edits: [["if (run.stage === 'queued' && listSince !== undefined) this.#judge(run, listSince);", '']],
+  },
+  {
+    name: 'a listed stop is not held against a run that was granted behind it',
+    file: 'src/core/ledger/shared/requests.ts',
+    edits: [['    this.#records.judgeListed(view);\n', '']],
+  },
+  {
+    name: 'a stop that a failover has lost is not sent again',
+    file: 'src/core/ledger/shared/shared-ledger.ts',
+    edits: [['        this.#requests.resendStops(view);\n', '']],
+  },
+  // When the records are read.
+  {
+    name: 'a gap does not look for stops that were missed',
+    file: 'src/core/ledger/shared/records.ts',
+    edits: [
+      [
+        '    this.#readNode();\n    for (const sessionKey of new Set([...this.#views.keys(), ...this.#host.sessionKeys()])) {\n      void this.look(this.view(sessionKey));\n    }\n',
+        '',
+      ],
+    ],
+  },
+  {
+    name: 'a gap does not ask what the records have under the name of this node',
+    file: 'src/core/ledger/shared/records.ts',
+    edits: [['    void this.readList();\n    this.#readNode();\n', '    void this.readList();\n']],
+  },
+  {
+    name: 'a gap does not read the list of stops for all nodes',
+    file: 'src/core/ledger/shared/records.ts',
+    edits: [['    void this.readList();\n    this.#readNode();\n', '    this.#readNode();\n']],
+  },
+  {
+    name: 'nobody reads the record of which something was not answered',
+    file: 'src/core/ledger/shared/records.ts',
+    edits: [
+      ['    this.lookLater(view);\n    if (name !== undefined && view.told', '    if (name !== undefined && view.told'],
+    ],
+  },
+  {
+    name: 'what was lost while the record was read is not looked for again',
+    file: 'src/core/ledger/shared/records.ts',
+    edits: [['if (view.mustLook) this.lookLater(view);', '']],
+  },
+  {
+    name: 'what was left to an answer without a record is not compared',
+    file: 'src/core/ledger/shared/records.ts',
+    edits: [['if (view.hasDeferred && !view.isLooking && !this.#isFresh(view)) void this.look(view);', '']],
+  },
+  // The lease.
+  {
+    name: 'a run goes on past its lease',
+    file: 'src/core/ledger/shared/lease.ts',
+    edits: [['      this.#host.suspend();\n', '']],
+  },
+  {
+    name: 'the deadline of the lease closes nothing before its timer',
+    file: 'src/core/ledger/shared/lease.ts',
+    edits: [['(this.#suspicion === undefined && this.#client.isAlive);', 'this.#suspicion === undefined;']],
+  },
+  {
+    name: 'a node that was renewed opens before it has read the records',
+    file: 'src/core/ledger/shared/lease.ts',
+    edits: [
+      ['if (this.#suspicion !== undefined) void this.#read();', 'if (this.#suspicion !== undefined) this.#open();'],
+    ],
+  },
+  {
+    name: 'a lease that is lost is not compared with the records first',
+    file: 'src/core/ledger/shared/shared-ledger.ts',
+    edits: [['    await this.#records.readAll();\n', '']],
+  },
+  {
+    name: 'a run whose effects were refused while its node was suspect goes on',
+    file: 'src/core/run/managed-run.ts',
+    edits: [
+      [
+        "if (this.#hasHole) this.host.cut(this, 'heartbeat-lost');\n    this.#suspension = undefined;",
+        'this.#suspension = undefined;',
+      ],
+    ],
+  },
+];

@@ -1,0 +1,229 @@
+import type { Mutant } from './mutant.js';
+
+/** In one process: the fence, the cut, the queue, the lock, and what is left of a run. */
+export const core: readonly Mutant[] = [
+  // Invariant 1, the cut.
+  {
+    name: 'a fenced iterable delivers what was unread at the cut',
+    file: 'src/core/fence/iterable.ts',
+    edits: [["this.state = this.fence.run.current ? 'delivered' : 'dropped';", "this.state = 'delivered';"]],
+  },
+  {
+    name: 'a gate starts its function whether its run is current or not',
+    file: 'src/core/fence/gate.ts',
+    edits: [
+      ['    if (!this.run.current) {\n      this.closed(this.run.closedError());\n      return;\n    }\n', ''],
+      ['if (stands && this.run.current) this.start(call);', 'this.start(call);'],
+    ],
+  },
+  {
+    name: "a gate does not look again after the backend's answer",
+    file: 'src/core/fence/gate.ts',
+    edits: [['if (stands && this.run.current) this.start(call);', 'if (stands) this.start(call);']],
+  },
+  {
+    name: "a commit does not look again after the backend's answer",
+    file: 'src/core/lock/grant.ts',
+    edits: [['if (isValid && this.isHeld()) {', 'if (isValid) {']],
+  },
+  {
+    name: 'the signal is fired before the cut',
+    file: 'src/core/run/managed-run.ts',
+    edits: [
+      [
+        'mark(stop: Stop): void {\n    this.current = false;\n    this.#endSuspension();\n    this.stop = stop;\n',
+        'mark(stop: Stop): void {\n    this.stop = stop;\n    this.fire();\n    this.current = false;\n    this.#endSuspension();\n',
+      ],
+    ],
+  },
+  {
+    name: 'the signal of one run is fired before the next is cut',
+    file: 'src/core/abort/cut.ts',
+    edits: [['    entry.mark(stop);\n', '    entry.mark(stop);\n    entry.fire();\n']],
+  },
+  {
+    name: 'children are not cut',
+    file: 'src/core/abort/cut.ts',
+    edits: [
+      [
+        'for (const dependant of (this.entries[i] as Entry).dependants()) {',
+        'for (const dependant of (this.entries[i] as Entry).dependants().slice(0, 0)) {',
+      ],
+    ],
+  },
+  {
+    name: 'work is called although its run was cut before',
+    file: 'src/core/run/perform.ts',
+    edits: [['  if (!run.isCurrent()) {\n    run.unwound();\n    return;\n  }\n', '']],
+  },
+  // Invariant 2, one winner.
+  {
+    name: 'the first terminal result is overwritten',
+    file: 'src/core/run/managed-run.ts',
+    edits: [["const wins = this.status === 'running';", "const wins = this.status !== 'queued';"]],
+  },
+  {
+    name: 'a takeover leaves queued runs in the queue',
+    file: 'src/core/run/takeovers.ts',
+    edits: [
+      [
+        'const rivals = takesOver ? this.#queue().neighbours.predecessors(run) : NOTHING;',
+        "const rivals = takesOver ? this.#queue().neighbours.predecessors(run).filter(({ status }) => status !== 'queued') : NOTHING;",
+      ],
+    ],
+  },
+  {
+    name: 'a takeover cuts what began after it',
+    file: 'src/core/run/takeovers.ts',
+    edits: [
+      [
+        'const rivals = takesOver ? this.#queue().neighbours.predecessors(run) : NOTHING;',
+        'const rivals = takesOver ? this.#queue().neighbours.rivals(run) : NOTHING;',
+      ],
+    ],
+  },
+  {
+    name: 'what began after a takeover stands in its way',
+    file: 'src/core/run/takeovers.ts',
+    edits: [['neighbours.successors(run)', 'neighbours.successors(run).slice(0, 0)']],
+  },
+  {
+    name: 'a retry runs again where the first run is known',
+    file: 'src/core/run/admission.ts',
+    edits: [
+      ['if (known !== undefined && known !== lost) return this.#duplicates.ofLocal(known, spec);', 'void known;'],
+    ],
+  },
+  {
+    name: 'the fingerprint of a retry is not compared',
+    file: 'src/core/run/duplicates.ts',
+    edits: [['      !contradicts &&\n', '      (contradicts || !contradicts) &&\n']],
+  },
+  // Invariant 4, identity.
+  {
+    name: 'an ended entry is removed by its id, whoever has it now',
+    file: 'src/core/abort/entry-index.ts',
+    edits: [['if (this.#byId.get(entry.id) === entry) this.#byId.delete(entry.id);', 'this.#byId.delete(entry.id);']],
+  },
+  // Invariant 5, authority first.
+  {
+    name: 'an abort does not ask for the owner',
+    file: 'src/core/abort/registry.ts',
+    edits: [["if (!this.runtime.authority.may('abort', requester, entry)) {", 'if (requester === null) {']],
+  },
+  {
+    name: 'a takeover does not ask for the owner',
+    file: 'src/core/run/admission.ts',
+    edits: [
+      [
+        "for (const rival of rivals) if (!authority.may('supersede', owner, rival)) return false;",
+        'void [authority, owner];',
+      ],
+    ],
+  },
+  {
+    name: 'a stranger may read a run',
+    file: 'src/core/run/registry.ts',
+    edits: [
+      [
+        "return (run) => this.#runtime.authority.may('read', requester, run);",
+        'return (run) => run.owner !== requester || run.owner === requester;',
+      ],
+    ],
+  },
+  {
+    name: 'the reason of the signal tells the id of the run',
+    file: 'src/core/run/managed-run.ts',
+    edits: [
+      [
+        'this.#error ??= this.stop.errorFor(this.sessionKey);',
+        'this.#error ??= Object.assign(this.stop.errorFor(this.sessionKey), { runId: this.id });',
+      ],
+    ],
+  },
+  {
+    name: 'the reason of the signal is shared with other sessions',
+    file: 'src/core/abort/stop.ts',
+    edits: [['this.#error === undefined || this.#sessionKey !== sessionKey', 'this.#error === undefined']],
+  },
+  {
+    name: 'a child does not inherit its owner',
+    file: 'src/core/run/options.ts',
+    edits: [['inherited), owner },', 'inherited), owner: owner && undefined },']],
+  },
+  {
+    name: 'a stop that was recorded by a stranger ends a run to come',
+    file: 'src/core/run/claims.ts',
+    edits: [["authority.may('abort', requester, run)", "authority.may('abort', undefined && requester, run)"]],
+  },
+  // Invariant 6, projection first.
+  {
+    name: 'projections change after the event',
+    file: 'src/core/run/managed-run.ts',
+    edits: [
+      ["    this.status = isAtOnce && this.resources === undefined ? 'aborted' : 'stopping';\n", ''],
+      [
+        '    this.#mayTell = true;\n    this.#tell();\n  }\n\n  announceEnd(): void {\n',
+        "    this.status = this.#outcome === 'decided' && this.resources === undefined ? 'aborted' : 'stopping';\n    this.#mayTell = true;\n    this.#tell();\n  }\n\n  announceEnd(): void {\n",
+      ],
+    ],
+  },
+  // Invariant 7, the lock at the abort.
+  {
+    name: 'the lock is released on timeouts only',
+    file: 'src/core/run/managed-run.ts',
+    edits: [['this.revokeGrants(false);', "if (this.reason === 'timeout') this.revokeGrants(false);"]],
+  },
+  {
+    name: 'the lock is handed over under a critical section',
+    file: 'src/core/lock/grant.ts',
+    edits: [
+      [
+        '    if (!this.#isWriting) {\n      this.#over();\n      return;\n    }\n    this.#state',
+        "    if (this.#state === 'held') {\n      this.#over();\n      return;\n    }\n    this.#state",
+      ],
+    ],
+  },
+  {
+    name: 'who waits for the lock is served before the epilogue',
+    file: 'src/core/lock/queue.ts',
+    edits: [
+      [
+        'return this.#epilogues.next() ?? (this.#epilogues.isEmpty ? this.#waiters.first : undefined);',
+        'return this.#waiters.first ?? this.#epilogues.next();',
+      ],
+    ],
+  },
+  {
+    name: 'an epilogue has no time limit',
+    file: 'src/core/lock/epilogue.ts',
+    edits: [
+      ['runtime.timers.after(this.#timeoutMs, () => {', 'runtime.timers.after(Number.POSITIVE_INFINITY, () => {'],
+    ],
+  },
+  {
+    name: 'the queue is last in, first out',
+    file: 'src/core/run/lane.ts',
+    edits: [
+      ['const { first } = this.#line;', 'const { last: first } = this.#line;'],
+      ['function isInTheWay({ first }: Line,', 'function isInTheWay({ last: first }: Line,'],
+      ['first.run.order < run.order && !waits', 'first.run.order > run.order && !waits'],
+    ],
+  },
+  // Invariant 8, nothing left.
+  {
+    name: 'the timeout of a run is not cleared',
+    file: 'src/core/run/lifecycle.ts',
+    edits: [['    this.runtime.timers.cancel(run.deadline);\n', '']],
+  },
+  {
+    name: 'the listener on an upstream signal stays',
+    file: 'src/core/run/lifecycle.ts',
+    edits: [['if (signal !== undefined) this.#upstream.unlink(signal, run);', 'void signal;']],
+  },
+  {
+    name: 'a run is quiet while a tool still runs',
+    file: 'src/core/run/unwinding-run.ts',
+    edits: [['|| resources.work.size > 0 ||', '||']],
+  },
+];
