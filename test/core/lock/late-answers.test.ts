@@ -45,3 +45,18 @@ describe('the answer to a stop that comes after its bound', () => {
     },
   );
 });
+
+test('a check whose answer comes after the cut starts no section', async () => {
+  const { backend, control } = lateNode();
+  const run = await begin(control, { runId: 'r' });
+  const grant = await control.locks.acquire('s', { holder: run });
+  backend.hold('check', 'after');
+  const written: string[] = [];
+  const commit = watching(grant.commit(() => void written.push('late')));
+  await flush();
+  await control.abort({ runId: 'r' });
+  backend.release('check');
+  await flush();
+  expect([commit.state, written]).toEqual(['rejected', []]);
+  run.complete();
+});
