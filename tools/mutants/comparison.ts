@@ -65,16 +65,6 @@ export const comparison: readonly Mutant[] = [
     ],
   },
   {
-    name: 'a generation stays in the record of which only the id is known here',
-    file: 'src/core/ledger/shared/reconcile.ts',
-    edits: [
-      [
-        '    if (run.generation !== there.generation) {\n      if (!view.asking.has(there.runId)) this.#debts.endUnknown(view, there);\n',
-        '    if (run.generation !== there.generation) {\n',
-      ],
-    ],
-  },
-  {
     name: 'the late answer to a claim that was given up leaves its run in the record',
     file: 'src/core/ledger/shared/requests.ts',
     edits: [

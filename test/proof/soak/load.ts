@@ -53,7 +53,7 @@ export class Load {
       const control = createRunControl({
         ...(backend !== undefined && { backend }),
         retention: { ttlMs: 300, max: 500 },
-        defaults: { graceMs: 60, epilogueMs: 40, writeGraceMs: 40, lockTimeoutMs: 300, backendTimeoutMs: 400 },
+        defaults: { graceMs: 60, epilogueMs: 40, writeGraceMs: 40, lockTimeoutMs: 300, backendTimeoutMs: 2_000 },
         onError: (error) => witness.error('onError', error),
       });
       witness.hear(control);
