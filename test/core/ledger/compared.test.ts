@@ -246,3 +246,34 @@ test('a stop that a failover has taken, and that the record does not keep again,
   run.complete();
   await flush();
 });
+
+test('a read that is behind what this node has seen is read again later, not for ever at once', async () => {
+  const state = memory();
+  let reads = 0;
+  let old: ReturnType<Backend['readSession']> | undefined;
+  const lagging = new Proxy<Backend>(state, {
+    get: (_, name) => {
+      if (name === 'readSession' && old !== undefined) {
+        return () => {
+          reads += 1;
+          return old;
+        };
+      }
+      const value = state[name as keyof Backend];
+      return typeof value === 'function' ? value.bind(state) : value;
+    },
+  });
+  const { control, clock } = tracked({ backend: lagging, retention: { ttlMs: 0 } });
+  const { control: there } = tracked({ backend: state }, clock);
+  const run = await begin(control, { runId: 'r' });
+  await claimGhost(state);
+  old = state.readSession({ sessionKey: 's', nodeId: '', watch: false });
+  // Its notice makes the first node compare: it ends the ghost in the same tick, and what it reads then is older.
+  const beside = await begin(there, BESIDE);
+  expect(reads).toBeLessThan(10);
+  old = undefined;
+  await clock.advance(LOOK_MS);
+  expect((await runsIn(state)).length).toBe(2);
+  for (const begun of [run, beside]) begun.complete();
+  await flush();
+});

@@ -99,12 +99,15 @@ export class Records implements Notices {
   /** A record that was read, or that came with a notice. */
   saw(snapshot: Snapshot): void {
     const view = this.view(snapshot.sessionKey);
-    if (snapshot.version >= view.seen) {
+    const isBehind = snapshot.version < view.seen;
+    if (!isBehind) {
       view.seen = snapshot.version;
       this.#keep(view, snapshot);
     }
     this.#agree(view);
-    this.#lookForDeferred(view);
+    // A replica that lags behind this node would be read again and again in one tick.
+    if (isBehind && view.hasDeferred) this.lookLater(view);
+    else this.#lookForDeferred(view);
     this.tidy(view);
   }
 
