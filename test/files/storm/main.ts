@@ -22,7 +22,7 @@ try {
   for (const [error, count] of [...kinds].slice(0, 10)) console.log(`  ${count} x ${error}`);
   for (const violation of violations.slice(0, 20)) console.error(`  VIOLATION ${violation}`);
   // What the storm promises to have been, so that an idle one does not pass.
-  const isStorm = counts.grants >= 30 * Math.min(seconds, 20) && counts.kills >= seconds && counts.stops >= seconds / 4;
+  const isStorm = counts.grants >= 50 * Math.min(seconds, 20) && counts.kills >= seconds && counts.stops >= seconds / 4;
   if (!isStorm) console.error('  it was no storm: too few grants, kills or stops');
   if (violations.length > 0 || !isStorm) process.exitCode = 1;
 } finally {

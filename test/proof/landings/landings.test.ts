@@ -51,7 +51,7 @@ function landAll(): void {
 
   it('lands often enough', () => {
     const rowsOf = (form: Form): number => ROWS.filter(([one]) => one === form).length;
-    for (const form of FORMS) expect(counts.get(form), form).toBeGreaterThan(75 * rowsOf(form));
+    for (const form of FORMS) expect(counts.get(form), form).toBeGreaterThan(80 * rowsOf(form));
     for (const stop of names) expect(counts.get(stop), stop).toBeGreaterThan(800);
   });
 }

@@ -4,7 +4,7 @@ import { DEFECTS, HARMLESS } from './defects.js';
 import { check } from './property.js';
 import { failureOf, summaryOf, Totals } from './summary.js';
 
-const SEQUENCES = 500;
+const SEQUENCES = 1_000;
 const LEDGERS = ['private', 'memory'] as const;
 /** The mean: sequences are of random length. */
 const COMMANDS = 100;
