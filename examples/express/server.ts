@@ -47,7 +47,7 @@ export function createApp(options: AppOptions): Express {
       res.type('text/plain').set({ 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' });
       const turn = { id: run.id, user: text, answer: '' };
       const draft = run.epilogue(({ token }) => store.save(key, turn, token)); // saves the partial answer after a stop
-      const history = await run.commit(() => store.read(key)); // under the lock, after the previous run has saved
+      const history = await run.read(() => store.read(key)); // under the lock, after the previous run has saved
       for await (const part of run.fence(model(history, text, run.signal))) {
         turn.answer += part;
         res.write(part);

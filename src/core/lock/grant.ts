@@ -167,12 +167,13 @@ export class HeldGrant implements Grant {
     end: () => void,
   ): void {
     const leftover = this.run?.beginWork('commit', true);
+    const sections = this.#sections as Sections;
     const finish = (): void => {
       end();
       if (leftover !== undefined) this.run?.endWork(leftover);
     };
     settle(
-      () => section(this.#context()),
+      () => section(this.#contextWith(() => sections.overdue)),
       (value) => {
         resolve(value);
         finish();
@@ -266,15 +267,19 @@ export class HeldGrant implements Grant {
     abortWith(this.#lost, abortError(this.#reason), (error) => onError(error, this));
   }
 
-  #context(): CommitContext {
-    const sections = this.#sections as Sections;
+  /** For a read, which ends with the grant. */
+  get context(): CommitContext {
+    return this.#contextWith(() => this.lost);
+  }
+
+  #contextWith(lost: () => AbortSignal): CommitContext {
     return {
       sessionKey: this.sessionKey,
       runId: this.run?.id,
       generation: this.run?.generation ?? 0,
       token: this.token,
       get lost() {
-        return sections.overdue;
+        return lost();
       },
     };
   }

@@ -4,6 +4,7 @@ import { commit } from '../fence/commit.js';
 import { type FenceOptions, fence } from '../fence/fence.js';
 import type { FencedRun } from '../fence/fenced-run.js';
 import { gate } from '../fence/gate.js';
+import { read } from '../fence/read.js';
 import { type Awaitable, Deferred, isThenable, settle } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { invalid, RunfenceError, runEnded, runQueued, unavailable } from '../internal/errors.js';
@@ -25,7 +26,7 @@ import { UnwindingRun } from './unwinding-run.js';
 import { viewOf } from './view.js';
 
 const GATE_OPTIONS: ReadonlySet<string> = new Set(['name']);
-const COMMIT_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs']);
+const LOCK_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs']);
 
 /**
  * A run and all that belongs to it. `current` is the one field that every hot path reads; what few
@@ -182,10 +183,12 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     options: { readonly timeoutMs?: number } = {},
   ): Promise<T> {
     checkFunction('section', section);
-    checkObject('commit options', options, COMMIT_OPTIONS);
-    const { timeoutMs } = options;
-    const bound = timeoutMs === undefined ? undefined : waitMs('timeoutMs', timeoutMs, 0);
-    return commit(this, this.host.locks, section, bound);
+    return commit(this, this.host.locks, section, lockTimeout('commit options', options));
+  }
+
+  read<T>(reader: (context: CommitContext) => Awaitable<T>, options: { readonly timeoutMs?: number } = {}): Promise<T> {
+    checkFunction('reader', reader);
+    return read(this, this.host.locks, reader, lockTimeout('read options', options));
   }
 
   epilogue(save: (context: EpilogueContext) => unknown, options: { readonly name?: string } = {}): Attached {
@@ -251,14 +254,15 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     const wins = this.status === 'running';
     if (wins) this.#end('completed', value);
     else if (this.isHandle) this.unwound();
-    return wins;
+    // A record that answers at once may have had a stop of it first.
+    return wins && this.stop === undefined;
   }
 
   fail(error: unknown): boolean {
     const wins = this.isLive;
     if (wins) this.#end('failed', error);
     else if (this.isHandle) this.unwound();
-    return wins;
+    return wins && this.stop === undefined;
   }
 
   /** The work has returned. */
@@ -533,6 +537,11 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   loseLock(): void {
     this.host.cut(this, 'lock-lost');
   }
+}
+
+function lockTimeout(name: string, options: unknown): number | undefined {
+  const { timeoutMs } = checkObject(name, options, LOCK_OPTIONS);
+  return timeoutMs === undefined ? undefined : waitMs('timeoutMs', timeoutMs, 0);
 }
 
 const NO_RUNS: readonly ManagedRun[] = Object.freeze([]);

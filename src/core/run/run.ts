@@ -130,6 +130,20 @@ export interface Run extends AsyncDisposable {
   commit<T>(section: (context: CommitContext) => Awaitable<T>, options?: { readonly timeoutMs?: number }): Promise<T>;
 
   /**
+   * Reads what the session's earlier runs have written: takes the session's lock and checks strictly, as a commit does. An
+   * aborted run saves its partial answer under that lock, after the next run has begun: only a read under it sees that.
+   * An abort does not wait for a read: it rejects at the cut, and the lock is free. Not reentrant.
+   *
+   * @param reader - reads; gets the same as a commit's section. `lost` is aborted at the cut. It must not write
+   * @param options - `timeoutMs`: how long to wait for the lock, in ms; `lockTimeoutMs` by default
+   * @returns what the reader returns
+   * @throws `RUN_ABORTED` or `RUN_ENDED` if the run is over, also while it reads
+   * @throws `LOCK_TIMEOUT`, which names the holder, also when it is this run itself
+   * @throws `BACKEND_UNAVAILABLE`
+   */
+  read<T>(reader: (context: CommitContext) => Awaitable<T>, options?: { readonly timeoutMs?: number }): Promise<T>;
+
+  /**
    * Announces what still has to be saved if the run is aborted, such as partial text. It runs under
    * a token of its own before the lock goes to the next run, for at most `epilogueMs`.
    * Only an abort calls it: what a failing work leaves behind, its own `catch` saves. Release it

@@ -39,6 +39,7 @@ export async function* everything(stage: Stage, run: Run): AsyncGenerator<string
       }),
     ),
   );
+  await attempt('read', () => run.read(reader(stage, run)));
   await attempt('commit', () => run.commit(section(stage, run, 'section')));
   await attempt('lock', async () => {
     const grant = await points.around('locks.acquire', () => control.locks.acquire(KEY, { holder: run }))();
@@ -106,6 +107,15 @@ export function section(
     points.step(`${name}: goes on`);
   });
   return ({ token }) => watch.during('section', run, token, write);
+}
+
+/** What it reads is not written: a stop does not wait for it, and it is no section. */
+function reader({ points, watch }: Stage, run: Run): () => Promise<void> {
+  const look = points.around('read', async () => {
+    await soon();
+    points.step('read: goes on');
+  });
+  return () => watch.during('tool', run, undefined, look);
 }
 
 /** A few ticks. */
