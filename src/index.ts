@@ -31,6 +31,7 @@ export type {
   RunView,
   SessionEvent,
 } from './core/events.js';
+export type { AtAbort } from './core/fence/at-abort.js';
 export type { FenceOptions } from './core/fence/fence.js';
 export type { Awaitable } from './core/internal/awaitable.js';
 export type { Clock } from './core/internal/clock.js';

@@ -5,6 +5,7 @@ import type { Authorize, Ownerless } from './authority.js';
 import type { Backend } from './backend/port.js';
 import { Drain, type DrainOptions } from './drain.js';
 import type { RunEvents } from './events.js';
+import { type AtAbort, checkAtAbort } from './fence/at-abort.js';
 import { type Awaitable, chain } from './internal/awaitable.js';
 import type { Clock } from './internal/clock.js';
 import { invalid } from './internal/errors.js';
@@ -46,7 +47,12 @@ export interface RunControlOptions {
 }
 
 /** Options of a stream run. */
-export interface StreamOptions extends RunOptions {
+export interface StreamOptions<T = never> extends RunOptions {
+  /**
+   * What the stream does at the cut; by default it errors, and a client of it sees a broken connection. A function gives
+   * the last item that the client gets.
+   */
+  readonly atAbort?: AtAbort<T>;
   /** Aborts the run as `disconnect` when nobody has read for so many ms; 30 000 by default, `Infinity` opts out. */
   readonly readTimeoutMs?: number;
 }
@@ -77,15 +83,15 @@ export interface RunControl extends AsyncDisposable {
    * Runs work that gives a source, for handlers that return a stream. The run ends with the stream;
    * a consumer that cancels it, or does not read for `readTimeoutMs`, aborts the run as `disconnect`.
    *
-   * @param options - as for `start`, and `readTimeoutMs`
+   * @param options - as for `start`, and `readTimeoutMs` and `atAbort`
    * @param work - gives an async iterable or a `ReadableStream`, or a promise of one
    * @returns as `start`, and the fenced `stream`
    * @throws as `start`
    */
-  stream<T>(
-    options: StreamOptions,
+  stream<T, const L = T>(
+    options: StreamOptions<L>,
     work: (run: Run) => Awaitable<AsyncIterable<T> | ReadableStream<T>>,
-  ): Promise<StreamResult<T>>;
+  ): Promise<StreamResult<T | L>>;
   /**
    * The one way to stop: `aborts.abort`. When the call returns its promise, no fenced effect and no gated function of
    * the runs that it stops starts any more.
@@ -186,10 +192,10 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
     },
     stream: async (streamOptions, work) => {
       checkFunction('work', work);
-      const { readTimeoutMs, ...runOptions } = streamOptions ?? {};
+      const { readTimeoutMs = DEFAULT_READ_TIMEOUT_MS, atAbort, ...runOptions } = streamOptions ?? {};
       checkLimit('readTimeoutMs', readTimeoutMs);
-      const idleMs = readTimeoutMs ?? DEFAULT_READ_TIMEOUT_MS;
-      return chain(runs.admit(runOptions), (begun) => streamToAnswer(runtime, begun, idleMs, work));
+      const given = { readTimeoutMs, atAbort: checkAtAbort(atAbort) as AtAbort<never> };
+      return chain(runs.admit(runOptions), (begun) => streamToAnswer(runtime, begun, given, work));
     },
     abort: (selector, abortOptions) => aborts.abort(selector, abortOptions),
     wait: (runId, waitOptions) => runs.wait(runId, waitOptions),

@@ -6,7 +6,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   A: 75,
   B: 17,
   C: 38,
-  D: 15,
+  D: 18,
   E: 11,
   F: 12,
   G: 25,

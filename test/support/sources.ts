@@ -85,7 +85,7 @@ export function started(control: RunControl, options: Partial<RunOptions> = {}):
 }
 
 /** A fenced feed of a run that goes on. */
-export function fencedFeed(options: FenceOptions = {}) {
+export function fencedFeed(options: FenceOptions<string> = {}) {
   const { control, errors } = tracked();
   const run = started(control);
   const feed = new Feed<string>();

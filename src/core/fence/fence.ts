@@ -1,14 +1,15 @@
 import { invalid } from '../internal/errors.js';
-import { checkObject, checkOneOf } from '../internal/validate.js';
+import { checkObject } from '../internal/validate.js';
+import { type AtAbort, checkAtAbort } from './at-abort.js';
 import type { FencedRun } from './fenced-run.js';
 import { fenceFunction } from './function.js';
 import { FencedIterator } from './iterable.js';
 import { type ChunkSource, FencedStream, fromIterator, fromReader } from './stream.js';
 
-/** What a fenced source does at the cut. */
-export interface FenceOptions {
-  /** `reject` by default. `end` looks like a finished answer: use it where nobody takes the end for success. */
-  readonly atAbort?: 'reject' | 'end';
+/** How a source is fenced. */
+export interface FenceOptions<T = never> {
+  /** What it does at the cut; `error` by default. */
+  readonly atAbort?: AtAbort<T>;
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['atAbort']);
@@ -16,8 +17,7 @@ const KNOWN: ReadonlySet<string> = new Set(['atAbort']);
 /** Any of the three shapes that a fence takes, behind the fence, in the same shape. */
 export function fence(run: FencedRun, source: unknown, options: unknown = {}): unknown {
   const given = checkObject('fence options', options, KNOWN);
-  checkOneOf('atAbort', given.atAbort, ['reject', 'end']);
-  const atAbort = given.atAbort === 'end' ? 'end' : 'reject';
+  const atAbort = checkAtAbort(given.atAbort);
   if (typeof source === 'function') {
     return fenceFunction(run, source as (...args: readonly unknown[]) => unknown);
   }

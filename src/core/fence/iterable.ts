@@ -1,6 +1,7 @@
 import { Deferred, follow, settle } from '../internal/awaitable.js';
 import type { Watcher } from '../lock/locking-run.js';
 import { saysAborted } from '../stop/reason.js';
+import { type AtAbort, beforeCut, type Ending, endingOf } from './at-abort.js';
 import type { FencedRun } from './fenced-run.js';
 
 /**
@@ -8,31 +9,47 @@ import type { FencedRun } from './fenced-run.js';
  * next step the run may have been cut.
  */
 class FencedItem<T> {
-  private state: 'unread' | 'delivered' | 'dropped' = 'unread';
+  private state: 'unread' | 'dropped' | 'read' | 'end';
+  private item: T | undefined;
 
   private readonly fence: FencedIterator<T>;
-  private readonly item: T;
 
-  constructor(fence: FencedIterator<T>, item: T) {
+  /** One that is made `dropped` has no item: it is for a pull that the cut has woken. */
+  constructor(fence: FencedIterator<T>, state: 'unread' | 'dropped', item?: T) {
     this.fence = fence;
+    this.state = state;
     this.item = item;
   }
 
   get done(): boolean {
-    return this.look() === 'dropped';
+    this.look();
+    return this.state === 'end';
   }
 
   get value(): T | undefined {
-    return this.look() === 'dropped' ? undefined : this.item;
+    this.look();
+    return this.item;
   }
 
-  private look(): 'delivered' | 'dropped' {
+  private look(): void {
     if (this.state === 'unread') {
-      this.state = this.fence.run.current ? 'delivered' : 'dropped';
-      if (this.state === 'dropped') this.fence.run.refused();
+      if (this.fence.run.current) {
+        this.state = 'read';
+      } else {
+        this.state = 'dropped';
+        this.item = undefined;
+        this.fence.run.refused();
+      }
     }
-    if (this.state === 'dropped' && !this.fence.endsQuietly) throw this.fence.run.closedError();
-    return this.state;
+    if (this.state === 'dropped') this.takeEnding();
+  }
+
+  /** What the source says at the cut comes in place of the item that was dropped. */
+  private takeEnding(): void {
+    const ending = this.fence.takeEnding();
+    if (ending === 'error') throw this.fence.run.closedError();
+    this.state = ending === 'end' ? 'end' : 'read';
+    if (ending !== 'end') this.item = ending.lastItem;
   }
 }
 
@@ -41,11 +58,12 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   nextWatcher: Watcher | undefined = undefined;
   previousWatcher: Watcher | undefined = undefined;
   readonly run: FencedRun;
-  readonly endsQuietly: boolean;
   private readonly source: AsyncIterator<T>;
-  private isOver = false;
-  /** Over by itself or by its consumer, not by the cut. */
-  private hasFinished = false;
+  private readonly atAbort: AtAbort<T>;
+  /** `closing`: at the cut, while the last item is asked for. `finished`: over by itself or by its consumer. */
+  private state: 'open' | 'closing' | 'closed' | 'finished' = 'open';
+  /** An item in it is taken once. */
+  private ending: Ending<T>;
   private isAsking = false;
   private onAnswered: (() => void) | undefined = undefined;
   private pull: Pull<T> | undefined = undefined;
@@ -54,10 +72,11 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   private readonly onItem: (item: IteratorResult<T>) => void;
   private readonly onFailure: (error: unknown) => void;
 
-  constructor(run: FencedRun, source: AsyncIterator<T>, atAbort: 'reject' | 'end') {
+  constructor(run: FencedRun, source: AsyncIterator<T>, atAbort: AtAbort<T>) {
     this.run = run;
     this.source = source;
-    this.endsQuietly = atAbort === 'end';
+    this.atAbort = atAbort;
+    this.ending = beforeCut(atAbort);
     this.onItem = (item) => this.deliver(item);
     this.onFailure = (error) => this.fail(error);
     if (run.current) run.watch(this);
@@ -70,18 +89,27 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
 
   next(): Promise<IteratorResult<T>> {
     const pull: Pull<T> = new Deferred();
-    if (this.hasFinished) pull.resolve(end());
-    else if (this.isOver || !(this.run.current || this.run.isSuspended)) this.close(pull);
-    else if (this.pull === undefined) this.start(pull);
-    else this.waiting.push(pull);
+    if (this.state === 'open' && !this.closeIfOver()) {
+      if (this.pull === undefined) this.start(pull);
+      else this.waiting.push(pull);
+    } else if (this.state === 'finished') {
+      pull.resolve(end());
+    } else if (this.state === 'closed') {
+      this.close(pull);
+    } else {
+      // Read by the function that gives the last item: behind all who have waited for it.
+      this.waiting.push(pull);
+    }
     return pull.promise;
   }
 
   async return(value?: unknown): Promise<IteratorResult<T>> {
-    const wasOver = this.isOver;
+    const wasOpen = this.state === 'open';
     this.finish();
+    // Whoever gives up wants no last item.
+    if (this.state === 'closing' || typeof this.ending === 'object') this.ending = 'end';
     for (const pull of this.takePulls()) pull.resolve(end());
-    if (!wasOver) await this.source.return?.(value);
+    if (wasOpen) await this.source.return?.(value);
     return { done: true, value };
   }
 
@@ -92,9 +120,32 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
 
   /** The cut, or the run's end: the pulls in flight are woken, and the producer told once. */
   closed(): void {
-    if (this.isOver) return;
-    this.isOver = true;
+    if (this.state !== 'open') return;
+    this.state = 'closing';
+    const ending = endingOf(this.run, this.atAbort, this.run.closedError());
+    if (this.ending !== 'end') this.ending = ending;
+    this.state = 'closed';
     for (const pull of this.takePulls()) this.close(pull);
+    this.tell();
+  }
+
+  /** What is said instead of an item that is not delivered. The last item is for the first that comes for it. */
+  takeEnding(): Ending<T> {
+    if (this.state === 'open') this.closeIfOver();
+    const { ending } = this;
+    if (typeof ending === 'object') this.ending = 'end';
+    return ending;
+  }
+
+  /** A listener of another run that the same stop has cut may read before this one is told. */
+  private closeIfOver(): boolean {
+    if (this.run.current || this.run.isSuspended) return false;
+    this.run.unwatch(this);
+    this.closed();
+    return true;
+  }
+
+  private tell(): void {
     const leftover = this.run.beginWork('source');
     const gone = (): void => this.run.endWork(leftover);
     let isTold = true;
@@ -127,7 +178,7 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   }
 
   private deliver(item: IteratorResult<T>): void {
-    if (this.run.isSuspended && !this.isOver) {
+    if (this.run.isSuspended && this.state === 'open') {
       void this.run.whenResumed().then(() => this.deliver(item));
       return;
     }
@@ -139,9 +190,9 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
         const [pull, ...behind] = this.takePulls();
         pull?.resolve(item);
         for (const other of behind) other.resolve(end());
-      } else if (this.run.current && !this.isOver) {
-        this.answer(new FencedItem(this, item.value));
-      } else if (!this.hasFinished) {
+      } else if (this.run.current && this.state === 'open') {
+        this.answer(new FencedItem(this, 'unread', item.value));
+      } else if (this.state !== 'finished') {
         this.run.refused();
       }
     } catch (error) {
@@ -161,30 +212,30 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   private fail(error: unknown): void {
     this.isAsking = false;
     this.onAnswered?.();
-    const wasOver = this.isOver;
+    const wasOpen = this.state === 'open';
     this.finish();
     const [pull, ...behind] = this.takePulls();
     pull?.reject(error);
     for (const other of behind) other.resolve(end());
-    if (wasOver) reportLate(this.run, error);
+    if (!wasOpen) reportLate(this.run, error);
   }
 
   private close(pull: Pull<T>): void {
-    if (this.endsQuietly) pull.resolve(end());
-    else pull.refuse(this.run.closedError());
+    if (this.ending === 'error') pull.refuse(this.run.closedError());
+    else if (this.ending === 'end') pull.resolve(end());
+    else pull.resolve(new FencedItem<T>(this, 'dropped') as unknown as IteratorResult<T>);
   }
 
   /** The source is over, by itself or by its consumer: the cut finds nothing to do here. */
   private finish(): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    this.hasFinished = true;
+    if (this.state !== 'open') return;
+    this.state = 'finished';
     this.run.unwatch(this);
   }
 
   private takePulls(): Pull<T>[] {
-    if (this.pull === undefined) return [];
-    const pulls = [this.pull, ...this.waiting.splice(0)];
+    const pulls = this.waiting.splice(0);
+    if (this.pull !== undefined) pulls.unshift(this.pull);
     this.pull = undefined;
     return pulls;
   }

@@ -1,5 +1,6 @@
 import { follow } from '../internal/awaitable.js';
 import type { Watcher } from '../lock/locking-run.js';
+import { type AtAbort, endingOf } from './at-abort.js';
 import type { FencedRun } from './fenced-run.js';
 import { reportLate } from './iterable.js';
 
@@ -37,10 +38,10 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
 
   private readonly run: FencedRun;
   private readonly source: ChunkSource<T>;
-  private readonly atAbort: 'reject' | 'end';
+  private readonly atAbort: AtAbort<T>;
   private readonly listener: StreamListener | undefined;
 
-  constructor(run: FencedRun, source: ChunkSource<T>, atAbort: 'reject' | 'end', listener: StreamListener | undefined) {
+  constructor(run: FencedRun, source: ChunkSource<T>, atAbort: AtAbort<T>, listener: StreamListener | undefined) {
     this.run = run;
     this.source = source;
     this.atAbort = atAbort;
@@ -59,6 +60,8 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
   }
 
   pull(controller: ReadableStreamDefaultController<T>): PromiseLike<void> | undefined {
+    // The last item of a cut stream answers one read, and the platform asks again for the next.
+    if (this.isOver) return undefined;
     this.listener?.pulled();
     this.isPulling = true;
     try {
@@ -89,8 +92,17 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
     if (this.isOver) return;
     this.isOver = true;
     const error = this.run.closedError();
-    if (this.atAbort === 'end') this.controller?.close();
-    else this.controller?.error(error);
+    const ending = endingOf(this.run, this.atAbort, error);
+    try {
+      if (ending === 'error') {
+        this.controller?.error(error);
+      } else {
+        if (ending !== 'end') this.controller?.enqueue(ending.lastItem);
+        this.controller?.close();
+      }
+    } catch {
+      // The function that gave the last item has cancelled the stream: nobody reads it.
+    }
     void this.stopSource(error);
   }
 

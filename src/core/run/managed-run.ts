@@ -162,8 +162,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   fence<A extends readonly unknown[], R>(sink: (...args: A) => R): (...args: A) => R | undefined;
-  fence<T>(source: ReadableStream<T>, options?: FenceOptions): ReadableStream<T>;
-  fence<T>(source: AsyncIterable<T>, options?: FenceOptions): AsyncIterableIterator<T>;
+  fence<T, const L = T>(source: ReadableStream<T>, options?: FenceOptions<L>): ReadableStream<T | L>;
+  fence<T, const L = T>(source: AsyncIterable<T>, options?: FenceOptions<L>): AsyncIterableIterator<T | L>;
   fence(source: unknown, options?: FenceOptions): never {
     return fence(this, source, options) as never;
   }

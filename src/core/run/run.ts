@@ -83,22 +83,24 @@ export interface Run extends AsyncDisposable {
    * `ReadableStream` has no hook for that.
    *
    * @param source - what to guard; it is locked
-   * @param options - `atAbort: 'end'` ends instead of erroring: a quiet end looks like a finished answer
+   * @param options - `atAbort`: `'end'` ends instead of erroring, which looks like a finished answer; a function gives
+   *   the last item that is read. After a normal end of the run there is none
    * @returns the guarded stream; after a normal end of the run it errors with `RUN_ENDED`
    * @throws `RUN_QUEUED` if the run has not started
    */
-  fence<T>(source: ReadableStream<T>, options?: FenceOptions): ReadableStream<T>;
+  fence<T, const L = T>(source: ReadableStream<T>, options?: FenceOptions<L>): ReadableStream<T | L>;
   /**
    * Guards a source. At the cut it rejects with the abort, wakes a pull that is stuck, calls the
    * source's `return()` once, and an item that was fulfilled but not read is not delivered. Fence the
    * outermost source: a generator around the fence may hold an item that was read before the cut.
    *
    * @param source - what to guard
-   * @param options - `atAbort: 'end'` ends instead of rejecting: a quiet end looks like a finished answer
+   * @param options - `atAbort`: `'end'` ends instead of rejecting, which looks like a finished answer; a function gives
+   *   the last item that is read. After a normal end of the run there is none
    * @returns the guarded source; after a normal end of the run it rejects with `RUN_ENDED`
    * @throws `RUN_QUEUED` if the run has not started
    */
-  fence<T>(source: AsyncIterable<T>, options?: FenceOptions): AsyncIterableIterator<T>;
+  fence<T, const L = T>(source: AsyncIterable<T>, options?: FenceOptions<L>): AsyncIterableIterator<T | L>;
 
   /**
    * Guards what starts work outside, such as a tool: check and call happen in one tick, and a call

@@ -1,3 +1,4 @@
+import type { AtAbort } from '../fence/at-abort.js';
 import { chunksOf } from '../fence/fence.js';
 import { type ChunkSource, FencedStream } from '../fence/stream.js';
 import { Deferred, settle } from '../internal/awaitable.js';
@@ -12,7 +13,7 @@ import type { Run } from './run.js';
 export function streamToAnswer<T>(
   runtime: NodeContext,
   begun: BeginResult,
-  readTimeoutMs: number,
+  { readTimeoutMs, atAbort }: { readonly readTimeoutMs: number; readonly atAbort: AtAbort<T> },
   work: (run: Run) => unknown,
 ): StreamResult<T> {
   if (!isAcknowledged(begun)) return notAcknowledged(begun) as StreamResult<T>;
@@ -21,7 +22,7 @@ export function streamToAnswer<T>(
   const outcome = outcomeOfBegun(begun) as Promise<never>;
   const chunks = new LateChunks<T>();
   const reader = new ReaderWatch(runtime, run, readTimeoutMs);
-  const fenced = new FencedStream<T>(run, chunks, 'reject', {
+  const fenced = new FencedStream<T>(run, chunks, atAbort, {
     pulled: () => reader.isReading(),
     delivered: () => reader.isIdle(),
     ended: () => run.returned(undefined),

@@ -1,3 +1,4 @@
+import type { FenceOptions } from 'runfence';
 import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { ABORTED, END } from '../../support/matchers.js';
@@ -7,7 +8,7 @@ import { tracked } from '../../support/tracked.js';
 import { gate } from '../../support/work.js';
 
 /** A fenced stream of a run that goes on, and its reader. */
-function fenced(options: { atAbort?: 'reject' | 'end' } = {}) {
+function fenced(options: FenceOptions<string> = {}) {
   const { control, errors } = tracked();
   const run = started(control);
   const feed = new Feed<string>();

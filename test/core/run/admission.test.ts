@@ -90,7 +90,8 @@ describe('an abort in the same tick', () => {
       await untilCut(run);
       return new ReadableStream();
     };
-    const answer = control[form]({ sessionKey: 's', runId: 'r' }, work);
+    const begin: RunControl['start'] = control[form] as RunControl['start'];
+    const answer = begin({ sessionKey: 's', runId: 'r' }, work);
     expect(await control.abort({ sessionKey: 's' })).toMatchObject({ result: 'aborted', runIds: ['r'] });
     const answered = await answer;
     expect('outcome' in answered ? await answered.outcome : answered).toMatchObject({
