@@ -37,6 +37,7 @@ export type { Awaitable } from './core/internal/awaitable.js';
 export type { Clock } from './core/internal/clock.js';
 export { type ErrorCode, isRunfenceError, RunfenceError } from './core/internal/errors.js';
 export type { ErrorContext, OnError } from './core/internal/reporter.js';
+export { type SessionKey, sessionKeyOf } from './core/internal/session-key.js';
 export type { EpilogueContext } from './core/lock/epilogue.js';
 export type { CommitContext, Grant } from './core/lock/grant.js';
 export { type AcquireOptions, SessionLock, type SessionLockOptions } from './core/lock/session-lock.js';

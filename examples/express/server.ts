@@ -31,20 +31,18 @@ export function createApp(options: AppOptions): Express {
     next();
   });
 
-  // The user is part of the key, so that the chats of two users never collide.
-  const keyOf = (req: Request, res: Response) => JSON.stringify([res.locals.user, req.params.chat]);
-
   app.post('/chats/:chat', async (req, res) => {
     const signal = disconnectSignal(res); // before the first await
-    const key = keyOf(req, res);
     const text: unknown = req.body?.text;
     if (typeof text !== 'string') {
       res.status(400).end('text is missing');
       return;
     }
-    const options = { sessionKey: key, owner: { userId: res.locals.user }, signal, timeoutMs: 120_000 };
+    const sessionKey = [res.locals.user, req.params.chat]; // the chats of two users never collide
+    const options = { sessionKey, owner: { userId: res.locals.user }, signal, timeoutMs: 120_000 };
     const outcome = await control.run(options, async (run) => {
       res.type('text/plain').set({ 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' });
+      const key = run.sessionKey; // the parts as one string
       const turn = { id: run.id, user: text, answer: '' };
       const draft = run.epilogue(({ token }) => store.save(key, turn, token)); // saves the partial answer after a stop
       const history = await run.read(() => store.read(key)); // under the lock, after the previous run has saved
@@ -62,8 +60,8 @@ export function createApp(options: AppOptions): Express {
   });
 
   app.post('/chats/:chat/stop', async (req, res) => {
-    const requester = { userId: res.locals.user };
-    const receipt = await control.abort({ sessionKey: keyOf(req, res) }, { requester });
+    const sessionKey = [res.locals.user, req.params.chat];
+    const receipt = await control.abort({ sessionKey }, { requester: { userId: res.locals.user } });
     const { quiet } = await receipt.whenQuiet({ timeoutMs: 1_000 });
     res.json({ result: receipt.result, quiet });
   });

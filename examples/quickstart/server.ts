@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createRunControl, RunAbortedError, type RunControl } from 'runfence';
+import { createRunControl, RunAbortedError, type RunControl, sessionKeyOf } from 'runfence';
 import { type AgentOptions, createAgent } from './agent.js';
 import { HttpError, readBody, required, sendJson } from './http.js';
 
@@ -19,7 +19,7 @@ export interface ChatServer {
 const QUIET_MS = 3_000;
 
 /** The user is part of the key, so that the chats of two users never collide. */
-export const keyOf = (userId: string, chat: string): string => JSON.stringify([userId, chat]);
+export const keyOf = (userId: string, chat: string): string => sessionKeyOf([userId, chat]);
 
 /** A signal that fires when the client hangs up. Call it before the first await of a handler. */
 function disconnectSignal(res: ServerResponse): AbortSignal {

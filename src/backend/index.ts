@@ -58,3 +58,4 @@ export type {
   UnlockAnswer,
   UnlockRequest,
 } from '../core/backend/port.js';
+export type { StoredSelector } from '../core/stop/selector.js';

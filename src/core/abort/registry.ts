@@ -2,11 +2,12 @@ import type { Authorize, Ownerless } from '../authority.js';
 import { type Awaitable, chain } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import type { OnError } from '../internal/reporter.js';
-import { checkKey, checkLimit, checkObject, checkOptionalKey, checkTag, copyTags } from '../internal/validate.js';
+import { readSessionKey, type SessionKey } from '../internal/session-key.js';
+import { checkKey, checkLimit, checkObject, checkTag, copyTags } from '../internal/validate.js';
 import { NodeContext } from '../node-context.js';
 import { ownerOf, type Principal } from '../principal.js';
 import type { AbortReason } from '../stop/reason.js';
-import { matches, type Selector } from '../stop/selector.js';
+import { matches, type Selector, type StoredSelector } from '../stop/selector.js';
 import type { RunStatus } from '../stop/states.js';
 import { AbortReceipt, type Found } from './abort-receipt.js';
 import { Cut } from './cut.js';
@@ -34,8 +35,8 @@ export interface AbortRegistryOptions {
 export interface RegisterOptions {
   /** Unique in the registry. */
   readonly id: string;
-  /** The session that it belongs to. */
-  readonly sessionKey?: string;
+  /** The session that it belongs to: its key, or the parts of its key. */
+  readonly sessionKey?: SessionKey;
   /** `chat` by default. */
   readonly kind?: string;
   /** Who may abort it, from the host's authentication. */
@@ -140,27 +141,28 @@ export class AbortRegistry {
    */
   register(options: RegisterOptions): Registration {
     const given = checkObject('register options', options, KNOWN);
-    checkKey('id', options.id);
-    checkOptionalKey('sessionKey', options.sessionKey);
-    if (options.kind !== undefined) checkTag(options.kind);
-    checkLimit('timeoutMs', options.timeoutMs);
+    const { id, sessionKey: key, kind, timeoutMs } = given;
+    checkKey('id', id);
+    const sessionKey = key === undefined ? undefined : readSessionKey('sessionKey', key);
+    if (kind !== undefined) checkTag(kind);
+    checkLimit('timeoutMs', timeoutMs);
     const owner = ownerOf(given);
-    const tags = copyTags(options.tags);
-    const taken = this.entries.get(options.id);
+    const tags = copyTags(given.tags);
+    const taken = this.entries.get(id);
     if (taken !== undefined) {
-      const { id, sessionKey, kind, status } = taken;
-      return { registered: false, existing: { id, sessionKey, kind, status } };
+      const { status } = taken;
+      return { registered: false, existing: { id, sessionKey: taken.sessionKey, kind: taken.kind, status } };
     }
     const entry = new SignalEntry(
       this.runtime,
-      options.id,
-      { sessionKey: options.sessionKey, kind: options.kind ?? 'chat', owner, tags },
+      id,
+      { sessionKey, kind: kind ?? 'chat', owner, tags },
       DEFAULT_GRACE_MS,
       (released) => this.entries.remove(released),
     );
     this.entries.add(entry);
-    if (options.timeoutMs !== undefined && options.timeoutMs !== Number.POSITIVE_INFINITY) {
-      entry.timeout = this.runtime.timers.after(options.timeoutMs, () => {
+    if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) {
+      entry.timeout = this.runtime.timers.after(timeoutMs, () => {
         void this.stop([entry], this.newStop('timeout'));
       });
     }
@@ -248,7 +250,7 @@ export class AbortRegistry {
     return { live, stopping, ended, forbidden, stale };
   }
 
-  #candidates(selector: Selector): readonly Entry[] {
+  #candidates(selector: StoredSelector): readonly Entry[] {
     if (selector.runId !== undefined) {
       const entry = this.entries.get(selector.runId);
       return entry === undefined ? [] : [entry];

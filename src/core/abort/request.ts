@@ -2,7 +2,7 @@ import { invalid } from '../internal/errors.js';
 import { checkObject, checkOneOf } from '../internal/validate.js';
 import { type Requester, requesterOf } from '../principal.js';
 import { ABORT_REASONS, type AbortReason } from '../stop/reason.js';
-import { copySelector, type Selector } from '../stop/selector.js';
+import { copySelector, type StoredSelector } from '../stop/selector.js';
 
 /** Who asks for an abort, and how. */
 export interface AbortOptions {
@@ -21,7 +21,7 @@ export interface AbortOptions {
 
 /** An abort, checked and copied. */
 export interface AbortRequest {
-  readonly selector: Selector;
+  readonly selector: StoredSelector;
   readonly requester: Requester | undefined;
   readonly reason: AbortReason;
   readonly keepQueued: boolean;
@@ -51,7 +51,7 @@ export function checkAbort(selector: unknown, options: unknown = {}): AbortReque
   };
 }
 
-function isForOneRun(selector: Selector): boolean {
+function isForOneRun(selector: StoredSelector): boolean {
   return selector.runId !== undefined && selector.sessionKey !== undefined && Object.keys(selector).length === 2;
 }
 

@@ -2,7 +2,7 @@ import { RunfenceError } from '../internal/errors.js';
 import { Sessions } from '../internal/sessions.js';
 import { ADMIN, type Principal, type Requester, sharesId } from '../principal.js';
 import type { AbortReason } from '../stop/reason.js';
-import { matches, type Selector } from '../stop/selector.js';
+import { matches, type StoredSelector } from '../stop/selector.js';
 import { insertInOrder, MemoryRecord } from './memory-record.js';
 import { MemoryRun } from './memory-run.js';
 import type { MemoryState } from './memory-state.js';
@@ -204,7 +204,7 @@ export class MemoryBook {
   }
 }
 
-export function isMeant(selector: Selector, run: MemoryRun): boolean {
+export function isMeant(selector: StoredSelector, run: MemoryRun): boolean {
   return matches(selector, run) && (selector.generation === undefined || selector.generation === run.generation);
 }
 

@@ -1,7 +1,7 @@
 import type { Awaitable } from '../internal/awaitable.js';
 import type { Principal, Requester } from '../principal.js';
 import type { AbortReason } from '../stop/reason.js';
-import type { Selector } from '../stop/selector.js';
+import type { StoredSelector } from '../stop/selector.js';
 import type { EpilogueState, LockState } from '../stop/states.js';
 
 /**
@@ -286,7 +286,7 @@ export interface RecordedStop {
   /** The attempt of that node. */
   readonly attempt: number;
   /** What it is aimed at. */
-  readonly selector: Selector;
+  readonly selector: StoredSelector;
   /** Who asked; `undefined` is the host itself. */
   readonly requester: Requester | undefined;
   /** Why. */
@@ -311,7 +311,7 @@ export interface StopRequest extends RecordRequest {
    * Marks every running run of the session that matches, besides. Only for the host and `ADMIN`: nobody is asked. It
    * comes with a `record`: kept, a stop that is sent again selects nothing new.
    */
-  readonly select: Selector | undefined;
+  readonly select: StoredSelector | undefined;
   /** Given for a stop of the session as a whole, and for an intent: it is kept. */
   readonly record: Pick<RecordedStop, 'selector' | 'requester' | 'intent'> | undefined;
   /** A stop that was answered, and that a failover has lost, is sent again under its number: only runs that were begun before it, and those of `named`, are marked. */
@@ -347,7 +347,7 @@ export interface StopEverywhereRequest {
   /** A number that this node gives to no other stop. */
   readonly attempt: number;
   /** What it is aimed at; empty for all. */
-  readonly selector: Selector;
+  readonly selector: StoredSelector;
   /** Who asked; `undefined` is the host itself. */
   readonly requester: Requester | undefined;
   /** Why. */

@@ -1,7 +1,7 @@
 import { invalid, type RunfenceError } from './errors.js';
 
 /** Session keys, run ids and fingerprints come from strangers: what is longer is refused. */
-const LONGEST_KEY = 1024;
+export const LONGEST_KEY = 1024;
 const LONGEST_TAG = 256;
 const MOST_TAGS = 32;
 const NO_TAGS: readonly string[] = Object.freeze([]);
@@ -19,20 +19,22 @@ export function checkObject(what: string, value: unknown, known: ReadonlySet<str
   return value as Record<string, unknown>;
 }
 
-export function checkKey(what: string, value: unknown): asserts value is string {
-  if (!isKey(value)) throw notAKey(what, value);
+export function checkKey(what: string, value: unknown, or = ''): asserts value is string {
+  if (!isKey(value)) throw notAKey(what, value, or);
 }
 
 export function isKey(value: unknown): value is string {
   return typeof value === 'string' && value.length <= LONGEST_KEY && value.trim() !== '';
 }
 
-export function notAKey(what: string, value: unknown): RunfenceError {
-  return invalid(`${what} must be a non-blank string of at most ${LONGEST_KEY} characters: got ${describe(value)}.`);
+export function notAKey(what: string, value: unknown, or = ''): RunfenceError {
+  return invalid(
+    `${what} must be a non-blank string of at most ${LONGEST_KEY} characters${or}: got ${describe(value)}.`,
+  );
 }
 
 /** Not the value itself: it may be a stranger's, or long. */
-function describe(value: unknown): string {
+export function describe(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value === 'string') return value.trim() === '' ? 'a blank string' : `${value.length} characters`;
   return Array.isArray(value) ? 'an array' : typeof value;

@@ -12,7 +12,7 @@ import type {
 import type { Awaitable } from '../internal/awaitable.js';
 import type { Principal, Requester } from '../principal.js';
 import type { AbortReason } from '../stop/reason.js';
-import type { Selector } from '../stop/selector.js';
+import type { StoredSelector } from '../stop/selector.js';
 
 /**
  * Gives out generations and tokens, records stops and decides outcomes. There are two: the private one of a control
@@ -194,7 +194,7 @@ export interface SessionStop {
   /** The run that takes over, for `superseded`. */
   readonly supersededBy?: string | undefined;
   readonly runs: readonly StopItem[];
-  readonly select: Selector | undefined;
+  readonly select: StoredSelector | undefined;
   readonly record: Pick<RecordedStop, 'selector' | 'requester' | 'intent'> | undefined;
 }
 

@@ -5,9 +5,10 @@ import { chain } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { closed, invalid } from '../internal/errors.js';
 import type { OnError } from '../internal/reporter.js';
+import { readSessionKey, type SessionKey } from '../internal/session-key.js';
 import { Sessions } from '../internal/sessions.js';
 import { isAbortSignal, SignalLinks } from '../internal/signals.js';
-import { checkKey, checkLimit, checkObject, waitMs } from '../internal/validate.js';
+import { checkLimit, checkObject, waitMs } from '../internal/validate.js';
 import type { Ledger, LedgerHost } from '../ledger/ledger.js';
 import { PrivateLedger } from '../ledger/private-ledger.js';
 import { SharedLedger } from '../ledger/shared/shared-ledger.js';
@@ -124,7 +125,7 @@ export class SessionLock {
   /**
    * Waits for a session's lock.
    *
-   * @param sessionKey - which session
+   * @param key - which session: its key, or the parts of its key
    * @param options - `holder`, `signal`, `timeoutMs`
    * @returns the grant. Release it, unless its holder is cut
    * @throws `LOCK_TIMEOUT` with the `holder` who has it
@@ -132,9 +133,9 @@ export class SessionLock {
    * @throws `INVALID_OPTIONS` for a blank key, or a run of another backend
    * @throws `BACKEND_UNAVAILABLE`, `CLOSED`
    */
-  acquire(sessionKey: string, options: AcquireOptions = {}): Promise<Grant> {
+  acquire(key: SessionKey, options: AcquireOptions = {}): Promise<Grant> {
     try {
-      const waiter = this.#waiterFor(sessionKey, options);
+      const waiter = this.#waiterFor(key, options);
       waiter.queue.join(waiter);
       return waiter.promise();
     } catch (error) {
@@ -145,12 +146,12 @@ export class SessionLock {
   /**
    * Who holds a session's lock, asked of the backend. By the time of the answer it may be somebody else.
    *
-   * @param sessionKey - which session
+   * @param key - which session: its key, or the parts of its key
    * @returns the holder; `undefined` if the lock is free
    * @throws `INVALID_OPTIONS`, `BACKEND_UNAVAILABLE`
    */
-  async holder(sessionKey: string): Promise<LockHolder | undefined> {
-    checkKey('sessionKey', sessionKey);
+  async holder(key: SessionKey): Promise<LockHolder | undefined> {
+    const sessionKey = readSessionKey('sessionKey', key);
     return chain(this.#ledger.elsewhere.session(sessionKey), (record) =>
       record === undefined ? this.#queues.get(sessionKey)?.holder : record.holder,
     );
@@ -232,8 +233,8 @@ export class SessionLock {
     return new SharedLedger(context, new BackendClient(backend, context.nodeId, context.timers, timeoutMs), host);
   }
 
-  #waiterFor(sessionKey: string, options: AcquireOptions): Waiter {
-    checkKey('sessionKey', sessionKey);
+  #waiterFor(key: SessionKey, options: AcquireOptions): Waiter {
+    const sessionKey = readSessionKey('sessionKey', key);
     checkObject('acquire options', options, ACQUIRE);
     const { holder, signal } = options;
     const timeoutMs = waitMs('timeoutMs', options.timeoutMs, this.#lockTimeoutMs);

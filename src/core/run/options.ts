@@ -1,8 +1,8 @@
 import { invalid } from '../internal/errors.js';
+import { readSessionKey, type SessionKey } from '../internal/session-key.js';
 import { isAbortSignal } from '../internal/signals.js';
 import {
   checkFunction,
-  checkKey,
   checkLimit,
   checkObject,
   checkOneOf,
@@ -37,8 +37,11 @@ export type OnDuplicate = 'report' | 'retry-lost';
 
 /** What a run is, and how it starts. */
 export interface RunOptions {
-  /** The conversation or other serial unit of work; opaque, at most 1 024 characters. */
-  readonly sessionKey: string;
+  /**
+   * The conversation or other serial unit of work: an opaque string, or the parts of its key, such as `[userId, chatId]`.
+   * A part that is missing is refused: two users whom nobody found would share a session.
+   */
+  readonly sessionKey: SessionKey;
   /** The caller's own id is its idempotency key: the same id again is a duplicate. Made by runfence if left out. */
   readonly runId?: string;
   /** A tag such as `chat`, `agent`, `http`, `cron`; `chat` by default. */
@@ -76,7 +79,7 @@ export interface RunOptions {
 /** What a child may set; the rest is its parent's. */
 export interface ChildOptions extends Omit<RunOptions, 'sessionKey' | 'owner'> {
   /** Another session than the parent's. */
-  readonly sessionKey?: string;
+  readonly sessionKey?: SessionKey;
   /** True: it does not end with its parent. */
   readonly detached?: boolean;
 }
@@ -154,7 +157,6 @@ export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpe
   const given = checkObject('run options', options, KNOWN);
   const { sessionKey, runId, kind, tags, whenBusy, startWhen, fingerprint } = given;
   const { timeoutMs, queueTimeoutMs, graceMs, signal, onDuplicate, save } = given;
-  checkKey('sessionKey', sessionKey);
   checkOptionalKey('runId', runId);
   checkOptionalKey('fingerprint', fingerprint);
   if (kind !== undefined) checkTag(kind);
@@ -169,7 +171,7 @@ export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpe
     throw invalid('signal must be an AbortSignal.');
   }
   return {
-    sessionKey,
+    sessionKey: readSessionKey('sessionKey', sessionKey),
     runId,
     kind: (kind as string | undefined) ?? defaults.kind,
     owner: ownerOf(given),

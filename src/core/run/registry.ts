@@ -4,6 +4,7 @@ import { BackendClient } from '../backend/client.js';
 import type { RunView } from '../events.js';
 import { type Awaitable, isThenable } from '../internal/awaitable.js';
 import { invalid } from '../internal/errors.js';
+import { readSessionKey, type SessionKey } from '../internal/session-key.js';
 import { checkFunction, checkObject, checkTag } from '../internal/validate.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { PrivateLedger } from '../ledger/private-ledger.js';
@@ -168,7 +169,8 @@ export class RunRegistry {
     if (!this.ledger.isSynchronous) {
       throw invalid('beginSync needs a backend that answers synchronously: use begin.');
     }
-    const begun = this.#asHandle(this.admit(options));
+    const spec = checkRunOptions(options, this.#defaults);
+    const begun = this.#asHandle(this.#admit(spec, undefined, false));
     if (isThenable(begun)) {
       const error = invalid('The backend says that it answers synchronously, and answered with a promise.');
       // Nobody gets the run that it may come to.
@@ -176,7 +178,7 @@ export class RunRegistry {
         (late) => {
           if (late.status === 'started' || late.status === 'queued') late.run.fail(error);
         },
-        (error) => this.#runtime.onError(error, options),
+        (error) => this.#runtime.onError(error, spec),
       );
       throw error;
     }
@@ -212,12 +214,13 @@ export class RunRegistry {
   /**
    * Which runs of a session are active, stopping and queued on this node.
    *
-   * @param sessionKey - which session
+   * @param key - which session: its key, or the parts of its key
    * @param options - `requester`: who asks; what it may not read is left out
    * @returns their ids; an unknown session has none
    * @throws `INVALID_OPTIONS`
    */
-  session(sessionKey: string, options: ReadOptions = {}): SessionView {
+  session(key: SessionKey, options: ReadOptions = {}): SessionView {
+    const sessionKey = readSessionKey('sessionKey', key);
     const mayRead = this.#reader(options);
     const runs = this.#inSession(sessionKey).filter(mayRead);
     const ids = (status: string): string[] => runs.filter((run) => run.status === status).map((run) => run.id);
@@ -234,12 +237,13 @@ export class RunRegistry {
   /**
    * Whether a run is active in the session on this node. Stopping and queued runs are not.
    *
-   * @param sessionKey - which session
+   * @param key - which session: its key, or the parts of its key
    * @param options - `kind`: only runs of this kind; `requester`: who asks
    * @returns false also for what the requester may not read
    * @throws `INVALID_OPTIONS`
    */
-  isActive(sessionKey: string, options: ReadOptions & { readonly kind?: string } = {}): boolean {
+  isActive(key: SessionKey, options: ReadOptions & { readonly kind?: string } = {}): boolean {
+    const sessionKey = readSessionKey('sessionKey', key);
     const { kind, ...read } = checkObject('isActive options', options, IS_ACTIVE);
     if (kind !== undefined) checkTag(kind);
     const mayRead = this.#reader(read);

@@ -1,5 +1,6 @@
 import type { RunView } from '../events.js';
-import { checkKey, checkObject } from '../internal/validate.js';
+import { readSessionKey, type SessionKey } from '../internal/session-key.js';
+import { checkObject } from '../internal/validate.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';
 import { requesterOf } from '../principal.js';
@@ -34,13 +35,13 @@ export class Sessions {
    * Which runs of a session are where in their life, on all nodes of the backend. By the time of the answer it may have
    * changed. Queued runs are known to their own node alone: those of this node are named.
    *
-   * @param sessionKey - which session
+   * @param key - which session: its key, or the parts of its key
    * @param options - `requester`: who asks; what it may not read is left out
    * @returns the session; one that nobody knows has no runs
    * @throws `INVALID_OPTIONS`, `BACKEND_UNAVAILABLE`
    */
-  async load(sessionKey: string, options: ReadOptions = {}): Promise<LoadedSession> {
-    checkKey('sessionKey', sessionKey);
+  async load(key: SessionKey, options: ReadOptions = {}): Promise<LoadedSession> {
+    const sessionKey = readSessionKey('sessionKey', key);
     const requester = requesterOf(checkObject('read options', options, READ));
     const record = await this.#ledger.elsewhere.session(sessionKey);
     const own = this.#runs.session(sessionKey, options);

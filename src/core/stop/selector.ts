@@ -1,4 +1,5 @@
 import { invalid } from '../internal/errors.js';
+import { readSessionKey, type SessionKey } from '../internal/session-key.js';
 import { checkKey, checkTag } from '../internal/validate.js';
 import { copyPrincipal, hasIds, type Principal } from '../principal.js';
 
@@ -6,8 +7,8 @@ import { copyPrincipal, hasIds, type Principal } from '../principal.js';
 export interface Selector {
   /** The run of this id. */
   readonly runId?: string;
-  /** The runs of this session. */
-  readonly sessionKey?: string;
+  /** The runs of this session: its key, or the parts of its key. */
+  readonly sessionKey?: SessionKey;
   /** Runs of this kind. */
   readonly kind?: string;
   /** Runs whose owner has every id that is given here. */
@@ -16,6 +17,12 @@ export interface Selector {
   readonly tag?: string;
   /** Only while this is the run's generation: a late stop does not hit a later run. */
   readonly generation?: number;
+}
+
+/** A selector as it is kept and stored: its session key is one string. */
+export interface StoredSelector extends Omit<Selector, 'sessionKey'> {
+  /** The runs of this session. */
+  readonly sessionKey?: string;
 }
 
 /** What a selector is matched against. */
@@ -28,12 +35,12 @@ export interface Selectable {
 }
 
 /** Checks and copies a selector. `'all'` is the empty one: every key that is given must match. */
-export function copySelector(value: unknown): Selector {
+export function copySelector(value: unknown): StoredSelector {
   if (value === 'all') return {};
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid('A selector must be an object with at least one key, or "all".');
   }
-  const copy: { -readonly [K in keyof Selector]: Selector[K] } = {};
+  const copy: Copy = {};
   for (const name of Object.keys(value)) {
     if (!isSelectorKey(name)) {
       throw invalid(`A selector has no key "${name.slice(0, 64)}": use ${Object.keys(COPY).join(', ')}.`);
@@ -48,7 +55,7 @@ export function copySelector(value: unknown): Selector {
 }
 
 /** Whether a run matches, its generation left aside: a run of another generation is a stale target, not another run. */
-export function matches(selector: Selector, entry: Selectable): boolean {
+export function matches(selector: StoredSelector, entry: Selectable): boolean {
   return (
     (selector.runId === undefined || selector.runId === entry.id) &&
     (selector.sessionKey === undefined || selector.sessionKey === entry.sessionKey) &&
@@ -58,7 +65,7 @@ export function matches(selector: Selector, entry: Selectable): boolean {
   );
 }
 
-type Copy = { -readonly [K in keyof Selector]: Selector[K] };
+type Copy = { -readonly [K in keyof StoredSelector]: StoredSelector[K] };
 
 const COPY: { readonly [K in keyof Required<Selector>]: (copy: Copy, wanted: unknown) => void } = {
   runId: (copy, wanted) => {
@@ -66,8 +73,7 @@ const COPY: { readonly [K in keyof Required<Selector>]: (copy: Copy, wanted: unk
     copy.runId = wanted;
   },
   sessionKey: (copy, wanted) => {
-    checkKey('selector.sessionKey', wanted);
-    copy.sessionKey = wanted;
+    copy.sessionKey = readSessionKey('selector.sessionKey', wanted);
   },
   kind: (copy, wanted) => {
     checkTag(wanted);

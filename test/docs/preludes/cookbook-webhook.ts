@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import { createRunControl, type Principal } from 'runfence';
+import { createRunControl, type Principal, type SessionKey } from 'runfence';
 
 interface Message {
   readonly id: number;

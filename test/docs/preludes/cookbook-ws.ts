@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createRunControl } from 'runfence';
+import { createRunControl, type SessionKey } from 'runfence';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 
 const control = createRunControl();

@@ -1,4 +1,3 @@
-import type { Selector } from 'runfence';
 import type {
   AnnounceRequest,
   ClaimRequest,
@@ -7,6 +6,7 @@ import type {
   StopItem,
   StopRequest,
   StoredReport,
+  StoredSelector,
   UnlockRequest,
 } from 'runfence/backend';
 import { ADMIN, type Principal, type Requester } from '../../../../src/core/principal.js';
@@ -88,7 +88,7 @@ export class Requests {
     const base = this.base();
     const room = this.#world.room(base.sessionKey);
     const intent = random.chance(0.4);
-    const selector: Selector = intent ? { runId: random.of(...IDS) } : { sessionKey: base.sessionKey };
+    const selector: StoredSelector = intent ? { runId: random.of(...IDS) } : { sessionKey: base.sessionKey };
     return {
       ...base,
       attempt: this.#attempt(),
@@ -112,10 +112,10 @@ export class Requests {
     return { ...lost.request, seen: this.#earlier(), number, named: [...new Set(named)] };
   }
 
-  selector(sessionKey: string | undefined): Selector {
+  selector(sessionKey: string | undefined): StoredSelector {
     const random = this.#random;
     const run = random.one(this.#world.runs);
-    const selector: { -readonly [K in keyof Selector]: Selector[K] } = {};
+    const selector: { -readonly [K in keyof StoredSelector]: StoredSelector[K] } = {};
     if (sessionKey !== undefined && random.chance(0.7)) selector.sessionKey = sessionKey;
     if (random.chance(0.2)) selector.runId = random.of(...IDS);
     if (random.chance(0.2)) selector.kind = random.of('k1', 'k2');

@@ -1,5 +1,4 @@
-import type { Selector } from 'runfence';
-import type { ListedStop, Snapshot, StoredRun } from 'runfence/backend';
+import type { ListedStop, Snapshot, StoredRun, StoredSelector } from 'runfence/backend';
 import { ADMIN, type Principal, type Requester } from '../../../../src/core/principal.js';
 import { type Defect, isLive, type Room, type Run, told } from './parts.js';
 
@@ -144,7 +143,7 @@ export class World {
   }
 }
 
-export function isAimedAt(selector: Selector, run: StoredRun): boolean {
+export function isAimedAt(selector: StoredSelector, run: StoredRun): boolean {
   const { runId, sessionKey, kind, owner, tag, generation } = selector;
   if (runId !== undefined && runId !== run.runId) return false;
   if (sessionKey !== undefined && sessionKey !== run.sessionKey) return false;
