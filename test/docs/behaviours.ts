@@ -10,7 +10,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   E: 11,
   F: 12,
   G: 25,
-  H: 9,
+  H: 11,
   I: 21,
 };
 

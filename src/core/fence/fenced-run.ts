@@ -8,6 +8,8 @@ export interface FencedRun extends LockingRun {
   readonly isLive: boolean;
   /** Until the run is current again, or over. */
   whenResumed(): Promise<void>;
+  /** Calls what it calls: what is asked for in that tick is asked for inside this run. */
+  within<T>(call: () => T): T;
   /** An effect was refused: it is counted, and the first one is announced. */
   refused(): void;
 }

@@ -65,7 +65,7 @@ class GateCall<R> implements Watcher {
     const leftover = this.run.beginWork(this.name);
     this.leftover = leftover;
     settle(
-      call,
+      () => this.run.within(call),
       (value) => {
         this.finish(() => this.answer.resolve(value));
         this.run.endWork(leftover);

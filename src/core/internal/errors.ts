@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'CLOSED'
   /** Told to `onError` once: a principal was refused a run that has no owner. */
   | 'OWNER_MISSING'
+  /** Told to `onError` once: a run was asked for inside a run of its session, and stops it or waits for it. */
+  | 'NESTED_RUN'
   /** Told to `onError`: a run has ended, and something of it is still there after its grace. */
   | 'NOT_STOPPED'
   /** Told to `onError`: an aborted run's epilogue was skipped, or ran out of time. What it saves may be missing. */

@@ -53,6 +53,7 @@ export class Admission {
     const lost = first === undefined ? undefined : this.#duplicates.lostHere(first, spec);
     if (lost !== undefined && !lost.isQuiet) return this.#afterQuiet(lost, spec, runId, parent, isDetached);
     const run = new ManagedRun(this.#host, runId, spec, parent);
+    if (parent === undefined) run.caller = this.#host.nesting.callerOf(spec);
     const answer = this.#known(run, lost) ?? this.#refusal(run, lost);
     if (answer !== undefined) return answer;
     if (!isDetached) parent?.use().children.add(run);
@@ -66,6 +67,11 @@ export class Admission {
     const candidate = new Candidate(run, this.#takeovers);
     run.candidate = candidate;
     candidate.repeats = lost?.generation;
+    if (run.caller !== undefined) {
+      candidate.queueTimeoutMs = this.#host.nesting.asked(run);
+      // What it tells is heard by code of the host.
+      if (!run.isLive) return this.#failed(run, undefined);
+    }
     if (this.queue.mustWait(candidate)) return this.#wait(candidate);
     let verdict: Awaitable<Verdict>;
     try {

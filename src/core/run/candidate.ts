@@ -41,6 +41,8 @@ export class Candidate implements LedgerCandidate, Link<Candidate> {
   hasDisowned = false;
   /** It was asked for again behind what the record had not known of this node. */
   hasCaughtUp = false;
+  /** How long it may be queued, in ms. */
+  queueTimeoutMs: number | undefined;
   quietTimer: Timer | undefined = undefined;
   queueTimer: Timer | undefined = undefined;
   retryTimer: Timer | undefined = undefined;
@@ -49,6 +51,7 @@ export class Candidate implements LedgerCandidate, Link<Candidate> {
 
   constructor(run: ManagedRun, host: CandidateHost) {
     this.run = run;
+    this.queueTimeoutMs = run.spec.queueTimeoutMs;
     this.#host = host;
   }
 

@@ -4,6 +4,7 @@ import type { SessionLock } from '../lock/session-lock.js';
 import type { NodeContext } from '../node-context.js';
 import type { AbortReason } from '../stop/reason.js';
 import type { ManagedRun } from './managed-run.js';
+import type { Nesting } from './nesting.js';
 import type { ChildOptions } from './options.js';
 import type { RunResult } from './results.js';
 import type { Run } from './run.js';
@@ -13,6 +14,7 @@ export interface RunHost {
   readonly runtime: NodeContext;
   readonly ledger: Ledger;
   readonly locks: SessionLock;
+  readonly nesting: Nesting;
   /** It is registered, in the tick of the call that asked for it. */
   reserved(run: ManagedRun): void;
   /** A cut has marked the run: it leaves the queue. Calls nobody, not even the clock. */

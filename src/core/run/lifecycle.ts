@@ -9,6 +9,7 @@ import type { NodeContext } from '../node-context.js';
 import { type AbortReason, saysReason } from '../stop/reason.js';
 import type { RunHost } from './host.js';
 import type { ManagedRun } from './managed-run.js';
+import type { Nesting } from './nesting.js';
 import { Retention, type RetentionOptions } from './retention.js';
 import type { StartQueue } from './start-queue.js';
 import { viewOf } from './view.js';
@@ -23,6 +24,7 @@ export class Lifecycle implements RunHost {
   readonly runtime: NodeContext;
   readonly ledger: Ledger;
   readonly locks: SessionLock;
+  readonly nesting: Nesting;
   readonly child: RunHost['child'];
   /** Aborted by a timeout, and not quiet within their grace. */
   readonly abandoned: Set<ManagedRun> = new Set();
@@ -36,6 +38,7 @@ export class Lifecycle implements RunHost {
     readonly aborts: AbortRegistry;
     readonly ledger: Ledger;
     readonly locks: SessionLock;
+    readonly nesting: Nesting;
     readonly retention: RetentionOptions;
     readonly queue: () => StartQueue;
     readonly child: RunHost['child'];
@@ -43,6 +46,7 @@ export class Lifecycle implements RunHost {
     this.runtime = options.aborts.runtime;
     this.ledger = options.ledger;
     this.locks = options.locks;
+    this.nesting = options.nesting;
     this.child = options.child;
     this.#aborts = options.aborts;
     this.#queue = options.queue;

@@ -47,6 +47,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   readonly parentId: string | undefined;
   /** The nearest ancestor that was not quiet when it was last looked for. */
   parent: ManagedRun | undefined;
+  /** The run that it was asked for in, without being its child. */
+  caller: ManagedRun | undefined = undefined;
   /** A claim of it is on its way: the record may have it. */
   isAsked = false;
   /** While it is asked for, or waits. */
@@ -87,6 +89,14 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     const { signal } = this.#controller;
     if (this.stop !== undefined && !signal.aborted) this.#controller.abort(this.closedError());
     return signal;
+  }
+
+  hasSignal(signal: AbortSignal): boolean {
+    return this.#controller?.signal === signal;
+  }
+
+  within<T>(call: () => T): T {
+    return this.host.nesting.within(this, call);
   }
 
   override get sessionKey(): string {
@@ -513,6 +523,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   /** What a retained run needs no more: 10 000 controllers and values are not kept. */
   forget(): void {
     this.#controller = undefined;
+    this.caller = undefined;
     this.spec.signal = undefined;
     this.resources = undefined;
     if (this.status === 'completed') this.result = undefined;

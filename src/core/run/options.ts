@@ -56,7 +56,10 @@ export interface RunOptions {
   readonly startWhen?: StartWhen;
   /** Aborts the run with the reason `timeout` so many ms after its start; none by default. */
   readonly timeoutMs?: number;
-  /** Drops it with the reason `timeout` if it is still queued after so many ms; none by default. */
+  /**
+   * Drops it with the reason `timeout` if it is still queued after so many ms; none by default. A run that waits for the
+   * very run that it is asked for in waits for itself: there it is `lockTimeoutMs` by default.
+   */
   readonly queueTimeoutMs?: number;
   /** How long its unwinding may take, in ms; 5 000 by default. */
   readonly graceMs?: number;
@@ -118,7 +121,7 @@ export interface RunSpec {
   readonly startWhen: StartWhen;
   /** How long a run may take, in ms; `undefined` is for ever, which costs no number on the heap as `Infinity` would. */
   readonly timeoutMs: number | undefined;
-  /** How long a run may be queued, in ms; `undefined` is for ever. */
+  /** How long a run may be queued, in ms; `undefined`: nothing was said of it. */
   readonly queueTimeoutMs: number | undefined;
   /** How long unwinding may take, in ms. */
   readonly graceMs: number;
@@ -179,7 +182,7 @@ export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpe
     whenBusy: (whenBusy as WhenBusy | undefined) ?? defaults.whenBusy,
     startWhen: (startWhen as StartWhen | undefined) ?? defaults.startWhen,
     timeoutMs: boundOf(timeoutMs ?? defaults.timeoutMs),
-    queueTimeoutMs: boundOf(queueTimeoutMs ?? defaults.queueTimeoutMs),
+    queueTimeoutMs: queueTimeoutMs ?? boundOf(defaults.queueTimeoutMs),
     graceMs: graceMs ?? defaults.graceMs,
     signal: signal as AbortSignal | undefined,
     fingerprint,

@@ -18,7 +18,7 @@ export function perform(run: ManagedRun, work: (run: Run) => unknown): void {
     return;
   }
   settle(
-    () => work(run),
+    () => run.within(() => work(run)),
     (value) => run.returned(value),
     (error) => run.threw(error),
   );

@@ -18,6 +18,7 @@ import { Duplicates } from './duplicates.js';
 import { hostOfLedger } from './ledger-host.js';
 import { Lifecycle } from './lifecycle.js';
 import { ManagedRun } from './managed-run.js';
+import { Nesting } from './nesting.js';
 import {
   type ChildOptions,
   checkChildOptions,
@@ -113,10 +114,12 @@ export class RunRegistry {
     const duplicates = new Duplicates(runtime, ledger.elsewhere);
     const sender = new StopSender({ runtime, ledger, locks, entries, epilogueMs, timeoutMs: backendTimeoutMs });
     aborts.recorder = sender;
+    const nesting = new Nesting(runtime, entries, lockTimeoutMs);
     const lifecycle = new Lifecycle({
       aborts,
       ledger,
       locks,
+      nesting,
       retention,
       queue,
       child: (parent, childOptions, work) => this.#child(parent, childOptions, work),

@@ -55,9 +55,10 @@ export class StartQueue {
   announce(candidate: Candidate): Queued {
     const { run } = candidate;
     run.isAnnounced = true;
-    if (run.spec.queueTimeoutMs !== undefined) {
+    const { queueTimeoutMs } = candidate;
+    if (queueTimeoutMs !== undefined && queueTimeoutMs !== Number.POSITIVE_INFINITY) {
       const { timers } = this.#runtime;
-      const timer = timers.after(run.spec.queueTimeoutMs, () => run.host.cut(run, 'timeout'));
+      const timer = timers.after(queueTimeoutMs, () => run.host.cut(run, 'timeout'));
       // The clock is code of the host, and may have ended the waiting.
       if (run.status === 'queued') candidate.queueTimer = timer;
       else timers.cancel(timer);

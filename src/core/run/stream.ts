@@ -53,7 +53,7 @@ export function streamToAnswer<T>(
     isCalled = true;
     reader.start();
     settle(
-      () => work(run),
+      () => run.within(() => work(run)),
       (source) => {
         try {
           chunks.open(chunksOf<T>(source));
