@@ -12,4 +12,10 @@ export interface FencedRun extends LockingRun {
   within<T>(call: () => T): T;
   /** An effect was refused: it is counted, and the first one is announced. */
   refused(): void;
+  /**
+   * Whether an error that came after the run's end only says that the run was stopped.
+   *
+   * @param isTold - what it comes from was told to stop, not only by the run's signal
+   */
+  isOfStop(error: unknown, isTold: boolean): boolean;
 }

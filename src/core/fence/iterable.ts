@@ -1,6 +1,5 @@
 import { Deferred, follow, settle } from '../internal/awaitable.js';
 import type { Watcher } from '../lock/locking-run.js';
-import { saysAborted } from '../stop/reason.js';
 import { type AtAbort, beforeCut, type Ending, endingOf } from './at-abort.js';
 import type { FencedRun } from './fenced-run.js';
 
@@ -161,7 +160,7 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
         else gone();
       },
       (error) => {
-        reportLate(this.run, error);
+        reportLate(this.run, error, true);
         gone();
       },
     );
@@ -217,7 +216,7 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
     const [pull, ...behind] = this.takePulls();
     pull?.reject(error);
     for (const other of behind) other.resolve(end());
-    if (!wasOpen) reportLate(this.run, error);
+    if (!wasOpen) reportLate(this.run, error, true);
   }
 
   private close(pull: Pull<T>): void {
@@ -247,6 +246,7 @@ function end<T>(): IteratorResult<T> {
   return { done: true, value: undefined };
 }
 
-export function reportLate(run: FencedRun, error: unknown): void {
-  if (!saysAborted(error)) run.onError(error);
+/** @param isTold - its source was told to stop */
+export function reportLate(run: FencedRun, error: unknown, isTold: boolean): void {
+  if (!run.isOfStop(error, isTold)) run.onError(error);
 }

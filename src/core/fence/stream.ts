@@ -164,7 +164,7 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
   }
 
   private failedLate(error: unknown): void {
-    if (this.listener === undefined) reportLate(this.run, error);
+    if (this.listener === undefined) reportLate(this.run, error, true);
     else this.listener.failedLate(error);
   }
 

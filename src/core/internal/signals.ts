@@ -80,6 +80,15 @@ export function abortWith(controller: AbortController, reason: unknown, onError:
   }
 }
 
+/** Never throws: a signal that cannot say is not aborted. */
+export function isAborted(signal: AbortSignal | undefined): boolean {
+  try {
+    return signal?.aborted === true;
+  } catch {
+    return false;
+  }
+}
+
 /** Why the signal is aborted. If it cannot say, what it throws is the reason. */
 export function reasonOf(signal: AbortSignal): unknown {
   try {

@@ -3,8 +3,9 @@ import { RunfenceError } from '../internal/errors.js';
 import { abortWith } from '../internal/signals.js';
 import type { DueEpilogue } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';
+import { saysStopped } from '../stop/late-error.js';
 import type { AbortReason } from '../stop/reason.js';
-import { abortError, saysAborted } from '../stop/reason.js';
+import { abortError } from '../stop/reason.js';
 import type { EpilogueState } from '../stop/states.js';
 import type { LockingRun } from './locking-run.js';
 
@@ -129,7 +130,7 @@ export class Epilogue implements DueEpilogue {
         (error) => {
           failure ??= { error };
           // Told that its time is over, it may say just that.
-          if (!isOver || !saysAborted(error)) this.run.onError(error);
+          if (!isOver || !saysStopped(error, true)) this.run.onError(error);
           return next();
         },
       );

@@ -1,8 +1,9 @@
 import { type Awaitable, chain, settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
 import { abortWith } from '../internal/signals.js';
+import { saysStopped } from '../stop/late-error.js';
 import type { AbortReason } from '../stop/reason.js';
-import { abortError, saysAborted } from '../stop/reason.js';
+import { abortError } from '../stop/reason.js';
 import { isOver, type LockingRun } from './locking-run.js';
 import type { LockQueue } from './queue.js';
 import { Sections } from './sections.js';
@@ -179,7 +180,7 @@ export class HeldGrant implements Grant {
         finish();
       },
       (error) => {
-        if (this.isRevoked && !saysAborted(error)) this.#queue.context.runtime.onError(error, this);
+        if (this.isRevoked && !saysStopped(error, false)) this.#queue.context.runtime.onError(error, this);
         reject(error);
         finish();
       },

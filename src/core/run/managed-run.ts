@@ -9,11 +9,13 @@ import { type Awaitable, Deferred, isThenable, settle } from '../internal/awaita
 import type { Clock } from '../internal/clock.js';
 import { invalid, RunfenceError, runEnded, runQueued, unavailable } from '../internal/errors.js';
 import { tellAll } from '../internal/events.js';
+import { isAborted } from '../internal/signals.js';
 import type { Timer } from '../internal/timers.js';
 import { checkFunction, checkKey, checkObject, waitMs } from '../internal/validate.js';
 import type { EndStatus, Ledger, Stage } from '../ledger/ledger.js';
 import type { EpilogueContext } from '../lock/epilogue.js';
 import type { CommitContext, HeldGrant } from '../lock/grant.js';
+import { saysStopped } from '../stop/late-error.js';
 import type { AbortReason, RunAbortedError } from '../stop/reason.js';
 import type { Candidate } from './candidate.js';
 import { type Draft, RunDraft, type Save } from './draft.js';
@@ -288,7 +290,10 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
       this.#threw(error);
       return;
     }
-    const failed = (cause: unknown): void => this.failedLate(cause);
+    // A save that failed because its connection broke is a lost write.
+    const failed = (cause: unknown): void => {
+      if (!saysStopped(cause, false)) this.lost(cause);
+    };
     const saved = open.map((draft) => draft.saveFailed(error).catch(failed));
     void Promise.all(saved).then(() => this.#threw(error));
   }
@@ -418,6 +423,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   override fire(): void {
     this.closeWatchers();
     this.#controller?.abort(this.closedError());
+    // Noted now: the parent may be over and forgotten when the error comes.
+    if (this.parent?.wasTold === true) this.use().wasTold = true;
     this.host.fired(this);
   }
 
@@ -447,6 +454,11 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   #endSuspension(): void {
     this.#suspension?.resumed.resolve(undefined);
     this.#suspension = undefined;
+  }
+
+  override get wasTold(): boolean {
+    if (this.stop === undefined) return false;
+    return this.#controller !== undefined || this.resources?.wasTold === true || isAborted(this.spec.signal);
   }
 
   get isSuspended(): boolean {

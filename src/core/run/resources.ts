@@ -16,6 +16,8 @@ export class Resources {
   readonly epilogue: EpilogueStep[] = [];
   /** What is saved once. */
   readonly drafts: Set<RunDraft> = new Set();
+  /** Something that was attached was told to stop, or the parent's signal was aborted. */
+  wasTold = false;
   readonly #attached: Set<AttachedThing> = new Set();
   readonly #deferred: (() => unknown)[] = [];
   #isDeferring = false;
@@ -111,6 +113,7 @@ export class AttachedThing {
   stop(reason: AbortReason | undefined): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
+    this.#run.use().wasTold = true;
     settle(
       () => this.#attachment.stop(reason),
       () => {

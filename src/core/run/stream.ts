@@ -28,7 +28,7 @@ export function streamToAnswer<T>(
     ended: () => run.returned(undefined),
     failed: (error) => run.threw(error),
     cancelled: () => run.host.cut(run, 'disconnect'),
-    failedLate: (error) => run.failedLate(error),
+    failedLate: (error) => run.failedLate(error, true),
     unwound: () => run.unwound(),
   });
   const stream = fenced.open();

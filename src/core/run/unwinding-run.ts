@@ -2,7 +2,7 @@ import type { Moment, SavedState } from '../abort/observed.js';
 import type { RunReport } from '../abort/receipt.js';
 import type { Stop } from '../abort/stop.js';
 import type { Leftover } from '../lock/locking-run.js';
-import { saysAborted } from '../stop/reason.js';
+import { saysStopped } from '../stop/late-error.js';
 import type { EpilogueState, LockState } from '../stop/states.js';
 import { Aftermath } from './aftermath.js';
 import type { RunHost } from './host.js';
@@ -40,11 +40,22 @@ export abstract class UnwindingRun extends WatchedEntry {
   }
 
   /** What the work throws after the run is over has no other way to be heard, unless it is only the abort. */
-  failedLate(error: unknown): void {
-    if (saysAborted(error)) return;
+  failedLate(error: unknown, isTold = false): void {
+    if (!this.isOfStop(error, isTold)) this.lost(error);
+  }
+
+  /** For the receipt and `onError`: something went wrong that has nothing to do with the stop. */
+  protected lost(error: unknown): void {
     this.aftermath.error = error;
     this.onError(error);
   }
+
+  isOfStop(error: unknown, isTold: boolean): boolean {
+    return saysStopped(error, isTold || this.wasTold);
+  }
+
+  /** The stop has reached what the host gave the signal to, or the signal that the host gave. */
+  protected abstract readonly wasTold: boolean;
 
   /** The work has unwound. */
   unwound(): void {

@@ -93,28 +93,6 @@ export function isRunAbortedError(value: unknown): value is RunAbortedError {
   return isRunfenceError(value, 'RUN_ABORTED');
 }
 
-/**
- * Whether an error that work threw after its abort only says that it was aborted. Judged by brand,
- * name and cause, never by the message: `timers/promises` rejects with its own AbortError and puts
- * ours in `cause`, and SDKs name theirs `APIUserAbortError` and the like.
- */
-export function saysAborted(error: unknown): boolean {
-  if (typeof error !== 'object' || error === null) return false;
-  try {
-    const { name, cause } = error as Error;
-    return (
-      isRunAbortedError(error) || isRunAbortedError(cause) || namesAbort(name) || namesAbort(error.constructor?.name)
-    );
-  } catch {
-    // It cannot be read, so it does not say so.
-    return false;
-  }
-}
-
-function namesAbort(name: unknown): boolean {
-  return typeof name === 'string' && name.endsWith('AbortError');
-}
-
 /** The reason that an aborted signal of the caller stands for: its own if it is one of ours. */
 export function saysReason(reason: unknown): AbortReason {
   if (!isRunAbortedError(reason)) return 'upstream';

@@ -1,0 +1,71 @@
+import { isRunAbortedError } from './reason.js';
+
+/** How many errors of one are looked at: causes may form a cycle, and an aggregate may be endless. */
+const MOST = 32;
+
+/** `AbortError` and `APIUserAbortError`, and the words of other libraries for it, such as `CanceledError`. */
+const ABORT = /(Abort|Cancel(l?ed|lation)?)Error$/;
+
+/** What Node and undici say of a request, a stream or a client that was destroyed on this side. */
+const DESTROYED: ReadonlySet<unknown> = new Set([
+  'ECONNRESET',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ERR_STREAM_DESTROYED',
+  'UND_ERR_DESTROYED',
+]);
+
+/**
+ * Whether an error that came after a stop only says that there was one. Judged by brand, name, class and code, never by
+ * the message, in the error itself or in its cause: SDKs wrap what their `fetch` rejects with. An aggregate says so if all
+ * that it collects does.
+ *
+ * @param isTold - what failed may have been destroyed by the stop: a listener of the signal does that
+ */
+export function saysStopped(error: unknown, isTold: boolean): boolean {
+  let left = MOST;
+  const look = (one: unknown): boolean => {
+    if (typeof one !== 'object' || one === null || left === 0) return false;
+    left -= 1;
+    const told: Told = one;
+    if (isAbort(told) || (isTold && isDestroyed(told))) return true;
+    const { errors } = told;
+    if (Array.isArray(errors)) {
+      // Not `every`: it passes over holes, and what cannot be looked at is a failure.
+      for (const part of errors) if (!look(part)) return false;
+      return errors.length > 0;
+    }
+    if (told.name === 'SuppressedError') return look(told.error) && look(told.suppressed);
+    return look(told.cause);
+  };
+  try {
+    return look(error);
+  } catch {
+    // It cannot be read, so it does not say so.
+    return false;
+  }
+}
+
+/** The parts of an error that tell; those of another library's may be anything. */
+interface Told {
+  readonly name?: unknown;
+  readonly constructor?: { readonly name?: unknown };
+  readonly cause?: unknown;
+  readonly errors?: unknown;
+  readonly error?: unknown;
+  readonly suppressed?: unknown;
+  readonly code?: unknown;
+  readonly syscall?: unknown;
+}
+
+function isAbort(error: Told): boolean {
+  return isRunAbortedError(error) || namesAbort(error.name) || namesAbort(error.constructor?.name);
+}
+
+/** What the other side or the system has done comes with the name of a system call. */
+function isDestroyed({ code, syscall }: Told): boolean {
+  return DESTROYED.has(code) && syscall === undefined;
+}
+
+function namesAbort(name: unknown): boolean {
+  return typeof name === 'string' && ABORT.test(name);
+}
