@@ -65,6 +65,7 @@ describe('the comparison of ids', () => {
 
   test('knows the ranges', () => {
     expect(idsOf({ A: 2, I: 1 })).toEqual(['A1', 'A2', 'I1']);
+    expect(idsOf(RANGES)).toHaveLength(Object.values(RANGES).reduce((sum, last) => sum + last, 0));
   });
 });
 
