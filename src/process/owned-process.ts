@@ -5,6 +5,7 @@ import type { KillOptions, KillReport, ProcessHandle, SignalName, Termination, T
 import { KillLadder } from './kill-ladder.js';
 import { checkGrace, checkSignal, graceFor, readObject, type SpawnOptions } from './options.js';
 import { Output } from './output.js';
+import { tellsOfEnd } from './own-end.js';
 import { Silence } from './silence.js';
 import { Survivors } from './survivors.js';
 import { after } from './timer.js';
@@ -13,6 +14,8 @@ import { GONE, type Sighting, type Tree, UNKNOWN } from './tree.js';
 const KILL_OPTIONS: ReadonlySet<keyof KillOptions> = new Set(['graceMs'] as const);
 /** Between the looks for what a process has left behind that ended by itself, as long as they prove nothing. */
 const PAUSES_MS: readonly number[] = Object.freeze([5, 50, 500]);
+
+const KILLED: ReadonlySet<TerminationCause> = new Set(['aborted', 'ended', 'killed'] as const);
 
 interface Cause {
   readonly cause: TerminationCause;
@@ -38,6 +41,7 @@ export class OwnedProcess implements ProcessHandle {
   #attached: Attached | undefined;
   #isHandedOut = false;
   #cause: Cause | undefined;
+  #termination: Termination | undefined;
   #ladder: KillLadder | undefined;
   #survivors: Survivors | undefined;
   #stdin: WritableStream<Uint8Array | string> | undefined;
@@ -141,7 +145,14 @@ export class OwnedProcess implements ProcessHandle {
       name: this.#name,
       stop: (reason) => this.#runIsOver(reason),
       gone: this.#gone,
+      explains: (error) => this.#isOwnEnd(error),
     });
+  }
+
+  /** It was killed with its run, and the error says how it ended. */
+  #isOwnEnd(error: unknown): boolean {
+    const end = this.#termination;
+    return end !== undefined && KILLED.has(end.cause) && tellsOfEnd(error, end);
   }
 
   /** Without its folder and arguments: receipts are shown to people. */
@@ -214,7 +225,8 @@ export class OwnedProcess implements ProcessHandle {
     const looking = this.#tree.leaderReaped();
     this.#cause ??= { cause: 'exited', reason: undefined };
     this.#stopTimers();
-    this.#resolveExited({ ...this.#cause, exitCode, signal });
+    this.#termination = { ...this.#cause, exitCode, signal };
+    this.#resolveExited(this.#termination);
     this.#ladder?.look();
     let sighting = await looking;
     // A run that goes on is not to keep what has ended because somebody else's end fell into the look.

@@ -71,7 +71,7 @@ class GateCall<R> implements Watcher {
         this.run.endWork(leftover);
       },
       (error) => {
-        if (this.isOver) reportLate(this.run, error, false);
+        if (this.isOver) reportLate(this.run, error);
         this.finish(() => this.answer.reject(error));
         this.run.endWork(leftover);
       },

@@ -247,6 +247,6 @@ function end<T>(): IteratorResult<T> {
 }
 
 /** @param isTold - its source was told to stop */
-export function reportLate(run: FencedRun, error: unknown, isTold: boolean): void {
+export function reportLate(run: FencedRun, error: unknown, isTold = false): void {
   if (!run.isOfStop(error, isTold)) run.onError(error);
 }

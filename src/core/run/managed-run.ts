@@ -241,6 +241,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   attach(resource: Attachment): Attached {
     checkKey('name', resource?.name);
     checkFunction('stop', resource.stop);
+    if (resource.explains !== undefined) checkFunction('explains', resource.explains);
     if (resource.gone !== undefined && !isThenable(resource.gone)) throw invalid('gone must be a promise.');
     const attached = this.use().attach(resource);
     if (!this.isLive) attached.stop(this.reason);

@@ -18,6 +18,8 @@ export class Resources {
   readonly drafts: Set<RunDraft> = new Set();
   /** Something that was attached was told to stop, or the parent's signal was aborted. */
   wasTold = false;
+  /** Of what was told to stop: what it ended with is no alarm. */
+  #explanations: ((error: unknown) => boolean)[] | undefined = undefined;
   readonly #attached: Set<AttachedThing> = new Set();
   readonly #deferred: (() => unknown)[] = [];
   #isDeferring = false;
@@ -55,6 +57,17 @@ export class Resources {
 
   stopAttached(reason: AbortReason | undefined): void {
     for (const attached of [...this.#attached]) attached.stop(reason);
+  }
+
+  told(explains: ((error: unknown) => boolean) | undefined): void {
+    this.wasTold = true;
+    if (explains === undefined) return;
+    this.#explanations ??= [];
+    this.#explanations.push(explains);
+  }
+
+  explains(error: unknown): boolean {
+    return this.#explanations?.some((explains) => explains(error) === true) === true;
   }
 
   defer(callback: () => unknown): void {
@@ -97,6 +110,7 @@ export class AttachedThing {
   readonly #gone: () => void;
   /** It says by itself when it is gone: to be stopped is not enough. */
   readonly #tellsGone: boolean;
+  readonly #explains: ((error: unknown) => boolean) | undefined;
   #isStopped = false;
 
   constructor(attachment: Attachment, run: ManagedRun, gone: () => void) {
@@ -104,6 +118,8 @@ export class AttachedThing {
     this.#attachment = attachment;
     this.#run = run;
     this.#gone = gone;
+    const { explains } = attachment;
+    if (explains !== undefined) this.#explains = (error) => explains.call(attachment, error);
     const told = attachment.gone;
     this.#tellsGone = told !== undefined;
     if (told !== undefined) void follow(told, gone, gone);
@@ -113,7 +129,7 @@ export class AttachedThing {
   stop(reason: AbortReason | undefined): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    this.#run.use().wasTold = true;
+    this.#run.use().told(this.#explains);
     settle(
       () => this.#attachment.stop(reason),
       () => {

@@ -228,4 +228,10 @@ export interface Attachment {
   stop(reason: AbortReason | undefined): unknown;
   /** Settles when it is gone, also by itself. */
   readonly gone?: PromiseLike<unknown>;
+  /**
+   * Whether an error that the work or a gated call throws after `stop` only says that this was stopped, such as an exit
+   * code of the process that it kills: then it reaches neither `onError` nor the receipt. It is asked about the error,
+   * its causes, and the members of an aggregate.
+   */
+  explains?(error: unknown): boolean;
 }

@@ -51,7 +51,7 @@ export abstract class UnwindingRun extends WatchedEntry {
   }
 
   isOfStop(error: unknown, isTold: boolean): boolean {
-    return saysStopped(error, isTold || this.wasTold);
+    return saysStopped(error, isTold || this.wasTold, (one) => this.resources?.explains(one) === true);
   }
 
   /** The stop has reached what the host gave the signal to, or the signal that the host gave. */

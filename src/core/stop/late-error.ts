@@ -14,20 +14,24 @@ const DESTROYED: ReadonlySet<unknown> = new Set([
   'UND_ERR_DESTROYED',
 ]);
 
+/** What a stop sends to a process, and the status with which one exits that hears it and exits by itself. */
+const ENDED_BY: ReadonlySet<unknown> = new Set(['SIGTERM', 'SIGKILL', 'SIGINT', 'SIGHUP', 143, 137, 130, 129]);
+
 /**
  * Whether an error that came after a stop only says that there was one. Judged by brand, name, class and code, never by
  * the message, in the error itself or in its cause: SDKs wrap what their `fetch` rejects with. An aggregate says so if all
  * that it collects does.
  *
- * @param isTold - what failed may have been destroyed by the stop: a listener of the signal does that
+ * @param isTold - what failed may have been destroyed or killed by the stop: a listener of the signal does that
+ * @param isExplained - what was stopped may know an error as its own end
  */
-export function saysStopped(error: unknown, isTold: boolean): boolean {
+export function saysStopped(error: unknown, isTold: boolean, isExplained = (_error: unknown) => false): boolean {
   let left = MOST;
   const look = (one: unknown): boolean => {
     if (typeof one !== 'object' || one === null || left === 0) return false;
     left -= 1;
     const told: Told = one;
-    if (isAbort(told) || (isTold && isDestroyed(told))) return true;
+    if (isAbort(told) || (isTold && (isDestroyed(told) || isKilled(told))) || isExplained(one)) return true;
     const { errors } = told;
     if (Array.isArray(errors)) {
       // Not `every`: it passes over holes, and what cannot be looked at is a failure.
@@ -55,6 +59,9 @@ interface Told {
   readonly suppressed?: unknown;
   readonly code?: unknown;
   readonly syscall?: unknown;
+  readonly signal?: unknown;
+  readonly exitCode?: unknown;
+  readonly cmd?: unknown;
 }
 
 function isAbort(error: Told): boolean {
@@ -64,6 +71,11 @@ function isAbort(error: Told): boolean {
 /** What the other side or the system has done comes with the name of a system call. */
 function isDestroyed({ code, syscall }: Told): boolean {
   return DESTROYED.has(code) && syscall === undefined;
+}
+
+/** The errors of `child_process`, which has no `exitCode` but the command, and of execa. */
+function isKilled({ signal, exitCode, code, cmd }: Told): boolean {
+  return ENDED_BY.has(signal ?? exitCode ?? (cmd === undefined ? undefined : code));
 }
 
 function namesAbort(name: unknown): boolean {
