@@ -4,6 +4,7 @@ import { type Clock, guardedClock, systemClock } from './internal/clock.js';
 import { invalid } from './internal/errors.js';
 import { Events } from './internal/events.js';
 import { guardedReporter, type OnError, type Reporter } from './internal/reporter.js';
+import { Controllers, SignalLinks } from './internal/signals.js';
 import { Timers } from './internal/timers.js';
 import { checkFunction, checkOneOf } from './internal/validate.js';
 
@@ -22,6 +23,9 @@ export class NodeContext {
   readonly timers: Timers;
   readonly events: Events<RunEvents>;
   readonly authority: Authority;
+  /** One listener of ours a signal of the caller, whatever waits for it. */
+  readonly signals: SignalLinks = new SignalLinks();
+  readonly controllers: Controllers = new Controllers();
 
   constructor(options: NodeOptions) {
     if (options.clock !== undefined) checkClock(options.clock);

@@ -36,7 +36,7 @@ export class SignalEntry extends Entry {
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
+    this.#controller ??= this.#runtime.controllers.make();
     const { signal } = this.#controller;
     if (this.#stop !== undefined && !signal.aborted) {
       this.#controller.abort(abortError(this.#stop.reason));

@@ -1,33 +1,39 @@
 import { RunfenceError } from './errors.js';
 
+/** Hears of the abort of a signal, once for all targets that were tied to it with this function. */
+type OnAbort<T> = (targets: T[], reason: unknown) => void;
+
 /**
  * Ties any number of targets to signals of the caller with one listener a signal, taken away with
  * the last target: `AbortSignal.any` leaks on long-lived signals, and Node 20 warns at the
  * eleventh listener.
  */
-export class SignalLinks<T> {
-  readonly #links = new WeakMap<AbortSignal, Link<T>>();
-  readonly #onAbort: (targets: T[], reason: unknown) => void;
-
-  constructor(onAbort: (targets: T[], reason: unknown) => void) {
-    this.#onAbort = onAbort;
-  }
+export class SignalLinks {
+  readonly #links = new WeakMap<AbortSignal, Link>();
 
   /**
    * The signal must not be aborted yet: look first, in the same tick.
    *
+   * @param target - tied to a signal at most once
    * @throws `INVALID_OPTIONS` if the signal takes no listener: then nothing is tied
    */
-  link(signal: AbortSignal, target: T): void {
+  link<T>(signal: AbortSignal, target: T, onAbort: OnAbort<T>): void {
     const link = this.#links.get(signal);
     if (link !== undefined) {
-      link.targets.add(target);
+      link.targets.set(target, onAbort as OnAbort<unknown>);
       return;
     }
-    const targets = new Set<T>([target]);
+    const targets = new Map<unknown, OnAbort<unknown>>([[target, onAbort as OnAbort<unknown>]]);
     const listener = (): void => {
+      const reason = reasonOf(signal);
+      for (const [told, tied] of byFunction(targets)) {
+        // One that was told before may have untied others.
+        told(
+          tied.filter((target) => targets.has(target)),
+          reason,
+        );
+      }
       this.#links.delete(signal);
-      this.#onAbort([...targets], reasonOf(signal));
     };
     // First: a signal may be aborted by being listened to.
     this.#links.set(signal, { targets, listener });
@@ -40,7 +46,7 @@ export class SignalLinks<T> {
     }
   }
 
-  unlink(signal: AbortSignal, target: T): void {
+  unlink(signal: AbortSignal, target: unknown): void {
     const link = this.#links.get(signal);
     if (link === undefined || !link.targets.delete(target) || link.targets.size > 0) return;
     this.#links.delete(signal);
@@ -48,9 +54,41 @@ export class SignalLinks<T> {
   }
 }
 
-interface Link<T> {
-  readonly targets: Set<T>;
+interface Link {
+  readonly targets: Map<unknown, OnAbort<unknown>>;
   readonly listener: () => void;
+}
+
+function byFunction(targets: Link['targets']): Map<OnAbort<unknown>, unknown[]> {
+  const groups = new Map<OnAbort<unknown>, unknown[]>();
+  for (const [target, onAbort] of targets) {
+    const group = groups.get(onAbort);
+    if (group === undefined) groups.set(onAbort, [target]);
+    else group.push(target);
+  }
+  return groups;
+}
+
+/**
+ * Makes the controllers of our own signals. Any number of tools may listen to one, and Node 20 warns at the eleventh.
+ * `setMaxListeners` of `node:events` writes the property that this writes, at four times the cost; later versions have no
+ * limit on signals, and other platforms no such property.
+ */
+export class Controllers {
+  readonly #limit: keyof AbortSignal | undefined;
+
+  constructor() {
+    const { signal } = new AbortController();
+    this.#limit = Object.getOwnPropertySymbols(signal).find(
+      (key) => key.description === 'events.maxEventTargetListeners' && Reflect.get(signal, key) !== 0,
+    ) as keyof AbortSignal | undefined;
+  }
+
+  make(): AbortController {
+    const controller = new AbortController();
+    if (this.#limit !== undefined) (controller.signal[this.#limit] as number) = 0;
+    return controller;
+  }
 }
 
 /** A signal is the caller's: one that takes no listener is refused, as what it is. */

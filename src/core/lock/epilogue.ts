@@ -101,7 +101,7 @@ export class Epilogue implements DueEpilogue {
       done('skipped');
       return;
     }
-    const controller = new AbortController();
+    const controller = runtime.controllers.make();
     this.#controller = controller;
     let isOver = false;
     let hasCalled = false;

@@ -82,7 +82,7 @@ export class HeldGrant implements Grant {
   }
 
   get lost(): AbortSignal {
-    this.#lost ??= new AbortController();
+    this.#lost ??= this.#queue.context.runtime.controllers.make();
     this.#tellLost();
     return this.#lost.signal;
   }
@@ -234,7 +234,7 @@ export class HeldGrant implements Grant {
   }
 
   #beginSection(reject: (error: RunfenceError) => void): () => void {
-    this.#sections ??= new Sections();
+    this.#sections ??= new Sections(this.#queue.context.runtime.controllers);
     const sections = this.#sections;
     sections.begin(reject);
     return () => {

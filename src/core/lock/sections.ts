@@ -1,4 +1,5 @@
 import type { RunfenceError } from '../internal/errors.js';
+import type { Controllers } from '../internal/signals.js';
 import type { Timer, Timers } from '../internal/timers.js';
 import type { AbortReason } from '../stop/reason.js';
 import { LazySignal } from './lazy-signal.js';
@@ -7,10 +8,14 @@ import { LazySignal } from './lazy-signal.js';
 export class Sections {
   /** They outlived the write grace. */
   isCut = false;
-  readonly #overdue: LazySignal = new LazySignal();
+  readonly #overdue: LazySignal;
   /** Rejects the caller of each. */
   readonly #rejects: Set<(error: RunfenceError) => void> = new Set();
   #grace: Timer | undefined;
+
+  constructor(controllers: Controllers) {
+    this.#overdue = new LazySignal(controllers);
+  }
 
   get isEmpty(): boolean {
     return this.#rejects.size === 0;

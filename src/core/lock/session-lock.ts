@@ -7,7 +7,7 @@ import { closed, invalid } from '../internal/errors.js';
 import type { OnError } from '../internal/reporter.js';
 import { readSessionKey, type SessionKey } from '../internal/session-key.js';
 import { Sessions } from '../internal/sessions.js';
-import { isAbortSignal, SignalLinks } from '../internal/signals.js';
+import { isAbortSignal } from '../internal/signals.js';
 import { checkLimit, checkObject, waitMs } from '../internal/validate.js';
 import type { Ledger, LedgerHost } from '../ledger/ledger.js';
 import { PrivateLedger } from '../ledger/private-ledger.js';
@@ -80,8 +80,6 @@ export class SessionLock {
   readonly #queues: Sessions<LockQueue> = new Sessions();
   readonly #context: LockContext;
   readonly #lockTimeoutMs: number;
-  readonly #waiting: SignalLinks<Waiter>;
-  readonly #holding: SignalLinks<HeldGrant>;
   #isRefusing = false;
   #isClosed = false;
 
@@ -114,12 +112,6 @@ export class SessionLock {
         this.#ledger.idle(queue.key);
       },
     };
-    this.#waiting = new SignalLinks((waiters, reason) => {
-      for (const waiter of waiters) waiter.refuse(reason);
-    });
-    this.#holding = new SignalLinks((grants, reason) => {
-      for (const grant of grants) grant.revoke(saysReason(reason), false);
-    });
   }
 
   /**
@@ -258,14 +250,16 @@ export class SessionLock {
 
   #linkWaiter(waiter: Waiter, signal: AbortSignal | undefined, holdingSignal: AbortSignal | undefined): void {
     waiter.onLeave = (grant) => {
-      if (signal !== undefined) this.#waiting.unlink(signal, waiter);
+      const { signals } = this.#runtime;
+      if (signal !== undefined) signals.unlink(signal, waiter);
       if (holdingSignal === undefined) return;
-      this.#waiting.unlink(holdingSignal, waiter);
+      signals.unlink(holdingSignal, waiter);
       if (grant !== undefined) this.#linkHolder(holdingSignal, grant);
     };
     try {
-      if (signal !== undefined) this.#waiting.link(signal, waiter);
-      if (holdingSignal !== undefined) this.#waiting.link(holdingSignal, waiter);
+      const { signals } = this.#runtime;
+      if (signal !== undefined) signals.link(signal, waiter, refuse);
+      if (holdingSignal !== undefined) signals.link(holdingSignal, waiter, refuse);
     } catch (error) {
       // One of the signals takes no listener: its abort would not reach the waiter.
       waiter.refuse(error);
@@ -279,8 +273,8 @@ export class SessionLock {
         grant.revoke(saysReason(signal.reason), false);
         return;
       }
-      this.#holding.link(signal, grant);
-      grant.onLeave = () => this.#holding.unlink(signal, grant);
+      this.#runtime.signals.link(signal, grant, revoke);
+      grant.onLeave = () => this.#runtime.signals.unlink(signal, grant);
     } catch (error) {
       // A signal that takes no second listener cannot hold the lock; the queue goes on.
       this.#runtime.onError(error, grant);
@@ -296,4 +290,12 @@ export class SessionLock {
     }
     return run;
   }
+}
+
+function refuse(waiters: Waiter[], reason: unknown): void {
+  for (const waiter of waiters) waiter.refuse(reason);
+}
+
+function revoke(grants: HeldGrant[], reason: unknown): void {
+  for (const grant of grants) grant.revoke(saysReason(reason), false);
 }

@@ -2,7 +2,6 @@ import type { AbortRegistry } from '../abort/registry.js';
 import { Stop } from '../abort/stop.js';
 import { type Awaitable, chain } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
-import { SignalLinks } from '../internal/signals.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { SessionLock } from '../lock/session-lock.js';
 import type { NodeContext } from '../node-context.js';
@@ -31,7 +30,7 @@ export class Lifecycle implements RunHost {
   readonly #aborts: AbortRegistry;
   readonly #queue: () => StartQueue;
   readonly #retention: Retention;
-  readonly #upstream: SignalLinks<ManagedRun>;
+  readonly #cutByCaller: (runs: ManagedRun[], reason: unknown) => void;
   #isClosed = false;
 
   constructor(options: {
@@ -51,14 +50,14 @@ export class Lifecycle implements RunHost {
     this.#aborts = options.aborts;
     this.#queue = options.queue;
     this.#retention = new Retention(this.runtime, options.retention, (run) => this.#forget(run));
-    this.#upstream = new SignalLinks((runs, reason) => {
+    this.#cutByCaller = (runs, reason) => {
       this.#aborts.stop(runs, this.#aborts.newStop(saysReason(reason)));
-    });
+    };
   }
 
   reserved(run: ManagedRun): void {
     const { signal } = run.spec;
-    if (signal !== undefined) this.#upstream.link(signal, run);
+    if (signal !== undefined) this.runtime.signals.link(signal, run, this.#cutByCaller);
   }
 
   marked(run: ManagedRun): void {
@@ -198,7 +197,7 @@ export class Lifecycle implements RunHost {
     this.runtime.timers.cancel(run.deadline);
     run.deadline = undefined;
     const { signal } = run.spec;
-    if (signal !== undefined) this.#upstream.unlink(signal, run);
+    if (signal !== undefined) this.runtime.signals.unlink(signal, run);
   }
 
   #announceQuiet(run: ManagedRun): void {

@@ -87,7 +87,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
+    this.#controller ??= this.host.runtime.controllers.make();
     const { signal } = this.#controller;
     if (this.stop !== undefined && !signal.aborted) this.#controller.abort(this.closedError());
     return signal;

@@ -1,6 +1,6 @@
 import type { EntryIndex } from '../abort/entry-index.js';
 import { invalid } from '../internal/errors.js';
-import { isAbortSignal, listen, reasonOf, unlisten } from '../internal/signals.js';
+import { isAbortSignal } from '../internal/signals.js';
 import { checkKey, checkObject, checkTag, waitMs } from '../internal/validate.js';
 import type { Elsewhere } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';
@@ -92,16 +92,16 @@ function untilEnded(
     const stop = (): void => {
       timers.cancel(timer);
       if (timeoutMs !== Number.POSITIVE_INFINITY) timers.unhold();
-      if (signal !== undefined) unlisten(signal, aborted);
+      if (signal !== undefined) runtime.signals.unlink(signal, aborted);
       ends.forget(ended);
     };
     const ended = (outcome: Outcome | undefined): void => {
       stop();
       resolve(outcome ?? UNKNOWN);
     };
-    const aborted = (): void => {
+    const aborted = (reason: unknown): void => {
       stop();
-      reject(signal === undefined ? undefined : reasonOf(signal));
+      reject(reason);
     };
     const timer = timers.after(timeoutMs, () => {
       stop();
@@ -109,7 +109,7 @@ function untilEnded(
     });
     if (timeoutMs !== Number.POSITIVE_INFINITY) timers.hold();
     try {
-      if (signal !== undefined) listen(signal, aborted);
+      if (signal !== undefined) runtime.signals.link(signal, aborted, stopWaiting);
     } catch (error) {
       stop();
       reject(error);
@@ -117,4 +117,8 @@ function untilEnded(
     }
     ends.listen(ended);
   });
+}
+
+function stopWaiting(waits: ((reason: unknown) => void)[], reason: unknown): void {
+  for (const aborted of waits) aborted(reason);
 }
