@@ -10,10 +10,13 @@ const resolve = {
   ],
 };
 
+/** Tests of processes that start, stand still until a lease has passed, and end: they hardly compute. */
+const WAITING = { maxWorkers: 6, sequence: { groupOrder: 1 } };
+
 export default defineConfig({
   test: {
     pool: 'forks',
-    // Also on two processors: the tests of processes and files mostly wait.
+    // Also on two processors: these compute. What mostly waits comes after them, with more workers.
     maxWorkers: 2,
     silent: 'passed-only',
     coverage: {
@@ -44,7 +47,8 @@ export default defineConfig({
           include: ['test/proof/**/*.test.ts'],
           setupFiles: ['./test/support/leaks.ts'],
           execArgv: ['--expose-gc'],
-          testTimeout: 120_000,
+          // Thousands of sequences or seeds in one test, if `npm run proofs` asks for the whole.
+          testTimeout: process.env.PROOFS === 'whole' ? 600_000 : 120_000,
         },
       },
       {
@@ -56,6 +60,7 @@ export default defineConfig({
           setupFiles: ['./test/process/left-behind.ts'],
           execArgv: ['--expose-gc'],
           testTimeout: 20_000,
+          ...WAITING,
         },
       },
       {
@@ -67,6 +72,7 @@ export default defineConfig({
           setupFiles: ['./test/files/support/leaks.ts'],
           // Processes start, stand still and are killed; the machine may be busy.
           testTimeout: 60_000,
+          ...WAITING,
         },
       },
       {

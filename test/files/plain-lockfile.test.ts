@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import gracefulFs from 'graceful-fs';
 import lockfile from 'proper-lockfile';
 import { describe, expect, test, vi } from 'vitest';
+import { gate } from '../support/work.js';
 import { folder } from './support/folders.js';
 import { Other } from './support/processes.js';
 
@@ -23,6 +24,32 @@ async function isFree(path: string): Promise<boolean> {
 
 async function plain(path: string): Promise<Other> {
   return Other.start('plain', { path, staleMs: STALE_MS });
+}
+
+type Call = (...args: [...unknown[], (...results: unknown[]) => void]) => void;
+
+/** A file system of which one function stands still from `nextCall` on: that gives what makes the call, and waits for it. */
+function withHeld(name: 'stat' | 'utimes'): { fs: typeof gracefulFs; nextCall(): Promise<() => Promise<void>> } {
+  const real = gracefulFs[name] as Call;
+  let isHeld = false;
+  const held = gate<() => Promise<void>>();
+  const call: Call = (...args) => {
+    if (!isHeld) return real(...args);
+    const done = args.pop() as (...results: unknown[]) => void;
+    const answered = gate();
+    held.open(() => {
+      real(...args, (...results) => {
+        done(...results);
+        answered.open();
+      });
+      return answered.promise;
+    });
+  };
+  const nextCall = (): Promise<() => Promise<void>> => {
+    isHeld = true;
+    return held.promise;
+  };
+  return { fs: { ...gracefulFs, [name]: call }, nextCall };
 }
 
 /** One process holds the lock and stands still for longer than stale, another takes it over, the first goes on. */
@@ -75,26 +102,22 @@ describe('the plain package', () => {
     await second().catch(() => {});
   });
 
-  // A race inside proper-lockfile, which a busy machine may decide the other way.
-  test('F5: a beat of an owner that has released hits the next one', { retry: 3 }, async () => {
+  test('F5: a beat of an owner that has released hits the next one', async () => {
     const path = join(folder(), 'session');
-    const held: (() => void)[] = [];
-    let isSlow = false;
-    const slow = {
-      ...gracefulFs,
-      utimes: (...args: Parameters<typeof gracefulFs.utimes>) => {
-        if (isSlow) held.push(() => gracefulFs.utimes(...args));
-        else gracefulFs.utimes(...args);
-      },
-    };
-    const release = await lockfile.lock(path, { ...options, fs: slow, update: 1_000, onCompromised: () => {} });
-    isSlow = true;
-    await expect.poll(() => held.length, { timeout: 10_000, interval: 5 }).toBe(1);
+    const beat = { update: 1_000, onCompromised: () => {} };
+    // Of both owners: the beat of the first is on its way until the second has the lock, and lands before the second looks.
+    const first = withHeld('utimes');
+    const second = withHeld('stat');
+    const release = await lockfile.lock(path, { ...options, ...beat, fs: first.fs });
+    const late = await first.nextCall();
     await release();
     const compromised = vi.fn();
-    await lockfile.lock(path, { ...options, update: 1_000, onCompromised: compromised });
-    held[0]?.();
-    await expect.poll(() => compromised.mock.calls.length, { timeout: 10_000, interval: 20 }).toBe(1);
+    await lockfile.lock(path, { ...options, ...beat, fs: second.fs, onCompromised: compromised });
+    const look = await second.nextCall();
+    await late();
+    expect(compromised).not.toHaveBeenCalled();
+    await look();
+    expect(compromised).toHaveBeenCalledTimes(1);
   });
 
   test('F8: a contender whose clock is ahead steals a live lock', async () => {

@@ -171,6 +171,7 @@ async function bundle(fixture: string): Promise<string> {
       runfence: './src/index.ts',
       'runfence/backend': './src/backend/index.ts',
       'runfence/files': './src/files/index.ts',
+      'runfence/testing': './src/testing/index.ts',
     },
     external: ['proper-lockfile', 'signal-exit', 'graceful-fs'],
     logLevel: 'silent',

@@ -1,8 +1,10 @@
+import { times } from '../../support/proofs.js';
+
 /** How many random runs a suite makes, and from which seed; `HOSTILE_RUNS` and `HOSTILE_SEED` say otherwise. */
 export function settings(runs: number): { readonly seed: number; readonly runs: number } {
   return {
     seed: Number(process.env.HOSTILE_SEED ?? 1),
-    runs: Number(process.env.HOSTILE_RUNS ?? runs),
+    runs: Number(process.env.HOSTILE_RUNS ?? times(Math.ceil(runs / 4), runs * 2)),
   };
 }
 

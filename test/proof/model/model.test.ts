@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { times } from '../../support/proofs.js';
 import { NAMES } from './commands.js';
 import { DEFECTS, HARMLESS } from './defects.js';
 import { check } from './property.js';
 import { failureOf, summaryOf, Totals } from './summary.js';
 
-const SEQUENCES = 1_000;
+const SEQUENCES = times(200, 2_000);
 const LEDGERS = ['private', 'memory'] as const;
-/** The mean: sequences are of random length. */
-const COMMANDS = 100;
+/** The mean is above it: sequences are of random length, and few of them may be short. */
+const COMMANDS = times(80, 100);
 
 const ANSWERS: readonly string[] = [
   ...['started', 'queued', 'aborted', 'duplicate', '! RUN_ID_CONFLICT', '! RUN_QUEUED'],

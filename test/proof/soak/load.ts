@@ -10,6 +10,7 @@ import {
   type Selector,
 } from 'runfence';
 import type { Choices } from '../choices.js';
+import { awakeClock } from './awake-clock.js';
 import type { Store } from './store.js';
 import { Wishes } from './wishes.js';
 import { Planned, type Seen, type Witness } from './witness.js';
@@ -52,8 +53,9 @@ export class Load {
     this.#nodes = Array.from({ length: on.nodes }, (_, number) => {
       const control = createRunControl({
         ...(backend !== undefined && { backend }),
+        clock: awakeClock,
         retention: { ttlMs: 300, max: 500 },
-        defaults: { graceMs: 60, epilogueMs: 40, writeGraceMs: 40, lockTimeoutMs: 300, backendTimeoutMs: 2_000 },
+        defaults: { graceMs: 60, epilogueMs: 40, writeGraceMs: 40, lockTimeoutMs: 300, backendTimeoutMs: 400 },
         onError: (error) => witness.error('onError', error),
       });
       witness.hear(control);

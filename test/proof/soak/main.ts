@@ -12,10 +12,10 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import type { Clock } from 'runfence';
 import { memory } from 'runfence/backend';
 import { FaultyBackend } from 'runfence/testing';
 import { Choices } from '../choices.js';
+import { awakeClock } from './awake-clock.js';
 import { type HeapSample, trendOf } from './heap.js';
 import { Load } from './load.js';
 import { Store } from './store.js';
@@ -53,14 +53,8 @@ if (gc === undefined) {
 const random = new Choices(seed);
 const witness = new Witness();
 const store = new Store();
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  setTimeout: (callback, ms) => setTimeout(callback, ms),
-  clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout),
-};
-const slow = new FaultyBackend({ scope: 'cluster', faults: { seed, clock, latencyMs: 3 } });
-const faulty = new FaultyBackend({ scope: 'cluster', faults: { seed, clock, latencyMs: 3, ...FAULTS } });
+const slow = new FaultyBackend({ scope: 'cluster', faults: { seed, clock: awakeClock, latencyMs: 3 } });
+const faulty = new FaultyBackend({ scope: 'cluster', faults: { seed, clock: awakeClock, latencyMs: 3, ...FAULTS } });
 const isFaulty = values.faulty === true;
 witness.isFaulty = isFaulty;
 const loads = [

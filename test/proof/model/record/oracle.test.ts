@@ -1,9 +1,10 @@
 import { describe, test } from 'vitest';
+import { times } from '../../../support/proofs.js';
 import { drive } from './oracle.js';
 import { ReloadedMemory, wholeMemory, write } from './subjects.js';
 
 const FIRST = Number(process.env.RECORD_SEED ?? 1);
-const SEQUENCES = Number(process.env.RECORD_SEQUENCES ?? 3_000);
+const SEQUENCES = Number(process.env.RECORD_SEQUENCES ?? times(500, 5_000));
 const STEPS = 60;
 
 describe('the record of memory() answers as the reference does', () => {

@@ -1,16 +1,23 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { isWhole } from '../../support/proofs.js';
 import type { Target } from './points.js';
 import { BUSY, type Busy, FORMS, type Form, scenario } from './scenario.js';
 import { type BackendKind, Stage } from './stage.js';
 import { ELSEWHERE, MOVED_MS, STOPS } from './stops.js';
 
 /** `LANDINGS=all` lands every stop at every point, `LANDINGS=points` one at each; otherwise one at every so-manieth. */
-const LANDINGS = process.env.LANDINGS;
-const EVERY = LANDINGS === 'all' || LANDINGS === 'points' ? 1 : 6;
+const LANDINGS = process.env.LANDINGS ?? (isWhole ? 'points' : undefined);
+const EVERY = LANDINGS === 'all' || LANDINGS === 'points' ? 1 : 36;
 /** One landing, as a failure names it: `LANDING='run | interrupt | memory | the host | 57'`. */
 const ONLY = process.env.LANDING;
 /** So many failures of one table row are told in full. */
 const MOST_TOLD = Number(process.env.LANDINGS_TOLD ?? 5);
+/** A row has more points than that, and so many are left for each stop. */
+const POINTS: Readonly<Record<BackendKind, { readonly ofRow: number; readonly ofStop: number }>> = {
+  private: { ofRow: 380, ofStop: 1_800 },
+  memory: { ofRow: 620, ofStop: 2_300 },
+  asynchronous: { ofRow: 900, ofStop: 3_000 },
+};
 
 const KINDS: readonly BackendKind[] = ['private', 'memory', 'asynchronous'];
 const ROWS = FORMS.flatMap((form) =>
@@ -21,24 +28,36 @@ const names = Object.keys(STOPS);
 const counts = new Map<string, number>();
 const count = (name: string): void => void counts.set(name, (counts.get(name) ?? 0) + 1);
 
-afterAll(() => {
-  const told = (all: readonly string[]): string => all.map((name) => `${name} ${counts.get(name) ?? 0}`).join(', ');
-  // Not by the console, of which a test that passes shows nothing.
-  process.stdout.write(`landings: ${counts.get('all') ?? 0}\n  by form: ${told(FORMS)}\n  by stop: ${told(names)}\n`);
-});
+/** Declares the landings on one kind of backend: a file each, so that they run side by side. */
+export function landings(kind: BackendKind): void {
+  describe(`a stop at ${EVERY === 1 ? 'every point' : `one point of ${EVERY}`}`, () => {
+    if (ONLY === undefined) landAll(kind);
+    else landOnce(ONLY, kind);
+  });
+}
 
-function landAll(): void {
-  it.each(ROWS)('of %s, %s, on the %s backend', async (form, busy, kind) => {
+function landAll(own: BackendKind): void {
+  const rows = ROWS.filter(([, , kind]) => kind === own);
+  // A private ledger has no other nodes.
+  const stops = names.filter((stop) => own !== 'private' || !ELSEWHERE.includes(stop));
+
+  afterAll(() => {
+    const told = (all: readonly string[]): string => all.map((name) => `${name} ${counts.get(name) ?? 0}`).join(', ');
+    // Not by the console, of which a test that passes shows nothing.
+    process.stdout.write(
+      `landings on the ${own} backend: ${counts.get('all') ?? 0}\n  by form: ${told(FORMS)}\n  by stop: ${told(stops)}\n`,
+    );
+  });
+
+  it.each(rows)('of %s, %s, on the %s backend', async (form, busy, kind) => {
     const row = ROWS.findIndex((one) => one[0] === form && one[1] === busy && one[2] === kind);
     const dry = new Stage(kind, undefined);
     expect(await dry.play(scenario(form, busy))).toEqual([]);
     const failures: string[] = [];
     let failed = 0;
     for (const [at, name] of dry.points.names.entries()) {
-      for (const [number, stop] of names.entries()) {
-        // A private ledger has no other nodes.
-        if (kind === 'private' && ELSEWHERE.includes(stop)) continue;
-        if (LANDINGS !== 'all' && !isTurnOf(number, at, row)) continue;
+      for (const stop of stops) {
+        if (LANDINGS !== 'all' && !isTurnOf(names.indexOf(stop), at, row)) continue;
         const wrong = await land(form, busy, kind, stop, { at, name });
         for (const counted of ['all', form, stop]) count(counted);
         if (wrong.length === 0) continue;
@@ -50,15 +69,18 @@ function landAll(): void {
   });
 
   it('lands often enough', () => {
-    const rowsOf = (form: Form): number => ROWS.filter(([one]) => one === form).length;
-    for (const form of FORMS) expect(counts.get(form), form).toBeGreaterThan(80 * rowsOf(form));
-    for (const stop of names) expect(counts.get(stop), stop).toBeGreaterThan(800);
+    const { ofRow, ofStop } = POINTS[own];
+    const rowsOf = (form: Form): number => rows.filter(([one]) => one === form).length;
+    for (const form of FORMS) {
+      if (rowsOf(form) > 0) expect(counts.get(form), form).toBeGreaterThan((ofRow / EVERY) * rowsOf(form));
+    }
+    for (const stop of stops) expect(counts.get(stop), stop).toBeGreaterThan(ofStop / EVERY);
   });
 }
 
-function landOnce(landing: string): void {
-  it(landing, async () => {
-    const [form, busy, kind, stop, number] = landing.split(' | ') as [Form, Busy, BackendKind, string, string];
+function landOnce(landing: string, own: BackendKind): void {
+  const [form, busy, kind, stop, number] = landing.split(' | ') as [Form, Busy, BackendKind, string, string];
+  it.runIf(kind === own)(landing, async () => {
     const dry = new Stage(kind, undefined);
     await dry.play(scenario(form, busy));
     const at = Number(number);
@@ -67,11 +89,6 @@ function landOnce(landing: string): void {
     expect(wrong, told(form, busy, kind, stop, target, wrong)).toEqual([]);
   });
 }
-
-describe('a stop at every point', () => {
-  if (ONLY === undefined) landAll();
-  else landOnce(ONLY);
-});
 
 /** One stop at a point, another one at each. */
 function isTurnOf(stop: number, at: number, row: number): boolean {

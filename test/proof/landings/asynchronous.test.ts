@@ -1,0 +1,3 @@
+import { landings } from './rows.js';
+
+landings('asynchronous');

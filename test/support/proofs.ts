@@ -1,0 +1,7 @@
+/** `npm run proofs` makes the long proofs in full length. A plain `npm test` makes a short version of each. */
+export const isWhole = process.env.PROOFS === 'whole';
+
+/** How often something random is tried: so often in a plain `npm test`, and so often by `npm run proofs`. */
+export function times(short: number, whole: number): number {
+  return isWhole ? whole : short;
+}
