@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ErrorCode, RunfenceError } from 'runfence';
 import { describe, expect, test } from 'vitest';
 import { readEntries, root } from '../../tools/entries.js';
 import {
@@ -97,6 +98,23 @@ describe('the pages', () => {
 
   test('copies are what the file has', () => {
     expect(strangeCopies(pages, read)).toEqual([]);
+  });
+
+  test('the link of every error leads to a heading of docs/error-codes.md, in the repository of package.json', () => {
+    const { repository, homepage } = JSON.parse(read('package.json')) as {
+      repository: { url: string };
+      homepage: string;
+    };
+    const home = repository.url.replace(/^git\+/, '').replace(/\.git$/, '');
+    expect(homepage).toBe(`${home}#readme`);
+    const page = read('docs/error-codes.md');
+    // As GitHub makes anchors of headings.
+    const anchors = codesOn(page).map((code) => `${home}/blob/main/docs/error-codes.md#${code.toLowerCase()}`);
+    const links = namesIn(read('src/core/internal/errors.ts'), 'ErrorCode').map(
+      (code) => new RunfenceError(code as ErrorCode, '').docsUrl,
+    );
+    expect(links.toSorted()).toEqual(anchors.toSorted());
+    for (const link of page.match(/https:\S+error-codes\.md#\w+/g) ?? []) expect(anchors).toContain(link);
   });
 
   test('docs/error-codes.md has every code, and no other', () => {

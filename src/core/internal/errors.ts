@@ -39,6 +39,8 @@ export type ErrorCode =
   /** The process is being killed or is gone, and what was asked of it needs one that lives. */
   | 'PROCESS_STOPPED';
 
+/** Where the error page is; each code is a heading of it. */
+const ERROR_PAGE = 'https://github.com/runfence-org/runfence/blob/main/docs/error-codes.md';
 const BRAND = Symbol.for('runfence.error');
 
 /** The base of every error that runfence throws or rejects with. Tell them apart by `code`. */
@@ -49,6 +51,26 @@ export class RunfenceError extends Error {
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;
+  }
+
+  /** The section of the error page that explains the code: when it comes, and what to do. */
+  get docsUrl(): string {
+    return `${ERROR_PAGE}#${this.code.toLowerCase()}`;
+  }
+
+  /**
+   * For logs: an `Error` turned into JSON has no name and no message. It has neither stack nor `cause`, and is for your
+   * server: a message may name sessions and runs.
+   *
+   * @returns name, message, code and the other fields, and `docsUrl`
+   */
+  toJSON(): Record<string, unknown> {
+    return {
+      name: this.name,
+      message: this.message,
+      ...Object.fromEntries(Object.entries(this)),
+      docsUrl: this.docsUrl,
+    };
   }
 }
 

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { inspect } from 'node:util';
 import {
   type AbortReason,
   type ErrorCode,
@@ -155,5 +156,50 @@ describe('every code', () => {
   test.each(codes)('%s is documented in the union, and thrown somewhere', (code) => {
     expect(union).toMatch(new RegExp(`/\\*\\* .+ \\*/\\s*\\| '${code}'`));
     expect(thrown).toMatch(new RegExp(`(new RunfenceError|super)\\(\\s*'${code}'`));
+  });
+});
+
+describe('the link to the error page', () => {
+  test('is computed from the code, and costs nothing per error', () => {
+    const error = new RunfenceError('LOCK_TIMEOUT', 'not free');
+    expect(error.docsUrl).toMatch(/\/docs\/error-codes\.md#lock_timeout$/);
+    expect(Object.keys(error)).toEqual(['code']);
+    expect(new RunAbortedError('timeout').docsUrl).toMatch(/#run_aborted$/);
+    expect(new LockTimeoutError('s', 1, undefined, false).docsUrl).toBe(error.docsUrl);
+  });
+
+  test('is the same for an error whose class is not ours, through the prototype of another copy', () => {
+    const other = Object.create(RunfenceError.prototype, { code: { value: 'CLOSED' } }) as RunfenceError;
+    expect(other.docsUrl).toMatch(/#closed$/);
+  });
+
+  test('is in no message and no stack', () => {
+    const error = new RunfenceError('CLOSED', 'drained');
+    expect(`${error.message} ${error.stack}`).not.toContain('http');
+  });
+});
+
+describe('an error in a log', () => {
+  test('as JSON has its name, message, code, fields and link, and neither stack nor cause', () => {
+    const holder = { runId: 'r', nodeId: 'n', token: 1, since: 0, isEpilogue: false };
+    const error = new LockTimeoutError('s', 5, holder, false);
+    expect(JSON.parse(JSON.stringify({ error }))).toEqual({
+      error: { name: 'RunfenceError', code: 'LOCK_TIMEOUT', message: error.message, holder, docsUrl: error.docsUrl },
+    });
+    const caused = new RunfenceError('BACKEND_UNAVAILABLE', 'no answer', { cause: new Error('secret') });
+    expect(JSON.stringify(caused)).not.toContain('secret');
+    expect(JSON.parse(JSON.stringify(new RunAbortedError('timeout')))).toMatchObject({
+      name: 'TimeoutError',
+      code: 'RUN_ABORTED',
+      reason: 'timeout',
+    });
+  });
+
+  test('as Node shows it has its code, its fields and its cause', () => {
+    const shown = inspect(new RunfenceError('BACKEND_UNAVAILABLE', 'no answer', { cause: new Error('refused') }));
+    expect(shown).toMatch(/^RunfenceError: no answer\n/);
+    expect(shown).toContain("code: 'BACKEND_UNAVAILABLE'");
+    expect(shown).toContain('Error: refused');
+    expect(inspect(new RunAbortedError('user'))).toContain("reason: 'user'");
   });
 });
