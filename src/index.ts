@@ -75,6 +75,15 @@ export type { Attached, Attachment, Run } from './core/run/run.js';
 export type { LoadedSession, Sessions } from './core/run/sessions.js';
 export type { SessionView } from './core/run/view.js';
 export type { WaitOptions } from './core/run/wait.js';
+export type {
+  BackendSnapshot,
+  ControlSnapshot,
+  InspectOptions,
+  LockSnapshot,
+  RunSnapshot,
+  SessionSnapshot,
+  WaitSnapshot,
+} from './core/snapshot.js';
 export { type AbortReason, type GateAbortedError, isRunAbortedError, RunAbortedError } from './core/stop/reason.js';
 export type { Selector } from './core/stop/selector.js';
 export type { EpilogueState, LockState, RunStatus } from './core/stop/states.js';

@@ -6,6 +6,7 @@ import type { Backend } from './backend/port.js';
 import { Drain, type DrainOptions } from './drain.js';
 import type { RunEvents } from './events.js';
 import { type AtAbort, checkAtAbort } from './fence/at-abort.js';
+import { inspect } from './inspect.js';
 import { type Awaitable, chain } from './internal/awaitable.js';
 import type { Clock } from './internal/clock.js';
 import { invalid } from './internal/errors.js';
@@ -23,6 +24,7 @@ import type { Run } from './run/run.js';
 import { Sessions } from './run/sessions.js';
 import { streamToAnswer } from './run/stream.js';
 import type { WaitOptions } from './run/wait.js';
+import type { ControlSnapshot, InspectOptions } from './snapshot.js';
 import type { Selector } from './stop/selector.js';
 
 /** How a control is made. Everything has a default. */
@@ -122,6 +124,16 @@ export interface RunControl extends AsyncDisposable {
    * @throws `INVALID_OPTIONS`
    */
   drain(options?: DrainOptions): Promise<QuietReport>;
+  /**
+   * What is going on, and who waits for whom: a snapshot of this node as plain data, for `JSON.stringify`, a log or an
+   * operator. It has no owners, tags or data of the host's; session keys and the run ids that the host gave are hashed.
+   * It only reads.
+   *
+   * @param options - `reveal`: keys and ids as they are; `limit`: at most so many runs and sessions, 100 by default
+   * @returns the snapshot; what is left out is counted
+   * @throws `INVALID_OPTIONS`
+   */
+  inspect(options?: InspectOptions): ControlSnapshot;
   /** The registry of runs. */
   readonly runs: RunRegistry;
   /** The registry of what can be aborted: the one place from which a stop goes out. */
@@ -200,6 +212,7 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
     abort: (selector, abortOptions) => aborts.abort(selector, abortOptions),
     wait: (runId, waitOptions) => runs.wait(runId, waitOptions),
     drain: (drainOptions) => drain.drain(drainOptions),
+    inspect: (inspectOptions) => inspect(runs, inspectOptions),
     on: (event, listener) => {
       if (!EVENTS.has(event))
         throw invalid(`There is no event "${String(event).slice(0, 64)}": use ${[...EVENTS].join(', ')}.`);

@@ -161,6 +161,11 @@ export class BackendClient {
     return this.#lines.ask(() => this.#backend.close());
   }
 
+  /** Requests whose answer is still waited for. */
+  get inFlight(): number {
+    return this.#lines.inFlight;
+  }
+
   /** Whether something of a session is on its way, or waits to be sent. */
   isSending(sessionKey: string): boolean {
     return this.#lines.has(sessionKey);

@@ -16,6 +16,8 @@ export class SessionLines {
   readonly #timeoutMs: number;
   readonly #isSynchronous: boolean;
   readonly #lines = new Map<string, Line>();
+  /** Calls whose answer is still waited for. */
+  inFlight = 0;
 
   /** @param isSynchronous - every answer is there in the tick of its call: nothing waits for one */
   constructor(timers: Timers, timeoutMs: number, isSynchronous: boolean) {
@@ -60,10 +62,12 @@ export class SessionLines {
       const finish = (): boolean => {
         if (isOver) return false;
         isOver = true;
+        this.inFlight -= 1;
         timers.cancel(timer);
         timers.unhold();
         return true;
       };
+      this.inFlight += 1;
       // First: what it rejects with is heard by somebody, also if the clock refuses the bound.
       answer.then(
         (value) => {

@@ -85,12 +85,28 @@ export interface Ledger {
   readonly storedStops: { readonly size: number; readonly timers: number };
   /** What other nodes wait for until the backend has taken it, by name. */
   readonly unsent: readonly string[];
+  /** For a snapshot; `undefined` without a backend. */
+  readonly state: LedgerState | undefined;
   /** Sends at once what would be sent again later; until all of it is answered. */
   flush(): Promise<void>;
   /** Nothing is asked, told or heard any more. */
   close(): void;
   /** Lets go of the backend. */
   release(): Awaitable<void>;
+}
+
+/** What a node knows of its backend. */
+export interface LedgerState {
+  /** What shares it. */
+  readonly scope: Backend['scope'];
+  /** False: it is not sure that the lease of this node runs, and nothing starts. */
+  readonly open: boolean;
+  /** For how many ms the lease surely runs on; absent for a backend without leases. Below 0 it may have ended. */
+  readonly leaseMs?: number;
+  /** Requests that are not answered. */
+  readonly inFlight: number;
+  /** Ends and locks that it has not taken, and that are sent again. */
+  readonly unsent: number;
 }
 
 export type EndStatus = 'completed' | 'failed' | 'aborted';

@@ -32,6 +32,7 @@ export class PrivateLedger implements Ledger {
   readonly isSynchronous = true;
   readonly isOpen = true;
   readonly unsent: readonly string[] = NOTHING;
+  readonly state = undefined;
   readonly storedStops: StoredStops;
   readonly elsewhere: Elsewhere = {
     find: () => undefined,

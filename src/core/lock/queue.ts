@@ -40,6 +40,17 @@ const NONE: readonly never[] = Object.freeze([]);
 const FREE: State = Object.freeze({ is: 'free' });
 const RETURNING: State = Object.freeze({ is: 'returning' });
 
+/** What there is to see of a session's lock. */
+export interface LockView {
+  readonly key: string;
+  readonly state: 'free' | 'returning' | 'asking' | 'held' | 'saving' | 'elsewhere';
+  readonly holder: LockHolder | undefined;
+  /** The runs that wait, next first; `undefined` for one that is no run. */
+  readonly waiting: readonly (string | undefined)[];
+  /** The runs whose epilogues come before them. */
+  readonly epilogues: readonly string[];
+}
+
 /** The order in which one session's lock is granted on this node: epilogues first, then first come, first served. */
 export class LockQueue implements LedgerLocks {
   readonly key: string;
@@ -409,6 +420,16 @@ export class LockQueue implements LedgerLocks {
     }
     if (state.is !== 'saving') return undefined;
     return { runId: state.epilogue.run.id, nodeId, token: state.token, since: state.since, isEpilogue: true };
+  }
+
+  get view(): LockView {
+    return {
+      key: this.key,
+      state: this.#state.is,
+      holder: this.holder,
+      waiting: this.#waiters.all().map(({ run }) => run?.id),
+      epilogues: this.#epilogues.all().map(({ run }) => run.id),
+    };
   }
 
   #emit(event: 'lock:granted' | 'lock:released' | 'lock:lost', token: number, run: LockingRun | undefined): void {

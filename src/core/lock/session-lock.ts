@@ -18,7 +18,7 @@ import { saysReason } from '../stop/reason.js';
 import type { LockContext } from './context.js';
 import type { Grant, HeldGrant } from './grant.js';
 import { isOver, type LockingRun } from './locking-run.js';
-import { LockQueue } from './queue.js';
+import { LockQueue, type LockView } from './queue.js';
 import { Waiter } from './waiter.js';
 
 /** How a `SessionLock` is made. */
@@ -197,6 +197,11 @@ export class SessionLock {
   /** @internal */
   get size(): number {
     return this.#queues.busy.length;
+  }
+
+  /** @internal */
+  get views(): LockView[] {
+    return this.#queues.busy.map(({ view }) => view);
   }
 
   /** The sessions whose lock is held, waited for, or on its way. @internal */

@@ -22,6 +22,8 @@ export class Candidate implements LedgerCandidate, Link<Candidate> {
   previous: Candidate | undefined = undefined;
   next: Candidate | undefined = undefined;
   readonly #host: CandidateHost;
+  /** When its caller was told that it waits, by the monotonic clock. */
+  queuedAt: number | undefined = undefined;
   since: number | undefined = undefined;
   listSince: number | undefined = undefined;
   judged = 0;

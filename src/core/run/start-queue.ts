@@ -74,6 +74,7 @@ export class StartQueue {
         candidate.resolve({ status: 'started', run });
       }
     });
+    candidate.queuedAt = this.#runtime.clock.monotonic();
     this.changed(run.sessionKey);
     return {
       status: 'queued',

@@ -13,6 +13,7 @@ import type {
   LedgerCandidate,
   LedgerHost,
   LedgerRun,
+  LedgerState,
   LockQuestion,
   LockVerdict,
   SessionStop,
@@ -189,6 +190,12 @@ export class SharedLedger implements Ledger {
 
   subscribe(): void {
     this.#unsubscribe = this.#client.subscribe(this.#records);
+  }
+
+  get state(): LedgerState {
+    const { scope, aliveMs, hasLease, inFlight } = this.#client;
+    const lease = hasLease ? { leaseMs: Math.round(aliveMs) } : {};
+    return { scope, open: this.isOpen, ...lease, inFlight, unsent: this.unsent.length };
   }
 
   get unsent(): string[] {
