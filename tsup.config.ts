@@ -5,6 +5,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     'backend/index': 'src/backend/index.ts',
+    'diagnostics/index': 'src/diagnostics/index.ts',
     'files/index': 'src/files/index.ts',
     'process/index': 'src/process/index.ts',
     'testing/index': 'src/testing/index.ts',

@@ -32,7 +32,7 @@ export default defineConfig({
         resolve,
         test: {
           name: 'core',
-          include: ['test/core/**/*.test.ts'],
+          include: ['test/core/**/*.test.ts', 'test/diagnostics/**/*.test.ts'],
           setupFiles: ['./test/support/leaks.ts'],
           execArgv: ['--expose-gc'],
           // The leak check would miss what one file leaves to the next; and it is four times as fast.

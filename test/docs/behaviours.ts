@@ -8,7 +8,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   C: 38,
   D: 18,
   E: 11,
-  F: 14,
+  F: 16,
   G: 25,
   H: 11,
   I: 21,

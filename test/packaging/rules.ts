@@ -26,6 +26,7 @@ const rooms: Readonly<Record<string, Room>> = {
   files: { packages: ['proper-lockfile', 'signal-exit'], node: true, entries: ['backend'] },
   redis: { entries: ['backend'] },
   postgres: { entries: ['backend'] },
+  diagnostics: { node: true },
   process: { node: true },
   agent: {},
   http: { packages: ['zod'], types: ['agent'] },
