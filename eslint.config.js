@@ -2,7 +2,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'docs-site/', '.cache/', 'test/docs/preludes/'] },
+  { ignores: ['dist/', 'coverage/', 'docs-site/', '.cache/', 'test/docs/libs/', 'test/docs/preludes/'] },
   {
     files: ['**/*.ts'],
     languageOptions: {

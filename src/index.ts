@@ -32,7 +32,7 @@ export type {
   SessionEvent,
 } from './core/events.js';
 export type { AtAbort } from './core/fence/at-abort.js';
-export type { FenceOptions } from './core/fence/fence.js';
+export type { FenceOptions, IterableStream } from './core/fence/fence.js';
 export type { Awaitable } from './core/internal/awaitable.js';
 export type { Clock } from './core/internal/clock.js';
 export { type ErrorCode, isRunfenceError, RunfenceError } from './core/internal/errors.js';

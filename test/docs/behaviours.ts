@@ -6,7 +6,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   A: 77,
   B: 22,
   C: 38,
-  D: 18,
+  D: 19,
   E: 11,
   F: 16,
   G: 25,

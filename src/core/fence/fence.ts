@@ -12,9 +12,17 @@ export interface FenceOptions<T = never> {
   readonly atAbort?: AtAbort<T>;
 }
 
+/**
+ * A `ReadableStream` that is an async iterable too. Only what tells it from other iterables is asked for: with `lib` DOM, the
+ * streams of `node:stream/web` are no `ReadableStream` for the compiler.
+ */
+export interface IterableStream<T> extends AsyncIterable<T> {
+  getReader(): unknown;
+}
+
 const KNOWN: ReadonlySet<string> = new Set(['atAbort']);
 
-/** Any of the three shapes that a fence takes, behind the fence, in the same shape. */
+/** Anything that a fence takes, behind the fence, in the same shape. The streams of the platform are iterable as well. */
 export function fence(run: FencedRun, source: unknown, options: unknown = {}): unknown {
   const given = checkObject('fence options', options, KNOWN);
   const atAbort = checkAtAbort(given.atAbort);

@@ -1,7 +1,7 @@
 import type { Stop } from '../abort/stop.js';
 import type { StoredReport, StoredRun } from '../backend/port.js';
 import { commit } from '../fence/commit.js';
-import { type FenceOptions, fence } from '../fence/fence.js';
+import { type FenceOptions, fence, type IterableStream } from '../fence/fence.js';
 import type { FencedRun } from '../fence/fenced-run.js';
 import { gate } from '../fence/gate.js';
 import { read } from '../fence/read.js';
@@ -174,6 +174,10 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   fence<A extends readonly unknown[], R>(sink: (...args: A) => R): (...args: A) => R | undefined;
+  fence<T, const L = T>(
+    source: IterableStream<T>,
+    options?: FenceOptions<L>,
+  ): ReadableStream<T | L> & AsyncIterable<T | L>;
   fence<T, const L = T>(source: ReadableStream<T>, options?: FenceOptions<L>): ReadableStream<T | L>;
   fence<T, const L = T>(source: AsyncIterable<T>, options?: FenceOptions<L>): AsyncIterableIterator<T | L>;
   fence(source: unknown, options?: FenceOptions): never {

@@ -1,4 +1,4 @@
-import type { FenceOptions } from '../fence/fence.js';
+import type { FenceOptions, IterableStream } from '../fence/fence.js';
 import type { Awaitable } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import type { EpilogueContext } from '../lock/epilogue.js';
@@ -77,6 +77,19 @@ export interface Run extends AsyncDisposable {
    * ```
    */
   fence<A extends readonly unknown[], R>(sink: (...args: A) => R): (...args: A) => R | undefined;
+  /**
+   * Guards a stream that is an async iterable too, as the streams of the AI SDK and of LangChain are: the guarded one is
+   * both as well.
+   *
+   * @param source - what to guard; it is locked
+   * @param options - as for a stream
+   * @returns the guarded stream
+   * @throws `RUN_QUEUED` if the run has not started
+   */
+  fence<T, const L = T>(
+    source: IterableStream<T>,
+    options?: FenceOptions<L>,
+  ): ReadableStream<T | L> & AsyncIterable<T | L>;
   /**
    * Guards a stream. At the cut it errors with the abort, wakes a pull that is stuck, and cancels
    * the source once. A chunk that is already in the reader's hands cannot be taken back: a

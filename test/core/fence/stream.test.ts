@@ -1,4 +1,4 @@
-import type { FenceOptions } from 'runfence';
+import type { FenceOptions, IterableStream } from 'runfence';
 import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { ABORTED, END } from '../../support/matchers.js';
@@ -33,6 +33,33 @@ test('a fenced stream is a ReadableStream of the same chunks', async () => {
   await flush();
   feed.end();
   expect(await last).toEqual(END);
+  run.complete();
+});
+
+test('a source that is a stream and an iterable at once stays both: it is read by a loop or by a reader (D19)', async () => {
+  const { control } = tracked();
+  const run = started(control);
+  const iterable = (feed: Feed<string>): IterableStream<string> =>
+    Object.assign(streamOf(feed), { [Symbol.asyncIterator]: () => feed[Symbol.asyncIterator]() });
+  const [feed, other] = [new Feed<string>(), new Feed<string>()];
+  const looped = run.fence(iterable(feed));
+  const items: string[] = [];
+  const looping = watching(
+    (async () => {
+      for await (const item of looped) items.push(item);
+    })(),
+  );
+  const reader = run.fence(iterable(other)).getReader();
+  await flush();
+  feed.give('a');
+  await read(reader, other, 'b');
+  const reading = watching(reader.read());
+  await flush();
+  void control.abort('all');
+  await flush();
+  expect(items).toEqual(['a']);
+  expect([looping, reading]).toEqual(Array(2).fill({ state: 'rejected', result: ABORTED }));
+  expect([feed.returns, other.returns]).toEqual([1, 1]);
   run.complete();
 });
 
