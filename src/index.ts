@@ -32,7 +32,8 @@ export type {
   SessionEvent,
 } from './core/events.js';
 export type { AtAbort } from './core/fence/at-abort.js';
-export type { FenceOptions, IterableStream } from './core/fence/fence.js';
+export type { FenceOptions, GateStreamOptions } from './core/fence/fence.js';
+export type { IterableStream } from './core/fence/sources.js';
 export type { Awaitable } from './core/internal/awaitable.js';
 export type { Clock } from './core/internal/clock.js';
 export { type ErrorCode, isRunfenceError, RunfenceError } from './core/internal/errors.js';

@@ -11,7 +11,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   F: 16,
   G: 25,
   H: 11,
-  I: 21,
+  I: 24,
 };
 
 export function idsOf(ranges: Readonly<Record<string, number>>): string[] {

@@ -14,7 +14,7 @@ const declarations = snippetFolder(root, 'declarations');
 beforeAll(() => {
   const sources = join(root, 'src');
   for (const name of readdirSync(sources, { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.ts')) continue;
+    if (!/^(index|core\/.+)\.ts$/.test(name)) continue;
     const { outputText } = ts.transpileDeclaration(readFileSync(join(sources, name), 'utf8'), {
       fileName: name,
       compilerOptions: { declaration: true, isolatedDeclarations: true, stripInternal: true },
@@ -23,13 +23,13 @@ beforeAll(() => {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, outputText);
   }
-});
+}, 120_000);
 
 describe.each(['next', 'node'])('with the compiler options of %s', (name) => {
   test('the public surface compiles as it is used', () => {
     const { options } = ts.getParsedCommandLineOfConfigFile(
       join(libs, name, 'tsconfig.json'),
-      { paths: { runfence: [join(declarations, 'index.d.ts')], 'runfence/*': [join(declarations, '*/index.d.ts')] } },
+      { paths: { runfence: [join(declarations, 'index.d.ts')] } },
       { ...ts.sys, onUnRecoverableConfigFileDiagnostic: ({ messageText }) => expect.fail(String(messageText)) },
     ) as ts.ParsedCommandLine;
     expect(options.lib).toBeDefined();
@@ -45,7 +45,7 @@ describe.each(['next', 'node'])('with the compiler options of %s', (name) => {
     expect(fixtures.length).toBeGreaterThan(1);
     expect(errors.map(told)).toEqual([]);
     expect(program.getOptionsDiagnostics().map(told)).toEqual([]);
-  });
+  }, 120_000);
 });
 
 function told({ file, start = 0, messageText }: ts.Diagnostic): string {

@@ -4,6 +4,7 @@ import { type AtAbort, checkAtAbort } from './at-abort.js';
 import type { FencedRun } from './fenced-run.js';
 import { fenceFunction } from './function.js';
 import { FencedIterator } from './iterable.js';
+import { isAsyncIterable, isGeneratorFunction, isReadableStream, notFenced, unlocked } from './sources.js';
 import { type ChunkSource, FencedStream, fromIterator, fromReader } from './stream.js';
 
 /** How a source is fenced. */
@@ -12,12 +13,10 @@ export interface FenceOptions<T = never> {
   readonly atAbort?: AtAbort<T>;
 }
 
-/**
- * A `ReadableStream` that is an async iterable too. Only what tells it from other iterables is asked for: with `lib` DOM, the
- * streams of `node:stream/web` are no `ReadableStream` for the compiler.
- */
-export interface IterableStream<T> extends AsyncIterable<T> {
-  getReader(): unknown;
+/** How a function that gives a source is gated. */
+export interface GateStreamOptions<T = never> extends FenceOptions<T> {
+  /** What a receipt calls it; by default the function's name. */
+  readonly name?: string;
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['atAbort']);
@@ -27,12 +26,15 @@ export function fence(run: FencedRun, source: unknown, options: unknown = {}): u
   const given = checkObject('fence options', options, KNOWN);
   const atAbort = checkAtAbort(given.atAbort);
   if (typeof source === 'function') {
+    if (isGeneratorFunction(source)) {
+      throw invalid(
+        'fence takes a generator, and not its function: call it first, or give the function to run.gateStream.',
+      );
+    }
     return fenceFunction(run, source as (...args: readonly unknown[]) => unknown);
   }
   const isReadable = isReadableStream(source);
-  if (!isReadable && !isAsyncIterable(source)) {
-    throw invalid('fence takes a function, an async iterable or a ReadableStream.');
-  }
+  if (!isReadable && !isAsyncIterable(source)) throw notFenced(run, source);
   // A source would have to be told to stop before the run has begun.
   if (run.isLive && !run.current) throw run.closedError();
   if (isReadable) {
@@ -46,17 +48,4 @@ export function chunksOf<T>(source: unknown): ChunkSource<T> {
   if (isReadableStream(source)) return fromReader(unlocked(source) as ReadableStream<T>);
   if (isAsyncIterable(source)) return fromIterator(source[Symbol.asyncIterator]() as AsyncIterator<T>);
   throw invalid('The work of a stream must give an async iterable or a ReadableStream.');
-}
-
-function unlocked(stream: ReadableStream<unknown>): ReadableStream<unknown> {
-  if (stream.locked) throw invalid('This ReadableStream has a reader already.');
-  return stream;
-}
-
-function isReadableStream(value: unknown): value is ReadableStream<unknown> {
-  return typeof (value as { getReader?: unknown } | null)?.getReader === 'function';
-}
-
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  return typeof (value as { [Symbol.asyncIterator]?: unknown } | null)?.[Symbol.asyncIterator] === 'function';
 }

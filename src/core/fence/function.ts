@@ -4,8 +4,8 @@ export function fenceFunction<A extends readonly unknown[], R>(
   run: FencedRun,
   sink: (...args: A) => R,
 ): (...args: A) => R | undefined {
-  return (...args) => {
-    if (run.current) return sink(...args);
+  return function (this: unknown, ...args) {
+    if (run.current) return Reflect.apply(sink, this, args);
     run.refused();
     return undefined;
   };

@@ -1,18 +1,22 @@
 import { type Awaitable, Deferred, settle } from '../internal/awaitable.js';
-import type { RunfenceError } from '../internal/errors.js';
+import { RunfenceError } from '../internal/errors.js';
 import type { Leftover, Watcher } from '../lock/locking-run.js';
 import { abortError, isRunAbortedError } from '../stop/reason.js';
 import type { FencedRun } from './fenced-run.js';
 import { reportLate } from './iterable.js';
+import { discard, givesItems } from './sources.js';
+
+const NOT_GATED =
+  'The gated function gave a generator or a stream, and a gate guards no items: use run.gateStream for the function.';
 
 export function gate<A extends readonly unknown[], R>(
   run: FencedRun,
   tool: (...args: A) => Awaitable<R>,
   name: string,
 ): (...args: A) => Promise<R> {
-  return (...args) => {
+  return function (this: unknown, ...args) {
     const call = new GateCall<R>(run, name);
-    call.make(() => tool(...args));
+    call.make(() => Reflect.apply(tool, this, args));
     return call.answer.promise;
   };
 }
@@ -48,7 +52,13 @@ class GateCall<R> implements Watcher {
     settle(
       () => this.run.confirm(),
       (stands) => {
-        if (stands && this.run.current) this.start(call);
+        if (stands && this.run.current) {
+          this.start(call);
+        } else if (stands && this.run.isSuspended) {
+          // The answer came when the lease might have ended: it is asked again once that is known.
+          this.run.unwatch(this);
+          this.make(call);
+        }
       },
       (error) => this.finish(() => this.answer.reject(error)),
     );
@@ -64,16 +74,30 @@ class GateCall<R> implements Watcher {
   private start(call: () => Awaitable<R>): void {
     const leftover = this.run.beginWork(this.name);
     this.leftover = leftover;
+    const gone = (): void => this.run.endWork(leftover);
+    let unread: unknown;
     settle(
-      () => this.run.within(call),
+      () => {
+        const value = this.run.within(call);
+        if (!givesItems(value)) return value;
+        unread = value;
+        throw new RunfenceError('STREAM_NOT_GATED', NOT_GATED);
+      },
       (value) => {
         this.finish(() => this.answer.resolve(value));
-        this.run.endWork(leftover);
+        gone();
       },
       (error) => {
         if (this.isOver) reportLate(this.run, error);
         this.finish(() => this.answer.reject(error));
-        this.run.endWork(leftover);
+        settle(
+          () => discard(unread),
+          gone,
+          (failure) => {
+            reportLate(this.run, failure, true);
+            gone();
+          },
+        );
       },
     );
   }
@@ -88,7 +112,7 @@ class GateCall<R> implements Watcher {
 }
 
 /** An error of its own for each call: `started` differs, and callers may add to it. */
-function gateError(error: RunfenceError, started: boolean): RunfenceError {
+export function gateError(error: RunfenceError, started: boolean): RunfenceError {
   const own = isRunAbortedError(error) ? abortError(error.reason) : error;
   return Object.assign(own, { started });
 }

@@ -1,7 +1,9 @@
 import { Deferred, follow, settle } from '../internal/awaitable.js';
+import type { RunfenceError } from '../internal/errors.js';
 import type { Watcher } from '../lock/locking-run.js';
 import { type AtAbort, beforeCut, type Ending, endingOf } from './at-abort.js';
 import type { FencedRun } from './fenced-run.js';
+import type { ItemSource } from './sources.js';
 
 /**
  * An item that looks at the run when it is read: between the source's fulfilment and the consumer's
@@ -46,7 +48,7 @@ class FencedItem<T> {
   /** What the source says at the cut comes in place of the item that was dropped. */
   private takeEnding(): void {
     const ending = this.fence.takeEnding();
-    if (ending === 'error') throw this.fence.run.closedError();
+    if (ending === 'error') throw this.fence.refusal();
     this.state = ending === 'end' ? 'end' : 'read';
     if (ending !== 'end') this.item = ending.lastItem;
   }
@@ -57,7 +59,9 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   nextWatcher: Watcher | undefined = undefined;
   previousWatcher: Watcher | undefined = undefined;
   readonly run: FencedRun;
-  private readonly source: AsyncIterator<T>;
+  private readonly source: ItemSource<T>;
+  /** What a receipt calls it. */
+  private readonly name: string;
   private readonly atAbort: AtAbort<T>;
   /** `closing`: at the cut, while the last item is asked for. `finished`: over by itself or by its consumer. */
   private state: 'open' | 'closing' | 'closed' | 'finished' = 'open';
@@ -71,14 +75,15 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   private readonly onItem: (item: IteratorResult<T>) => void;
   private readonly onFailure: (error: unknown) => void;
 
-  constructor(run: FencedRun, source: AsyncIterator<T>, atAbort: AtAbort<T>) {
+  constructor(run: FencedRun, source: ItemSource<T>, atAbort: AtAbort<T>, name = 'source') {
     this.run = run;
     this.source = source;
+    this.name = name;
     this.atAbort = atAbort;
     this.ending = beforeCut(atAbort);
     this.onItem = (item) => this.deliver(item);
     this.onFailure = (error) => this.fail(error);
-    if (run.current) run.watch(this);
+    if (run.current || run.isSuspended) run.watch(this);
     else this.closed();
   }
 
@@ -108,7 +113,7 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
     // Whoever gives up wants no last item.
     if (this.state === 'closing' || typeof this.ending === 'object') this.ending = 'end';
     for (const pull of this.takePulls()) pull.resolve(end());
-    if (wasOpen) await this.source.return?.(value);
+    if (wasOpen) await new Promise<void>((resolve, reject) => this.tell([value], resolve, reject));
     return { done: true, value };
   }
 
@@ -125,7 +130,11 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
     if (this.ending !== 'end') this.ending = ending;
     this.state = 'closed';
     for (const pull of this.takePulls()) this.close(pull);
-    this.tell();
+    this.tell(
+      [],
+      () => {},
+      (error) => reportLate(this.run, error, true),
+    );
   }
 
   /** What is said instead of an item that is not delivered. The last item is for the first that comes for it. */
@@ -144,23 +153,30 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
     return true;
   }
 
-  private tell(): void {
-    const leftover = this.run.beginWork('source');
+  /** What a reader gets who comes after the end of the run. */
+  refusal(): RunfenceError {
+    return this.run.closedError();
+  }
+
+  /** The producer is a leftover, by name, until it has unwound: also where its consumer has had enough before the cut. */
+  private tell(args: readonly unknown[], told: () => void, failed: (error: unknown) => void): void {
+    const leftover = this.run.beginWork(this.name);
     const gone = (): void => this.run.endWork(leftover);
     let isTold = true;
     settle(
       () => {
         const stop: unknown = this.source.return;
         isTold = typeof stop === 'function';
-        return isTold ? Reflect.apply(stop as () => unknown, this.source, []) : undefined;
+        return isTold ? Reflect.apply(stop as () => unknown, this.source, args) : undefined;
       },
       () => {
+        told();
         // It cannot be told: what it still does ends with the pull in flight.
         if (!isTold && this.isAsking) this.onAnswered = gone;
         else gone();
       },
       (error) => {
-        reportLate(this.run, error, true);
+        failed(error);
         gone();
       },
     );
@@ -219,8 +235,8 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
     if (!wasOpen) reportLate(this.run, error, true);
   }
 
-  private close(pull: Pull<T>): void {
-    if (this.ending === 'error') pull.refuse(this.run.closedError());
+  protected close(pull: Pull<T>): void {
+    if (this.ending === 'error') pull.refuse(this.refusal());
     else if (this.ending === 'end') pull.resolve(end());
     else pull.resolve(new FencedItem<T>(this, 'dropped') as unknown as IteratorResult<T>);
   }

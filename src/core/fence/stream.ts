@@ -80,7 +80,12 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
     if (this.isOver) return;
     this.finish();
     if (this.listener === undefined) {
-      await this.source.stop(reason);
+      const leftover = this.run.beginWork('source');
+      try {
+        await this.source.stop(reason);
+      } finally {
+        this.run.endWork(leftover);
+      }
     } else {
       this.listener.cancelled();
       await this.stopSource(reason);

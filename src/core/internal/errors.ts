@@ -10,6 +10,8 @@ export type ErrorCode =
   | 'RUN_QUEUED'
   /** The run failed on another node, which has the error. */
   | 'RUN_FAILED'
+  /** A gated function gave a generator or a stream. `run.gateStream` is for such functions. */
+  | 'STREAM_NOT_GATED'
   /** The handle of a run was disposed before the run was completed or failed. */
   | 'RUN_DISPOSED'
   /** The id belongs to another run, or to a request that is not the same. */

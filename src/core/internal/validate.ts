@@ -54,6 +54,11 @@ export function checkFunction(what: string, value: unknown): void {
   if (typeof value !== 'function') throw invalid(`${what} must be a function.`);
 }
 
+export function checkTool(what: string, value: unknown): void {
+  if (typeof value === 'function') return;
+  throw invalid(`${what} takes a function, and not what the function gives: got ${describe(value)}.`);
+}
+
 /** A duration that limits a run: `undefined` and `Infinity` mean none. */
 export function checkLimit(what: string, value: unknown): asserts value is number | undefined {
   if (value === undefined) return;

@@ -1,17 +1,20 @@
 import type { Stop } from '../abort/stop.js';
 import type { StoredReport, StoredRun } from '../backend/port.js';
+import { type AtAbort, checkAtAbort } from '../fence/at-abort.js';
 import { commit } from '../fence/commit.js';
-import { type FenceOptions, fence, type IterableStream } from '../fence/fence.js';
+import { type FenceOptions, fence, type GateStreamOptions } from '../fence/fence.js';
 import type { FencedRun } from '../fence/fenced-run.js';
 import { gate } from '../fence/gate.js';
+import { gateStream } from '../fence/gate-stream.js';
 import { read } from '../fence/read.js';
+import type { IterableStream } from '../fence/sources.js';
 import { type Awaitable, Deferred, isThenable, settle } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { invalid, RunfenceError, runEnded, runQueued, unavailable } from '../internal/errors.js';
 import { tellAll } from '../internal/events.js';
 import { isAborted } from '../internal/signals.js';
 import type { Timer } from '../internal/timers.js';
-import { checkFunction, checkKey, checkObject, waitMs } from '../internal/validate.js';
+import { checkFunction, checkKey, checkObject, checkTool, waitMs } from '../internal/validate.js';
 import type { EndStatus, Ledger, Stage } from '../ledger/ledger.js';
 import type { EpilogueContext } from '../lock/epilogue.js';
 import type { CommitContext, HeldGrant } from '../lock/grant.js';
@@ -28,6 +31,7 @@ import { UnwindingRun } from './unwinding-run.js';
 import { viewOf } from './view.js';
 
 const GATE_OPTIONS: ReadonlySet<string> = new Set(['name']);
+const GATE_STREAM_OPTIONS: ReadonlySet<string> = new Set(['name', 'atAbort']);
 const LOCK_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs']);
 
 /**
@@ -173,7 +177,9 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     if (!this.current) throw this.closedError();
   }
 
-  fence<A extends readonly unknown[], R>(sink: (...args: A) => R): (...args: A) => R | undefined;
+  fence<A extends readonly unknown[], R, This = unknown>(
+    sink: (this: This, ...args: A) => R,
+  ): (this: This, ...args: A) => R | undefined;
   fence<T, const L = T>(
     source: IterableStream<T>,
     options?: FenceOptions<L>,
@@ -184,14 +190,30 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     return fence(this, source, options) as never;
   }
 
-  gate<A extends readonly unknown[], R>(
-    tool: (...args: A) => Awaitable<R>,
+  gate<A extends readonly unknown[], R, This = unknown>(
+    tool: (this: This, ...args: A) => Awaitable<R>,
     options: { readonly name?: string } = {},
-  ): (...args: A) => Promise<R> {
-    checkFunction('tool', tool);
+  ): (this: This, ...args: A) => Promise<R> {
+    checkTool('gate', tool);
     checkObject('gate options', options, GATE_OPTIONS);
     if (options.name !== undefined) checkKey('name', options.name);
-    return gate(this, tool, options.name ?? (tool.name || 'tool'));
+    return gate(this, tool as (...args: A) => Awaitable<R>, options.name ?? (tool.name || 'tool'));
+  }
+
+  gateStream<A extends readonly unknown[], T, const L = T, This = unknown>(
+    tool: (this: This, ...args: A) => Awaitable<AsyncIterable<T> | ReadableStream<T>>,
+    options: GateStreamOptions<L> = {},
+  ): (this: This, ...args: A) => AsyncIterableIterator<T | L> {
+    checkTool('gateStream', tool);
+    checkObject('gateStream options', options, GATE_STREAM_OPTIONS);
+    if (options.name !== undefined) checkKey('name', options.name);
+    const atAbort = checkAtAbort(options.atAbort) as AtAbort<never>;
+    return gateStream(
+      this,
+      tool as (...args: readonly unknown[]) => unknown,
+      options.name ?? (tool.name || 'tool'),
+      atAbort,
+    );
   }
 
   commit<T>(

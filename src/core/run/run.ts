@@ -1,4 +1,5 @@
-import type { FenceOptions, IterableStream } from '../fence/fence.js';
+import type { FenceOptions, GateStreamOptions } from '../fence/fence.js';
+import type { IterableStream } from '../fence/sources.js';
 import type { Awaitable } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import type { EpilogueContext } from '../lock/epilogue.js';
@@ -76,7 +77,9 @@ export interface Run extends AsyncDisposable {
    * console.assert(seen.join() === 'hello');
    * ```
    */
-  fence<A extends readonly unknown[], R>(sink: (...args: A) => R): (...args: A) => R | undefined;
+  fence<A extends readonly unknown[], R, This = unknown>(
+    sink: (this: This, ...args: A) => R,
+  ): (this: This, ...args: A) => R | undefined;
   /**
    * Guards a stream that is an async iterable too, as the streams of the AI SDK and of LangChain are: the guarded one is
    * both as well.
@@ -123,12 +126,48 @@ export interface Run extends AsyncDisposable {
    * @param options - `name`: what a receipt calls it; by default the function's name
    * @returns the guarded function. It rejects with `RUN_ABORTED` and `started` (whether the function
    *   was called), with `RUN_ENDED` after a normal end, with `BACKEND_UNAVAILABLE` if the check got
-   *   no answer, and with the function's own error
+   *   no answer, with `STREAM_NOT_GATED` if the function gives a generator or a stream, which is `gateStream`'s, and with
+   *   the function's own error
    */
-  gate<A extends readonly unknown[], R>(
-    tool: (...args: A) => Awaitable<R>,
+  gate<A extends readonly unknown[], R, This = unknown>(
+    tool: (this: This, ...args: A) => Awaitable<R>,
     options?: { readonly name?: string },
-  ): (...args: A) => Promise<R>;
+  ): (this: This, ...args: A) => Promise<R>;
+
+  /**
+   * Guards a function that gives its answer in items, such as an async generator: the first pull checks the run and calls the
+   * function in one tick, and what it gives is a fenced source. Until then nothing has started. From the cut on no item is
+   * delivered and no pull is made; the producer is told once, and is a leftover until it has unwound.
+   *
+   * @param tool - what to guard; gives an async iterable or a `ReadableStream`, or a promise of one
+   * @param options - `name`: what a receipt calls it, by default the function's name; `atAbort`: as for `fence`
+   * @returns the guarded function. What it returns rejects with `RUN_ABORTED` and `started` (whether the function was
+   *   called), with `RUN_ENDED` after a normal end, with `BACKEND_UNAVAILABLE` if the check got no answer, with
+   *   `INVALID_OPTIONS` if the function gives nothing of the kind, and with the function's own error
+   *
+   * @example
+   * ```ts
+   * import { createRunControl } from 'runfence';
+   *
+   * const control = createRunControl();
+   * const seen: string[] = [];
+   * await control.run({ sessionKey: 's1' }, async (run) => {
+   *   const search = run.gateStream(async function* (query: string) {
+   *     yield `${query}: first hit`;
+   *     yield `${query}: second hit`;
+   *   });
+   *   for await (const hit of search('otters')) {
+   *     seen.push(hit);
+   *     void control.abort({ sessionKey: 's1' });
+   *   }
+   * });
+   * console.assert(seen.join() === 'otters: first hit');
+   * ```
+   */
+  gateStream<A extends readonly unknown[], T, const L = T, This = unknown>(
+    tool: (this: This, ...args: A) => Awaitable<AsyncIterable<T> | ReadableStream<T>>,
+    options?: GateStreamOptions<L>,
+  ): (this: This, ...args: A) => AsyncIterableIterator<T | L>;
 
   /**
    * A durable write: takes the session's lock, checks strictly, and calls `section` with the token

@@ -1,3 +1,4 @@
+import { flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { queued } from '../../support/queued.js';
 import { fencedEffects, started } from '../../support/sources.js';
@@ -121,6 +122,76 @@ test.each([
   const run = started(control);
   expect(() => run.fence(source as unknown as AsyncIterable<string>)).toThrow(
     expect.objectContaining({ code: 'INVALID_OPTIONS' }),
+  );
+  run.complete();
+});
+
+test.each<[string, () => unknown]>([
+  ['a promise', () => Promise.resolve(new ReadableStream())],
+  ['a promise that rejects with the abort', () => Promise.reject(new DOMException('stopped', 'AbortError'))],
+  // biome-ignore lint/suspicious/noThenProperty: an SDK's promise is no Promise
+  ['a thenable', () => ({ then: (resolve: (value: unknown) => void) => resolve('text') })],
+])('%s is to be awaited first, and the error says so', async (_what, make) => {
+  const { control, errors } = tracked();
+  const run = started(control);
+  expect(() => run.fence(make() as AsyncIterable<string>)).toThrow(
+    expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining('await it first') }),
+  );
+  await flush();
+  expect(errors).toEqual([]);
+  run.complete();
+});
+
+test('a promise that was fenced by mistake and rejects does not reject unheard: onError hears it', async () => {
+  const { control, errors } = tracked();
+  const run = started(control);
+  const error = new Error('503');
+  expect(() => run.fence(Promise.reject(error) as unknown as AsyncIterable<string>)).toThrow(
+    expect.objectContaining({ code: 'INVALID_OPTIONS' }),
+  );
+  await flush();
+  expect(errors).toEqual([error]);
+  run.complete();
+});
+
+test.each<[string, () => unknown]>([
+  [
+    'an async generator function',
+    () =>
+      async function* () {
+        yield 1;
+      },
+  ],
+  [
+    'a generator function',
+    () =>
+      function* () {
+        yield 1;
+      },
+  ],
+])('%s is no sink: its items would pass unfenced', (_what, make) => {
+  const { control } = tracked();
+  const run = started(control);
+  expect(() => run.fence(make() as () => unknown)).toThrow(
+    expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining('run.gateStream') }),
+  );
+  run.complete();
+});
+
+test.each<[string, () => unknown]>([
+  ['an array', () => ['a']],
+  [
+    'a synchronous generator',
+    () =>
+      (function* () {
+        yield 1;
+      })(),
+  ],
+])('%s cannot be interrupted, and the error says so', (_what, make) => {
+  const { control } = tracked();
+  const run = started(control);
+  expect(() => run.fence(make() as AsyncIterable<string>)).toThrow(
+    expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining('synchronous') }),
   );
   run.complete();
 });

@@ -19,6 +19,9 @@ export async function lastItems(run: Run, { parts, stream, both }: Sources): Pro
   const more: AsyncIterableIterator<Part | 'stopped'> = run.fence(parts, { atAbort: () => 'stopped' });
   // @ts-expect-error the last item is no Part
   const fewer: AsyncIterableIterator<Part> = run.fence(parts, { atAbort: () => 'stopped' });
+  const gated: AsyncIterableIterator<Part> = run.gateStream(() => parts, {
+    atAbort: (reason) => ({ type: 'abort', reason }),
+  })();
   const plain: AsyncIterableIterator<Part> = run.fence(parts, { atAbort: 'end' });
   // @ts-expect-error the old name
   run.fence(parts, { atAbort: 'reject' });
@@ -44,5 +47,5 @@ export async function lastItems(run: Run, { parts, stream, both }: Sources): Pro
   const streams: ReadableStream<Part>[] = [];
   for (const answer of [inferred, declared]) if ('stream' in answer) streams.push(answer.stream);
   if ('stream' in texts) streams.push(texts.stream.pipeThrough(new TextEncoderStream()) as ReadableStream<never>);
-  return [iterable, readable, each, more, fewer, plain, kept, ...streams];
+  return [iterable, readable, each, more, fewer, gated, plain, kept, ...streams];
 }

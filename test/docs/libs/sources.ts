@@ -64,6 +64,33 @@ export async function fenced(run: Run, { ai, langchain, openai, generate }: Sour
   };
   counter.add(2);
 
+  const browser = {
+    name: 'b',
+    open: run.gate(async function (this: { name: string }, url: string) {
+      return `${this.name} ${url}`;
+    }),
+  };
+  (await browser.open('url')).toUpperCase();
+
+  // A gated generator gives its items.
+  const search = run.gateStream(async function* (query: string, most: number) {
+    for (let hit = 0; hit < most; hit++) yield `${query} ${hit}`;
+  });
+  for await (const hit of search('otters', 2)) hit.toUpperCase();
+  const hit: string = (await search('otters', 2).next()).value;
+  hit.toUpperCase();
+  // @ts-expect-error the second parameter is missing
+  search('otters');
+  for await (const part of run.gateStream(() => ai.textStream)()) part.toUpperCase();
+  const model = run.gateStream(
+    (prompt: string) =>
+      openai.chat.completions.create({ model: prompt, messages: [], stream: true }, { signal: run.signal }),
+    { name: 'model' },
+  );
+  for await (const chunk of model('m')) chunk.choices[0]?.delta.content?.toUpperCase();
+  // @ts-expect-error it gives no items
+  run.gateStream(() => 'text');
+
   // @ts-expect-error a promise is to be awaited first
   run.fence(fetch('http://127.0.0.1'));
   // @ts-expect-error an array is no async iterable

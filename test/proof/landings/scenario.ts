@@ -10,6 +10,7 @@ export const FORMS = [
   'start',
   'stream of an iterable',
   'stream of a stream',
+  'gated stream',
   'begin',
   'beginSync',
 ] as const;
@@ -88,13 +89,21 @@ async function middle(stage: Stage, form: Form, busy: Busy): Promise<void> {
       await consume(stage, run);
       return 'value';
     });
+  const gatedly = (run: Run): Promise<string> =>
+    watch.during('work', run, undefined, async () => {
+      stage.enlist(run);
+      await consumeGated(stage, run);
+      return 'value';
+    });
   switch (form) {
-    case 'run': {
+    case 'run':
+    case 'gated stream': {
+      const work = form === 'run' ? consumed : gatedly;
       let id: string | undefined;
       const outcome = await points.around('control.run', () =>
         control.run(given, (run) => {
           id = run.id;
-          return consumed(run);
+          return work(run);
         }),
       )();
       if (id !== undefined) watch.outcome(control, id, outcome.status, 'run');
@@ -152,6 +161,41 @@ async function consume(stage: Stage, run: Run): Promise<void> {
     for await (const item of run.fence(source)) stage.watch.effect(run, `body ${item}`);
   } catch {
     // Cut: the body is told, and goes on by itself until it has tried everything.
+  }
+}
+
+/** The same from a gated function, which begins with the first pull, and whose second call is given up half-way. */
+async function consumeGated(stage: Stage, run: Run): Promise<void> {
+  const { points, watch } = stage;
+  const source = points.around('the gated function', async (isWhole: boolean) => {
+    await soon();
+    return pointedSource(points, 'gated body', isWhole ? everything(stage, run) : halves(stage, run));
+  });
+  const tool = run.gateStream((isWhole: boolean) => watch.during('tool', run, undefined, () => source(isWhole)), {
+    name: 'gated',
+    atAbort: (reason) => `stopped: ${reason}`,
+  });
+  for (const isWhole of [true, false]) {
+    const items = tool(isWhole);
+    points.step('work: before the first pull');
+    try {
+      for await (const item of items) {
+        if (!item.startsWith('stopped')) watch.effect(run, `gated ${item}`);
+        if (!isWhole) break;
+      }
+      points.step('work: after the gated stream');
+    } catch {
+      // A check that the stop overtook.
+    }
+  }
+}
+
+async function* halves({ points }: Stage, run: Run): AsyncGenerator<string> {
+  try {
+    yield 'half';
+  } finally {
+    await soon();
+    points.step(`gated body: unwound, ${run.kind}`);
   }
 }
 

@@ -154,9 +154,13 @@ export class Stage {
     this.#mayBeLate = true;
   }
 
-  /** A listener throws on purpose; a commit that is tried after a normal end is told to `onError`. */
+  /**
+   * A listener throws on purpose; a commit that is tried after a normal end is told to `onError`, and so is a takeover that
+   * lands inside the work of the run that it stops.
+   */
   #isExpected(error: unknown): boolean {
     if (this.#mayBeLate && isRunfenceError(error, 'NOT_SAVED')) return true;
+    if (isRunfenceError(error, 'NESTED_RUN')) return true;
     return error instanceof ListenerError || isRunfenceError(error, 'RUN_ENDED');
   }
 

@@ -31,7 +31,12 @@ export const DEFECTS: Readonly<Record<string, Defect>> = {
   'isCurrent() is always true': onRun(() => ({ isCurrent: () => true })),
   'a fence lets everything through': onRun(() => ({ fence: ((sink: unknown) => sink) as Run['fence'] })),
   'a gate starts tools of stale runs': onRun((run) => ({
-    gate: (tool, options) => (run.isCurrent() ? run.gate(tool, options) : async (...args) => tool(...args)),
+    gate: (tool, options) =>
+      run.isCurrent()
+        ? run.gate(tool, options)
+        : async function (...args) {
+            return Reflect.apply(tool, this, args);
+          },
   })),
   'complete() always wins': onRun((run) => ({
     complete: (value) => {
