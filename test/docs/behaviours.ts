@@ -7,7 +7,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   B: 22,
   C: 38,
   D: 19,
-  E: 11,
+  E: 14,
   F: 16,
   G: 25,
   H: 11,

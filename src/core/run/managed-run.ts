@@ -21,6 +21,7 @@ import type { CommitContext, HeldGrant } from '../lock/grant.js';
 import { saysStopped } from '../stop/late-error.js';
 import type { AbortReason, RunAbortedError } from '../stop/reason.js';
 import type { Candidate } from './candidate.js';
+import { fire, stopping } from './controller.js';
 import { type Draft, RunDraft, type Save } from './draft.js';
 import type { RunHost } from './host.js';
 import type { ChildOptions, RunSpec } from './options.js';
@@ -93,7 +94,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   get signal(): AbortSignal {
     this.#controller ??= this.host.runtime.controllers.make();
     const { signal } = this.#controller;
-    if (this.stop !== undefined && !signal.aborted) this.#controller.abort(this.closedError());
+    if (this.stop !== undefined && !signal.aborted) fire(this.#controller, this.closedError());
     return signal;
   }
 
@@ -103,6 +104,11 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   within<T>(call: () => T): T {
     return this.host.nesting.within(this, call);
+  }
+
+  get controller(): AbortController {
+    void this.signal;
+    return stopping(this.#controller as AbortController, (reason) => this.host.cut(this, reason));
   }
 
   override get sessionKey(): string {
@@ -449,7 +455,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   override fire(): void {
     this.closeWatchers();
-    this.#controller?.abort(this.closedError());
+    if (this.#controller !== undefined) fire(this.#controller, this.closedError());
     // Noted now: the parent may be over and forgotten when the error comes.
     if (this.parent?.wasTold === true) this.use().wasTold = true;
     this.host.fired(this);

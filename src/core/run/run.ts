@@ -30,6 +30,29 @@ export interface Run extends AsyncDisposable {
    * it pays nothing for it.
    */
   readonly signal: AbortSignal;
+  /**
+   * For SDKs that take an `AbortController`. It is a real one, made when it is first read. Its `signal` is the run's
+   * `signal`. Its `abort(reason?)` is a stop of the run by the host itself, with its cut inside the call: a
+   * `RunAbortedError` keeps its reason, and anything else is a stop as `user`. `signal.reason` is the run's own error, never
+   * what was passed. `abort` never throws, and does nothing once the run is stopped or has ended.
+   *
+   * Some SDKs abort their controller when they are done, and that would stop the run too. Give these one of your own that
+   * follows `signal`.
+   *
+   * @example
+   * ```ts
+   * import { createRunControl } from 'runfence';
+   *
+   * const control = createRunControl();
+   * const outcome = await control.run({ sessionKey: 's1' }, async (run) => {
+   *   const sdk = { abortController: run.controller };
+   *   sdk.abortController.abort();
+   *   console.assert(!run.isCurrent() && sdk.abortController.signal === run.signal);
+   * });
+   * console.assert(outcome.status === 'aborted' && outcome.reason === 'user');
+   * ```
+   */
+  readonly controller: AbortController;
   /** Where it is in its life. */
   readonly status: RunStatus;
   /** Why it was aborted. */

@@ -94,13 +94,13 @@ export function isRunAbortedError(value: unknown): value is RunAbortedError {
 }
 
 /** The reason that an aborted signal of the caller stands for: its own if it is one of ours. */
-export function saysReason(reason: unknown): AbortReason {
-  if (!isRunAbortedError(reason)) return 'upstream';
+export function saysReason(reason: unknown, otherwise: AbortReason = 'upstream'): AbortReason {
+  if (!isRunAbortedError(reason)) return otherwise;
   try {
     const said = reason.reason;
     // Another copy of the package may know reasons that this one does not.
-    return ABORT_REASONS.includes(said) ? said : 'upstream';
+    return ABORT_REASONS.includes(said) ? said : otherwise;
   } catch {
-    return 'upstream';
+    return otherwise;
   }
 }
