@@ -1,7 +1,7 @@
 import { Authority, type Authorize, type Ownerless } from './authority.js';
 import type { RunEvents } from './events.js';
 import { type Clock, guardedClock, systemClock } from './internal/clock.js';
-import { invalid } from './internal/errors.js';
+import { invalid, RunfenceError } from './internal/errors.js';
 import { Events } from './internal/events.js';
 import { guardedReporter, type OnError, type Reporter } from './internal/reporter.js';
 import { Controllers, SignalLinks } from './internal/signals.js';
@@ -26,6 +26,7 @@ export class NodeContext {
   /** One listener of ours a signal of the caller, whatever waits for it. */
   readonly signals: SignalLinks = new SignalLinks();
   readonly controllers: Controllers = new Controllers();
+  #hasToldUnread = false;
 
   constructor(options: NodeOptions) {
     if (options.clock !== undefined) checkClock(options.clock);
@@ -37,6 +38,19 @@ export class NodeContext {
     this.timers = new Timers(this.clock, this.onError);
     this.events = new Events((error, event) => this.onError(error, 'run' in event ? event.run : event));
     this.authority = new Authority(options.authorize, options.ownerless ?? 'closed', this.onError);
+  }
+
+  /** Once: it is an oversight in the host's code, and not of one run. */
+  signalUnread(about: { readonly sessionKey?: string | undefined; readonly runId?: string | undefined }): void {
+    if (this.#hasToldUnread) return;
+    this.#hasToldUnread = true;
+    this.onError(
+      new RunfenceError(
+        'SIGNAL_UNREAD',
+        'A run was stopped while its work went on, and nothing had read its signal: give run.signal to what the work awaits.',
+      ),
+      about,
+    );
   }
 }
 

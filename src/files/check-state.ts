@@ -95,6 +95,7 @@ function checkReport(value: unknown): void {
   for (const name of asList(report.leftovers, 'the leftovers of a report')) asText(name, 'a leftover');
   asNumber(report.fencedEffects, 'the fencedEffects of a report', { from: 0 });
   asTime(report.elapsedMs, 'the elapsedMs of a report');
+  ifGiven(report.interrupted, (one) => asFlag(one, 'interrupted of a report'));
 }
 
 function checkSession(value: unknown, counter: number): string {

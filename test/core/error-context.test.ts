@@ -129,7 +129,10 @@ describe('onError is told the session and the run of', () => {
 
   test('a source of control.stream whose clean-up fails after the cut', async () => {
     const { control, told } = telling();
-    const answer = await control.stream({ sessionKey: 's', runId: 'r' }, words);
+    const answer = await control.stream({ sessionKey: 's', runId: 'r' }, (run) => {
+      void run.signal;
+      return words();
+    });
     if (answer.status !== 'started') throw new Error(answer.status);
     await answer.stream.getReader().read();
     await control.abort({ sessionKey: 's' });

@@ -28,6 +28,7 @@ async function whole(dir: string): Promise<{ path: string; record: Plain }> {
     leftovers: ['work'],
     fencedEffects: 0,
     elapsedMs: 1.5,
+    interrupted: true,
   } as const;
   await backend.stop(
     stopOf('b', { record: { selector: { sessionKey: 's' }, requester: { userId: 'u' }, intent: false } }),

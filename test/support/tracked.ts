@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import {
   createRunControl,
+  isRunfenceError,
   type RunControl,
   type RunControlOptions,
   SessionLock,
@@ -12,6 +13,8 @@ interface Tracked {
   readonly control: RunControl;
   readonly clock: FakeClock;
   readonly errors: unknown[];
+  /** The alarms that nothing had read a signal, kept apart: most work of the tests reads none. */
+  readonly unread: unknown[];
 }
 
 const controls: Tracked[] = [];
@@ -45,8 +48,12 @@ globalThis.clearTimeout = ((handle: Parameters<typeof clearTimeout>[0]) => {
  */
 export function tracked(options: Omit<RunControlOptions, 'clock'> = {}, clock: FakeClock = new FakeClock()): Tracked {
   const errors: unknown[] = [];
-  const control = createRunControl({ onError: (error) => errors.push(error), ...options, clock });
-  const entry = { control, clock, errors };
+  const unread: unknown[] = [];
+  const onError = (error: unknown): void => {
+    (isRunfenceError(error, 'SIGNAL_UNREAD') ? unread : errors).push(error);
+  };
+  const control = createRunControl({ onError, ...options, clock });
+  const entry = { control, clock, errors, unread };
   controls.push(entry);
   return entry;
 }

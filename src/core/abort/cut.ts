@@ -1,5 +1,5 @@
 import type { Entry } from './entry.js';
-import { Stop } from './stop.js';
+import type { Stop } from './stop.js';
 
 /**
  * One cut: a set of entries and all that depends on them, marked before anybody is told. A set
@@ -16,7 +16,7 @@ export class Cut {
     let cascade: Stop | undefined;
     for (let i = 0; i < this.entries.length; i++) {
       for (const dependant of (this.entries[i] as Entry).dependants()) {
-        cascade ??= new Stop('parent', stop.at, stop.requester);
+        cascade ??= stop.forDependants();
         this.#add(dependant, cascade);
       }
     }

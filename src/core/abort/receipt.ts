@@ -73,6 +73,13 @@ export interface RunReport {
   /** `unreported`: the run is on another node, which has not said within the time. */
   readonly state: 'quiet' | 'leftovers' | 'unreported';
   /**
+   * Whether what the work awaited could hear of the stop. False: nothing had read the run's signal at the cut while its
+   * work went on, so that a model call or a tool of it may go on unseen, also where the state is `quiet`. True: the signal
+   * was read, or the work awaited only what runfence itself tells, or nothing went on. `undefined`: not known, for a handle
+   * of `begin` whose signal nobody has read, and for a run whose node has not said.
+   */
+  readonly interrupted: boolean | undefined;
+  /**
    * `released`: free since the cut or since the critical section in flight ended. `pending`: that
    * section still runs. `revoked`: it ran longer than `writeGraceMs`. `failed`: the backend did not
    * take the release. `none`: the run held no lock.

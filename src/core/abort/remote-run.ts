@@ -57,12 +57,16 @@ export class RemoteRun implements Observed {
 
   report(): RunReport {
     const { runId, nodeId, report, hasEpilogue } = this.#seen;
-    if (report !== undefined) return { runId, nodeId, ...report, ...this.#stateOf(report) };
+    if (report !== undefined) {
+      const { interrupted } = report;
+      return { runId, nodeId, ...report, interrupted, ...this.#stateOf(report) };
+    }
     return {
       runId,
       nodeId,
       // Ended without a word: its node is dead, or the record was kept for nobody.
       state: 'unreported',
+      interrupted: undefined,
       lock: 'none',
       epilogue: hasEpilogue ? (this.isQuiet ? 'skipped' : 'pending') : 'none',
       leftovers: [],

@@ -18,6 +18,7 @@ export class SignalEntry extends Entry {
   #controller: AbortController | undefined;
   #stop: Stop | undefined;
   #quietAt: number | undefined;
+  #interrupted = true;
   timeout: Timer | undefined;
   readonly graceMs: number;
 
@@ -59,6 +60,7 @@ export class SignalEntry extends Entry {
 
   override mark(stop: Stop): void {
     this.#stop = stop;
+    this.#interrupted = this.#controller !== undefined;
     this.status = 'stopping';
   }
 
@@ -71,7 +73,9 @@ export class SignalEntry extends Entry {
 
   override handOver(): void {}
 
-  override unwind(): void {}
+  override unwind(): void {
+    if (!this.#interrupted) this.#runtime.signalUnread(this);
+  }
 
   override get isQuiet(): boolean {
     return this.#quietAt !== undefined;
@@ -100,6 +104,7 @@ export class SignalEntry extends Entry {
       runId: this.id,
       nodeId: this.#runtime.nodeId,
       state: this.isQuiet ? 'quiet' : 'leftovers',
+      interrupted: this.#interrupted,
       lock: 'none',
       epilogue: 'none',
       leftovers: this.isQuiet ? [] : ['work'],

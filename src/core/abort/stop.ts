@@ -8,6 +8,8 @@ export class Stop {
   readonly at: number;
   readonly requester: Requester | undefined;
   readonly supersededBy: string | undefined;
+  /** It comes from a signal of the host's, which its work may hold too. */
+  comesFromSignal = false;
   #error: RunAbortedError | undefined = undefined;
   #sessionKey: string | undefined = undefined;
 
@@ -16,6 +18,13 @@ export class Stop {
     this.at = at;
     this.requester = requester;
     this.supersededBy = supersededBy;
+  }
+
+  /** As the children of what it cuts are told. */
+  forDependants(): Stop {
+    const cascade = new Stop('parent', this.at, this.requester);
+    cascade.comesFromSignal = this.comesFromSignal;
+    return cascade;
   }
 
   /**

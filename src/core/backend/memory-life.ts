@@ -54,6 +54,7 @@ function isSame(a: StoredReport, b: StoredReport | undefined): boolean {
     a.epilogue === b.epilogue &&
     a.fencedEffects === b.fencedEffects &&
     a.elapsedMs === b.elapsedMs &&
+    a.interrupted === b.interrupted &&
     a.leftovers.length === b.leftovers.length &&
     a.leftovers.every((name, at) => name === b.leftovers[at])
   );

@@ -123,6 +123,8 @@ export interface StoredReport {
   readonly fencedEffects: number;
   /** From the cut until quiet, or until the report, in ms. */
   readonly elapsedMs: number;
+  /** False: nobody had read its signal at the cut while its work went on. `undefined`: not known. */
+  readonly interrupted?: boolean | undefined;
 }
 
 /** The record of one session. */

@@ -38,6 +38,11 @@ class GateCall<R> implements Watcher {
     this.name = name;
   }
 
+  /** Only its check goes on. */
+  get isAlone(): boolean {
+    return this.leftover === undefined;
+  }
+
   make(call: () => Awaitable<R>): void {
     if (this.run.isSuspended) {
       void this.run.whenResumed().then(() => this.make(call));

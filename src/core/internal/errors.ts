@@ -30,6 +30,8 @@ export type ErrorCode =
   | 'OWNER_MISSING'
   /** Told to `onError` once: a run was asked for inside a run of its session, and stops it or waits for it. */
   | 'NESTED_RUN'
+  /** Told to `onError` once: a run was stopped while its work went on, and nothing had read its signal. */
+  | 'SIGNAL_UNREAD'
   /** Told to `onError`: a run has ended, and something of it is still there after its grace. */
   | 'NOT_STOPPED'
   /** Told to `onError`: an aborted run's epilogue was skipped, or ran out of time. What it saves may be missing. */

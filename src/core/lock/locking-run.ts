@@ -8,6 +8,8 @@ import type { HeldGrant } from './grant.js';
 export interface Watcher {
   nextWatcher: Watcher | undefined;
   previousWatcher: Watcher | undefined;
+  /** Nothing of the host's goes on behind it: whoever awaits it is told by it. */
+  readonly isAlone?: boolean;
   /** Called once, already unlinked; it must not call anybody's code before it has taken note. */
   closed(error: RunfenceError): void;
 }

@@ -10,6 +10,7 @@ import type { LockQueue } from './queue.js';
 export class Waiter implements Watcher, Link<Waiter> {
   nextWatcher: Watcher | undefined = undefined;
   previousWatcher: Watcher | undefined = undefined;
+  readonly isAlone = true;
   /** Its place in the queue. */
   next: Waiter | undefined = undefined;
   previous: Waiter | undefined = undefined;

@@ -51,7 +51,9 @@ export class Lifecycle implements RunHost {
     this.#queue = options.queue;
     this.#retention = new Retention(this.runtime, options.retention, (run) => this.#forget(run));
     this.#cutByCaller = (runs, reason) => {
-      this.#aborts.stop(runs, this.#aborts.newStop(saysReason(reason)));
+      const stop = this.#aborts.newStop(saysReason(reason));
+      stop.comesFromSignal = true;
+      this.#aborts.stop(runs, stop);
     };
   }
 

@@ -65,6 +65,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   awaitsRecord = false;
   /** Its work was, or is about to be, called. */
   hasStarted = false;
+  /** Its work was called. Of a handle, nobody knows what goes on. */
+  isCalled = false;
   /** The runs that it took over from. */
   supersedes: readonly string[] = NO_IDS;
   /** Its own result, before the record has said that it stands. */
@@ -445,12 +447,25 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     this.current = false;
     this.#endSuspension();
     this.stop = stop;
+    this.interrupted = this.#isTold();
     // A queued run that nothing hangs on is quiet at the cut, and is never seen as stopping.
     const isAtOnce = this.generation === 0 && !this.isAsked;
     this.status = isAtOnce && this.resources === undefined ? 'aborted' : 'stopping';
     // No record can say otherwise of one that was never asked for.
     if (isAtOnce) this.#outcome = 'decided';
     this.host.marked(this);
+  }
+
+  /**
+   * Whether what the work awaits hears of the cut. False only where nobody has read the signal while something of the
+   * host's went on: a false alarm is worse than none.
+   */
+  #isTold(): boolean | undefined {
+    const { resources } = this;
+    const isAwaiting = this.isWorking && this.generation > 0 && this.#controller === undefined;
+    if (!isAwaiting || this.stop?.comesFromSignal === true || resources?.tellsWork === true) return true;
+    if (this.isHandle) return undefined;
+    return !this.isCalled || this.hasLoneWatcher;
   }
 
   override fire(): void {
@@ -586,8 +601,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   storedReport(): StoredReport {
-    const { lock, epilogue, leftovers, fencedEffects, elapsedMs } = this.report();
-    return { lock, epilogue, leftovers, fencedEffects, elapsedMs };
+    const { lock, epilogue, leftovers, fencedEffects, elapsedMs, interrupted } = this.report();
+    return { lock, epilogue, leftovers, fencedEffects, elapsedMs, interrupted };
   }
 
   loseLock(): void {

@@ -17,6 +17,7 @@ export function perform(run: ManagedRun, work: (run: Run) => unknown): void {
     run.unwound();
     return;
   }
+  run.isCalled = true;
   settle(
     () => run.within(() => work(run)),
     (value) => run.returned(value),

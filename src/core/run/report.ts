@@ -10,6 +10,7 @@ export function reportOf(run: UnwindingRun, aftermath: Aftermath | undefined): R
     runId: run.id,
     nodeId: runtime.nodeId,
     state: run.isQuiet ? 'quiet' : 'leftovers',
+    interrupted: run.interrupted,
     lock: aftermath?.lock ?? 'none',
     epilogue: aftermath?.epilogue ?? 'none',
     leftovers: leftoversOf(run, aftermath),

@@ -35,6 +35,11 @@ export class Resources {
     return false;
   }
 
+  /** What work awaits of these is told by itself that the run is cut, or is left to end. */
+  get tellsWork(): boolean {
+    return this.children.size > 0 || this.hasAttached || this.isWriting;
+  }
+
   announceEpilogue(name: string, save: EpilogueStep['save']): Attached {
     const step: EpilogueStep = { name, save, isReleased: false };
     this.epilogue.push(step);

@@ -32,10 +32,9 @@ export function streamToAnswer<T>(
     unwound: () => run.unwound(),
   });
   const stream = fenced.open();
-  let isCalled = false;
   run.onEnded(() => {
     reader.stop();
-    if (!isCalled) chunks.drop();
+    if (!run.isCalled) chunks.drop();
   });
   const failed = (error: unknown): void => {
     fenced.failed(error);
@@ -50,7 +49,7 @@ export function streamToAnswer<T>(
       run.unwound();
       return;
     }
-    isCalled = true;
+    run.isCalled = true;
     reader.start();
     settle(
       () => run.within(() => work(run)),

@@ -20,6 +20,8 @@ export abstract class UnwindingRun extends WatchedEntry {
   settledAt = 0;
   /** The work has not unwound, or the holder of the handle has not finished. */
   isWorking = false;
+  /** What its work awaits at the cut was told of it, or nothing goes on; `undefined`: nobody can say. */
+  interrupted: boolean | undefined = true;
   stop: Stop | undefined = undefined;
   resources: Resources | undefined = undefined;
   /** What was saved last of its drafts; kept when the drafts are let go. */
@@ -66,6 +68,7 @@ export abstract class UnwindingRun extends WatchedEntry {
 
   override unwind(): void {
     this.#isUnwound = true;
+    if (this.interrupted === false) this.host.runtime.signalUnread(this.self);
     this.resources?.stopAttached(this.stop?.reason);
     this.trySettle();
     if (!this.isQuiet) this.host.unwinding(this.self);

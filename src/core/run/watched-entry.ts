@@ -28,6 +28,11 @@ export abstract class WatchedEntry extends Entry {
     watcher.previousWatcher = undefined;
   }
 
+  protected get hasLoneWatcher(): boolean {
+    for (let at = this.#first; at !== undefined; at = at.nextWatcher) if (at.isAlone === true) return true;
+    return false;
+  }
+
   /** One that throws does not starve the next. */
   closeWatchers(): void {
     for (let first = this.#first; first !== undefined; first = this.#first) {

@@ -39,6 +39,7 @@ export const REPORT: StoredReport = {
   leftovers: ['browser', 'search'],
   fencedEffects: 3,
   elapsedMs: 12,
+  interrupted: false,
 };
 
 /** What holds of every record, whoever asks for it. */

@@ -437,7 +437,15 @@ describe('the watcher', () => {
       watch.during('work', run, undefined, () => release.promise),
     );
     const { nodeId } = control.runs.get('a') as RunView;
-    const hidden = { runId: 'a', nodeId, state: 'quiet', leftovers: [], fencedEffects: 0, elapsedMs: 0 } as const;
+    const hidden = {
+      runId: 'a',
+      nodeId,
+      state: 'quiet',
+      interrupted: true,
+      leftovers: [],
+      fencedEffects: 0,
+      elapsedMs: 0,
+    } as const;
     watch.checkReport({ quiet: true, elapsedMs: 0, runs: [{ ...hidden, lock: 'none', epilogue: 'done' }] });
     expect(numbers(watch.check())).toEqual([8, 8]);
     const left = watch.checkNothingLeft().map(({ text }) => text);

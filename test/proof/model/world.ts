@@ -72,7 +72,7 @@ export class World {
       onError: (error) => {
         const name = nameOf(error);
         // Told once a control, to whoever set it up: it says nothing of a run.
-        if (name !== 'OWNER_MISSING') this.journal.errors.push(name);
+        if (name !== 'OWNER_MISSING' && name !== 'SIGNAL_UNREAD') this.journal.errors.push(name);
       },
     });
     this.control = defect.control?.(control) ?? control;

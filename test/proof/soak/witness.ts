@@ -25,6 +25,7 @@ const EXPECTED: ReadonlySet<string> = new Set([
   'LOCK_LOST',
   'NOT_STOPPED',
   'OWNER_MISSING',
+  'SIGNAL_UNREAD',
 ]);
 
 /** Looks at where effects land, and counts what must not happen. What the library reports is not asked. */

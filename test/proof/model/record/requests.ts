@@ -209,6 +209,7 @@ export class Requests {
       leftovers,
       fencedEffects: 0,
       elapsedMs: random.below(3),
+      interrupted: random.chance(0.5),
     };
   }
 
