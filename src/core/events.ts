@@ -20,6 +20,8 @@ export interface RunView {
   readonly status: RunStatus;
   /** Why it was aborted. */
   readonly reason: AbortReason | undefined;
+  /** The host's own word beside the reason. */
+  readonly detail: string | undefined;
   /** In ms since the epoch; 0 while queued, and for a run of another node. */
   readonly startedAt: number;
   /** The run that began it as a child. */
@@ -64,6 +66,8 @@ export interface RunEvent {
 export interface RunAbortedEvent extends RunEvent {
   /** Why. */
   readonly reason: AbortReason;
+  /** The host's own word beside the reason, as the stop gave it. */
+  readonly detail: string | undefined;
   /** Who asked; `undefined` is the host itself, and a takeover: `supersededBy` says by which run. */
   readonly requester: Requester | undefined;
   /** The run that took over, for the reason `superseded`. */

@@ -48,6 +48,7 @@ export function checkStop(value: unknown, counter: number): number {
   checkSelector(stop.selector);
   ifGiven(stop.requester, (requester) => checkPrincipal(requester));
   asOneOf(stop.reason, REASONS, 'the reason of a stop');
+  ifGiven(stop.detail, (detail) => asText(detail, 'the detail of a stop'));
   return asNumber(stop.number, 'the number of a stop', { to: counter });
 }
 
@@ -55,7 +56,8 @@ export function checkStop(value: unknown, counter: number): number {
 export function checkStoredRun(value: unknown, counter: number): Unknown {
   const run = asObject(value, 'a run');
   for (const name of ['sessionKey', 'runId', 'nodeId', 'kind']) asText(run[name], `${name} of a run`);
-  for (const name of ['fingerprint', 'supersededBy']) ifGiven(run[name], (text) => asText(text, `${name} of a run`));
+  for (const name of ['fingerprint', 'detail', 'supersededBy'])
+    ifGiven(run[name], (text) => asText(text, `${name} of a run`));
   asNumber(run.generation, 'a generation', { to: counter });
   asNumber(run.listSince, 'the listSince of a run', { from: 0 });
   ifGiven(run.owner, (owner) => checkPrincipal(owner));

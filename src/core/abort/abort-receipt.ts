@@ -31,6 +31,7 @@ export class AbortReceipt implements Receipt {
   readonly queuedRunIds: readonly string[];
   readonly recorded: Recorded;
   readonly reason: Receipt['reason'];
+  readonly detail: Receipt['detail'];
   readonly requester: Receipt['requester'];
   readonly #runtime: NodeContext;
   readonly #observed: readonly Observed[];
@@ -49,6 +50,7 @@ export class AbortReceipt implements Receipt {
     this.queuedRunIds = cut.queuedIdsOf(found.live);
     this.recorded = record.recorded;
     this.reason = request.reason;
+    this.detail = request.detail;
     this.requester = request.requester;
   }
 

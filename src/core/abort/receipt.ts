@@ -27,6 +27,8 @@ export interface Receipt {
   readonly recorded: Recorded;
   /** Why the runs were stopped. */
   readonly reason: AbortReason;
+  /** The host's own word beside the reason, as the stop gave it. */
+  readonly detail: string | undefined;
   /** Who asked; `undefined` is the host itself. */
   readonly requester: Requester | undefined;
   /**

@@ -181,7 +181,7 @@ export class AbortRegistry {
    *
    * @param selector - `{ runId?, sessionKey?, kind?, owner?, tag?, generation? }`, all of which must
    *   match, or `'all'`. A selector without `runId` or `sessionKey` reaches the runs of this node.
-   * @param options - `requester`, `reason`, `queued`, `intent`
+   * @param options - `requester`, `reason`, `detail`, `queued`, `intent`
    * @returns a receipt, once the backend has taken the stop, or after `backendTimeoutMs`; it does
    *   not wait for quiet: `receipt.whenQuiet()` does
    * @throws `INVALID_OPTIONS` (as a rejection) for an empty or unknown selector, or an empty requester
@@ -190,7 +190,7 @@ export class AbortRegistry {
     const request = checkAbort(selector, options);
     const at = this.runtime.clock.monotonic();
     const found = this.#find(request);
-    const cut = new Cut(found.live, new Stop(request.reason, at, request.requester));
+    const cut = new Cut(found.live, new Stop(request.reason, at, request.requester, undefined, request.detail));
     let recorded: Awaitable<StopRecord>;
     try {
       recorded = this.recorder?.record(cut, request, found.stopping) ?? ALONE;

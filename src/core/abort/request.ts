@@ -10,6 +10,11 @@ export interface AbortOptions {
   readonly requester?: Requester;
   /** Why; `user` by default. */
   readonly reason?: AbortReason;
+  /**
+   * A word of the host's own beside the reason, such as `pause`, `quota` or `edited`: at most 256 characters, and not
+   * looked at. It is in the receipt, the outcome, the events, and what saves, on every node; never in `signal.reason`.
+   */
+  readonly detail?: string;
   /** `keep`: runs that are still queued stay queued, and the session's later ones are not concerned. */
   readonly queued?: 'drop' | 'keep';
   /**
@@ -24,16 +29,20 @@ export interface AbortRequest {
   readonly selector: StoredSelector;
   readonly requester: Requester | undefined;
   readonly reason: AbortReason;
+  readonly detail: string | undefined;
   readonly keepQueued: boolean;
   readonly intent: boolean;
 }
 
-const KNOWN: ReadonlySet<string> = new Set(['requester', 'reason', 'queued', 'intent']);
+const KNOWN: ReadonlySet<string> = new Set(['requester', 'reason', 'detail', 'queued', 'intent']);
+
+const LONGEST_DETAIL = 256;
 
 export function checkAbort(selector: unknown, options: unknown = {}): AbortRequest {
   const given = checkObject('abort options', options, KNOWN);
-  const { reason, queued, intent } = given;
+  const { reason, detail, queued, intent } = given;
   checkOneOf('reason', reason, ABORT_REASONS);
+  if (detail !== undefined) checkDetail(detail);
   checkOneOf('queued', queued, ['drop', 'keep']);
   if (intent !== undefined && typeof intent !== 'boolean') {
     throw invalid('intent must be a boolean.');
@@ -46,9 +55,15 @@ export function checkAbort(selector: unknown, options: unknown = {}): AbortReque
     selector: copy,
     requester: requesterOf(given),
     reason: (reason as AbortReason | undefined) ?? 'user',
+    detail: detail as string | undefined,
     keepQueued: queued === 'keep',
     intent: intent === true,
   };
+}
+
+function checkDetail(detail: unknown): void {
+  if (typeof detail === 'string' && detail !== '' && detail.length <= LONGEST_DETAIL) return;
+  throw invalid(`detail must be a string of 1 to ${LONGEST_DETAIL} characters.`);
 }
 
 function isForOneRun(selector: StoredSelector): boolean {

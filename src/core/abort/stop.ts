@@ -8,21 +8,24 @@ export class Stop {
   readonly at: number;
   readonly requester: Requester | undefined;
   readonly supersededBy: string | undefined;
+  /** The host's own word beside the reason; those that are cut with it have it too. */
+  readonly detail: string | undefined;
   /** It comes from a signal of the host's, which its work may hold too. */
   comesFromSignal = false;
   #error: RunAbortedError | undefined = undefined;
   #sessionKey: string | undefined = undefined;
 
-  constructor(reason: AbortReason, at: number, requester?: Requester, supersededBy?: string) {
+  constructor(reason: AbortReason, at: number, requester?: Requester, supersededBy?: string, detail?: string) {
     this.reason = reason;
     this.at = at;
     this.requester = requester;
     this.supersededBy = supersededBy;
+    this.detail = detail;
   }
 
   /** As the children of what it cuts are told. */
   forDependants(): Stop {
-    const cascade = new Stop('parent', this.at, this.requester);
+    const cascade = new Stop('parent', this.at, this.requester, undefined, this.detail);
     cascade.comesFromSignal = this.comesFromSignal;
     return cascade;
   }

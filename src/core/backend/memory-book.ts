@@ -1,10 +1,9 @@
 import { RunfenceError } from '../internal/errors.js';
 import { Sessions } from '../internal/sessions.js';
 import { ADMIN, type Principal, type Requester, sharesId } from '../principal.js';
-import type { AbortReason } from '../stop/reason.js';
 import { matches, type StoredSelector } from '../stop/selector.js';
 import { insertInOrder, MemoryRecord } from './memory-record.js';
-import { MemoryRun } from './memory-run.js';
+import { type Mark, MemoryRun } from './memory-run.js';
 import type { MemoryState } from './memory-state.js';
 import type { ListedStop, Snapshot, StopList } from './port.js';
 
@@ -128,7 +127,7 @@ export class MemoryBook {
   /** A node that is gone loses what it has in one session. */
   bury(record: MemoryRecord, nodeId: string): void {
     for (const line of [record.running, record.stopping]) {
-      for (const run of line.all()) if (run.nodeId === nodeId) this.leave(run, 'aborted', this.#reasonOf(run));
+      for (const run of line.all()) if (run.nodeId === nodeId) this.leave(run, 'aborted', this.#whyOf(run));
     }
     record.lock?.bury(nodeId);
     this.draw(record);
@@ -136,11 +135,11 @@ export class MemoryBook {
   }
 
   /** A run is live no more. It stays in `runs`: retained. */
-  leave(run: MemoryRun, status: 'completed' | 'failed' | 'aborted', reason: AbortReason): void {
+  leave(run: MemoryRun, status: 'completed' | 'failed' | 'aborted', why: Pick<Mark, 'reason' | 'detail'>): void {
     const { record } = run;
     (run.status === 'running' ? record?.running : record?.stopping)?.remove(run);
     run.record = undefined;
-    run.end(status, reason);
+    run.end(status, why);
   }
 
   /** Drops the retained ones. */
@@ -195,12 +194,12 @@ export class MemoryBook {
   }
 
   /** A stop of the whole backend was before the death: a run that was stopped is not begun again as lost. */
-  #reasonOf(run: MemoryRun): AbortReason {
+  #whyOf(run: MemoryRun): Pick<Mark, 'reason' | 'detail'> {
     const stop = this.#list.find(
       ({ number, selector, requester }) =>
         number > run.listSince && isMeant(selector, run) && mayStop(requester, run.owner),
     );
-    return stop?.reason ?? 'heartbeat-lost';
+    return { reason: stop?.reason ?? 'heartbeat-lost', detail: stop?.detail };
   }
 }
 

@@ -105,7 +105,7 @@ function replacedBefore(
 function supersede(book: MemoryBook, record: MemoryRecord, request: ClaimRequest): readonly ReservedEpilogue[] {
   const { replaces, runId, sessionKey } = request;
   if (replaces.length === 0) return NONE;
-  const by = { reason: 'superseded', supersededBy: runId, stoppedBy: undefined } as const;
+  const by = { reason: 'superseded', detail: undefined, supersededBy: runId, stoppedBy: undefined } as const;
   const runs: MemoryRun[] = [];
   for (const item of replaces) {
     const run = runOf(book, sessionKey, item);

@@ -18,7 +18,7 @@ export function end(book: MemoryBook, request: EndRequest): EndAnswer {
     const epilogue = reservation?.token;
     return { kind: 'stopping', run: run.stored(), epilogue, version, snapshot: book.news(sessionKey) };
   }
-  book.leave(run, status, request.reason ?? 'policy');
+  book.leave(run, status, { reason: request.reason ?? 'policy', detail: request.detail });
   if (report !== undefined) run.tell(report);
   record.lock?.drop(reservation);
   if (!request.retain) book.runs.delete(run.id);

@@ -24,6 +24,7 @@ type Claimed = Pick<
 /** Why a run is marked, and by what: a stop, or the run that takes over. */
 export interface Mark {
   readonly reason: AbortReason;
+  readonly detail: string | undefined;
   readonly supersededBy: string | undefined;
   readonly stoppedBy: Attempt | undefined;
 }
@@ -48,6 +49,7 @@ export class MemoryRun implements Link<MemoryRun>, Selectable {
   grantAtStop = 0;
   #status: StoredRun['status'] = 'running';
   #reason: AbortReason | undefined = undefined;
+  #detail: string | undefined = undefined;
   #supersededBy: string | undefined = undefined;
   #stoppedBy: Attempt | undefined = undefined;
   #hasEpilogue: boolean;
@@ -74,6 +76,7 @@ export class MemoryRun implements Link<MemoryRun>, Selectable {
     const run = new MemoryRun(state, state.generation);
     run.#status = state.status;
     run.#reason = state.reason;
+    run.#detail = state.detail;
     run.#supersededBy = state.supersededBy;
     run.#stoppedBy = state.stoppedBy;
     run.grantAtStop = state.grantAtStop;
@@ -106,17 +109,21 @@ export class MemoryRun implements Link<MemoryRun>, Selectable {
     this.#stored = undefined;
   }
 
-  mark({ reason, supersededBy, stoppedBy }: Mark): void {
+  mark({ reason, detail, supersededBy, stoppedBy }: Mark): void {
     this.#status = 'stopping';
     this.#reason = reason;
+    this.#detail = detail;
     this.#supersededBy = supersededBy;
     this.#stoppedBy = stoppedBy;
     this.#stored = undefined;
   }
 
   /** A run that was stopped keeps its reason. */
-  end(status: 'completed' | 'failed' | 'aborted', reason: AbortReason): void {
-    if (this.#status === 'running' && status === 'aborted') this.#reason = reason;
+  end(status: 'completed' | 'failed' | 'aborted', { reason, detail }: Pick<Mark, 'reason' | 'detail'>): void {
+    if (this.#status === 'running' && status === 'aborted') {
+      this.#reason = reason;
+      this.#detail = detail;
+    }
     this.#status = status;
     this.#stored = undefined;
   }
@@ -145,6 +152,7 @@ export class MemoryRun implements Link<MemoryRun>, Selectable {
       graceMs: this.graceMs,
       status: this.#status,
       reason: this.#reason,
+      ...detailOf(this.#detail),
       supersededBy: this.#supersededBy,
       hasEpilogue: this.#hasEpilogue,
       listSince: this.listSince,
@@ -153,3 +161,10 @@ export class MemoryRun implements Link<MemoryRun>, Selectable {
     return this.#stored;
   }
 }
+
+/** A record without one has no such field: it is as it was before there were any. */
+export function detailOf(detail: string | undefined): { detail?: string } {
+  return detail === undefined ? NONE : { detail };
+}
+
+const NONE: Readonly<Record<string, never>> = Object.freeze({});

@@ -1,9 +1,16 @@
 import { isMeant, type MemoryBook } from './memory-book.js';
 import { epiloguesOf, mark, markItem, runOf } from './memory-marks.js';
 import type { MemoryRecord } from './memory-record.js';
-import type { Mark, MemoryRun } from './memory-run.js';
+import { detailOf, type Mark, type MemoryRun } from './memory-run.js';
 import type { StopState } from './memory-state.js';
-import type { StopAnswer, StopEverywhereAnswer, StopEverywhereRequest, StoppedRun, StopRequest } from './port.js';
+import type {
+  ListedStop,
+  StopAnswer,
+  StopEverywhereAnswer,
+  StopEverywhereRequest,
+  StoppedRun,
+  StopRequest,
+} from './port.js';
 
 const NONE: readonly never[] = Object.freeze([]);
 
@@ -31,16 +38,20 @@ export function stop(book: MemoryBook, request: StopRequest, isAlone: boolean): 
   const drawn = book.draw(record);
   const unmet = request.named.filter((runId) => book.runs.get(runId)?.sessionKey !== sessionKey);
   const marked = [...found.marked, ...unmet];
-  const { reason } = request;
-  record.keep({ stop: { number: number ?? drawn, nodeId, attempt, ...keep, reason, marked }, unmet });
+  const { reason, detail } = request;
+  record.keep({
+    stop: { number: number ?? drawn, nodeId, attempt, ...keep, reason, ...detailOf(detail), marked },
+    unmet,
+  });
   return answer(book, record, request, found, number ?? drawn);
 }
 
 /** Appends to the list of the whole backend. */
 export function stopEverywhere(book: MemoryBook, request: StopEverywhereRequest): StopEverywhereAnswer {
-  const { nodeId, attempt, selector, requester, reason, number } = request;
+  const { nodeId, attempt, selector, requester, reason, detail, number } = request;
   const listed = book.listedBy(nodeId, attempt);
-  return { number: listed?.number ?? book.list({ nodeId, attempt, selector, requester, reason }, number) };
+  const stop: Omit<ListedStop, 'number'> = { nodeId, attempt, selector, requester, reason, ...detailOf(detail) };
+  return { number: listed?.number ?? book.list(stop, number) };
 }
 
 /** What a stop has found so far. */
@@ -119,8 +130,8 @@ function isBefore(run: MemoryRun, { number, named }: StopRequest): boolean {
   return number === undefined || run.generation < number || named.includes(run.id);
 }
 
-function markBy({ reason, supersededBy, nodeId, attempt }: StopRequest): Mark {
-  return { reason, supersededBy, stoppedBy: { nodeId, attempt } };
+function markBy({ reason, detail, supersededBy, nodeId, attempt }: StopRequest): Mark {
+  return { reason, detail, supersededBy, stoppedBy: { nodeId, attempt } };
 }
 
 /** The first answer once more, with the runs as they are now. */

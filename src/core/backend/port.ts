@@ -101,6 +101,8 @@ export interface StoredRun extends RunRef {
   readonly status: 'running' | 'stopping' | 'completed' | 'failed' | 'aborted';
   /** Why it was stopped. Written once, at the stop: an end keeps it. */
   readonly reason: AbortReason | undefined;
+  /** The host's own word beside the reason, at most 256 characters; absent if there is none. */
+  readonly detail?: string | undefined;
   /** The run that took over from it. */
   readonly supersededBy: string | undefined;
   /** Whether it has announced an epilogue: then every stop reserves one. */
@@ -293,6 +295,8 @@ export interface RecordedStop {
   readonly requester: Requester | undefined;
   /** Why. */
   readonly reason: AbortReason;
+  /** The host's own word beside the reason, at most 256 characters; absent if there is none. */
+  readonly detail?: string | undefined;
   /** An intent is for one run that has not begun; other stops are for queued runs. */
   readonly intent: boolean;
   /** The ids of the runs that it marked, and, if it was sent again, those of `named` that the record did not know. */
@@ -305,6 +309,8 @@ export interface StopRequest extends RecordRequest {
   readonly attempt: number;
   /** Why. */
   readonly reason: AbortReason;
+  /** The host's own word beside the reason, at most 256 characters; absent if there is none. */
+  readonly detail?: string | undefined;
   /** The run that takes over, for `superseded`. */
   readonly supersededBy?: string | undefined;
   /** The runs to mark. */
@@ -354,6 +360,8 @@ export interface StopEverywhereRequest {
   readonly requester: Requester | undefined;
   /** Why. */
   readonly reason: AbortReason;
+  /** The host's own word beside the reason, at most 256 characters; absent if there is none. */
+  readonly detail?: string | undefined;
   /** A stop that a failover has lost is sent again under its number. */
   readonly number: number | undefined;
 }
@@ -385,6 +393,8 @@ export interface EndRequest extends RecordRequest {
   readonly status: 'completed' | 'failed' | 'aborted';
   /** Why it was aborted, for a record that does not know of its stop. */
   readonly reason: AbortReason | undefined;
+  /** The host's own word beside the reason, at most 256 characters; absent if there is none. */
+  readonly detail?: string | undefined;
   /** What its node says of it. */
   readonly report: StoredReport | undefined;
   /** Whether it is kept for duplicates and waiters, until it is forgotten. */

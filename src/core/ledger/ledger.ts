@@ -134,6 +134,7 @@ export interface LedgerRun {
   /** As what it ends here, once it is `ending` or `settled`. */
   readonly endStatus: EndStatus;
   readonly reason: AbortReason | undefined;
+  readonly detail: string | undefined;
   readonly supersededBy: string | undefined;
   readonly hasEpilogue: boolean;
   /** The record has confirmed its stop. */
@@ -207,6 +208,7 @@ export type ClaimVerdict =
 export interface SessionStop {
   readonly sessionKey: string;
   readonly reason: AbortReason;
+  readonly detail?: string | undefined;
   /** The run that takes over, for `superseded`. */
   readonly supersededBy?: string | undefined;
   readonly runs: readonly StopItem[];
@@ -222,7 +224,7 @@ export interface StopVerdict {
 }
 
 /** A stop of all sessions. */
-export type EverywhereStop = Pick<RecordedStop, 'selector' | 'requester' | 'reason'>;
+export type EverywhereStop = Pick<RecordedStop, 'selector' | 'requester' | 'reason' | 'detail'>;
 
 /** What a stop for every node came to: the runs of other nodes that it concerns. */
 export interface EverywhereVerdict {
@@ -295,6 +297,7 @@ export interface LedgerHost {
 /** Why runs are cut, and whether the record says so. */
 export interface Cause {
   readonly reason: AbortReason;
+  readonly detail?: string | undefined;
   readonly requester: Requester | undefined;
   readonly supersededBy: string | undefined;
   /** `told`: it knows of the stop. `untold`: it is to be told. `asked`: it does not know the run, and says how it ended. */

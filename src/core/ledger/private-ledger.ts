@@ -72,8 +72,8 @@ export class PrivateLedger implements Ledger {
     return GRANTED;
   }
 
-  stop<R>({ sessionKey, reason, runs, record }: SessionStop, installed: (verdict: StopVerdict) => R): R {
-    if (record?.intent === true) this.#keepIntent(sessionKey, { ...record, reason });
+  stop<R>({ sessionKey, reason, detail, runs, record }: SessionStop, installed: (verdict: StopVerdict) => R): R {
+    if (record?.intent === true) this.#keepIntent(sessionKey, { ...record, reason, detail });
     const epilogues = this.#reserve(runs);
     return installed(epilogues.length === 0 ? NONE : { runs: NOTHING, epilogues });
   }
@@ -129,7 +129,10 @@ export class PrivateLedger implements Ledger {
     return epilogues ?? NOTHING;
   }
 
-  #keepIntent(sessionKey: string, stop: Pick<RecordedStop, 'selector' | 'requester' | 'intent' | 'reason'>): void {
+  #keepIntent(
+    sessionKey: string,
+    stop: Pick<RecordedStop, 'selector' | 'requester' | 'intent' | 'reason' | 'detail'>,
+  ): void {
     const { runId } = stop.selector;
     if (runId === undefined) return;
     const number = this.#next();

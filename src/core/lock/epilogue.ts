@@ -17,6 +17,8 @@ export interface EpilogueContext {
   readonly signal: AbortSignal;
   /** Why the run was aborted. */
   readonly reason: AbortReason;
+  /** The host's own word beside the reason. */
+  readonly detail: string | undefined;
 }
 
 /** One thing that an aborted run still has to save. */
@@ -30,7 +32,6 @@ export interface EpilogueStep {
 /** What an aborted run still saves under a token of its own, before the lock goes to the next. */
 export class Epilogue implements DueEpilogue {
   readonly run: LockingRun;
-  readonly reason: AbortReason;
   readonly steps: readonly EpilogueStep[];
   /** Set when the cut's events are out: before that no code of the user is called. */
   isDue = false;
@@ -38,19 +39,20 @@ export class Epilogue implements DueEpilogue {
   #place: 'unknown' | 'late' | number = 'unknown';
   #controller: AbortController | undefined = undefined;
   #isRevoked = false;
+  readonly #why: Pick<EpilogueContext, 'reason' | 'detail'>;
   readonly #timeoutMs: number;
   readonly #pump: () => void;
 
   /** @param pump - called when its place in the order of the lock is known */
   constructor(
     run: LockingRun,
-    reason: AbortReason,
+    why: Pick<EpilogueContext, 'reason' | 'detail'>,
     steps: readonly EpilogueStep[],
     timeoutMs: number,
     pump: () => void,
   ) {
     this.run = run;
-    this.reason = reason;
+    this.#why = why;
     this.steps = steps;
     this.#timeoutMs = timeoutMs;
     this.#pump = pump;
@@ -125,7 +127,7 @@ export class Epilogue implements DueEpilogue {
         return rest;
       };
       return settle(
-        () => current.save({ token, signal, reason: this.reason }),
+        () => current.save({ token, signal, ...this.#why }),
         next,
         (error) => {
           failure ??= { error };

@@ -110,8 +110,9 @@ export class Admission {
     if (parent === undefined && this.#isDraining()) return rejected('draining');
     const known = this.#aborts.entries.get(runId);
     if (known !== undefined && known !== lost) return this.#duplicates.ofLocal(known, spec);
-    if (spec.signal?.aborted === true) return { status: 'aborted', runId, reason: saysReason(spec.signal.reason) };
-    if (parent?.isLive === false) return { status: 'aborted', runId, reason: 'parent' };
+    if (spec.signal?.aborted === true)
+      return { status: 'aborted', runId, reason: saysReason(spec.signal.reason), detail: undefined };
+    if (parent?.isLive === false) return { status: 'aborted', runId, reason: 'parent', detail: parent.detail };
     return undefined;
   }
 
@@ -246,7 +247,7 @@ export class Admission {
 const NOBODY: readonly never[] = Object.freeze([]);
 
 export function abortedBeforeStart(run: ManagedRun): AbortedBeforeStart {
-  return { status: 'aborted', runId: run.id, reason: run.reason ?? 'policy' };
+  return { status: 'aborted', runId: run.id, reason: run.reason ?? 'policy', detail: run.detail };
 }
 
 /** Makes the caller the one who unwinds the run. */

@@ -169,8 +169,8 @@ export class Claims {
     );
     candidate.judged = Math.max(candidate.judged, now);
     if (hit === undefined) return undefined;
-    const { reason, requester } = hit;
-    this.#aborts.stop([run], new Stop(reason, clock.monotonic(), requester));
+    const { reason, requester, detail } = hit;
+    this.#aborts.stop([run], new Stop(reason, clock.monotonic(), requester, undefined, detail));
     return over(run);
   }
 

@@ -16,6 +16,8 @@ export interface SaveContext {
   readonly how: 'whole' | 'cut' | 'failed';
   /** Why the run was aborted, for `cut`. */
   readonly reason: AbortReason | undefined;
+  /** The host's own word beside the reason, for `cut`. */
+  readonly detail: string | undefined;
   /** What its work threw, for `failed`. */
   readonly error: unknown;
   /** The run that took over, for `cut`. */
@@ -57,9 +59,9 @@ export class RunDraft implements Draft {
   constructor(run: DraftingRun, save: Save, announce: (save: (context: EpilogueContext) => unknown) => Attached) {
     this.#run = run;
     this.#save = save;
-    this.#epilogue = announce(({ token, signal, reason }) => {
+    this.#epilogue = announce(({ token, signal, reason, detail }) => {
       const { supersededBy } = run;
-      return this.#write({ token, signal, how: 'cut', reason, error: undefined, supersededBy });
+      return this.#write({ token, signal, how: 'cut', reason, detail, error: undefined, supersededBy });
     });
   }
 
@@ -78,7 +80,7 @@ export class RunDraft implements Draft {
   async #commit(how: 'whole' | 'failed', error: unknown): Promise<void> {
     if (this.#state === 'saved') return;
     await this.#run.commit(({ token, lost: signal }) =>
-      this.#write({ token, signal, how, reason: undefined, error, supersededBy: undefined }),
+      this.#write({ token, signal, how, reason: undefined, detail: undefined, error, supersededBy: undefined }),
     );
   }
 

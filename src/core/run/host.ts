@@ -1,3 +1,4 @@
+import type { Stop } from '../abort/stop.js';
 import type { Awaitable } from '../internal/awaitable.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { SessionLock } from '../lock/session-lock.js';
@@ -35,7 +36,7 @@ export interface RunHost {
   keeps(run: ManagedRun): boolean;
   cut(run: ManagedRun, reason: AbortReason): void;
   /** Cuts a run that the record has as stopped or lost. */
-  cutRecorded(run: ManagedRun, reason: AbortReason, supersededBy: string | undefined): void;
+  cutRecorded(run: ManagedRun, why: Pick<Stop, 'reason' | 'supersededBy' | 'detail'>): void;
   confirm(run: ManagedRun): Awaitable<boolean>;
   /** A queued run has ended. */
   queueChanged(sessionKey: string): void;

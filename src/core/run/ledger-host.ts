@@ -59,10 +59,10 @@ export function hostOfLedger({
 function cut(
   aborts: AbortRegistry,
   runs: readonly LedgerRun[],
-  { reason, requester, supersededBy, record }: Cause,
+  { reason, requester, supersededBy, detail, record }: Cause,
 ): void {
   const own = runs as readonly ManagedRun[];
-  const stop = new Stop(reason, aborts.runtime.clock.monotonic(), requester, supersededBy);
+  const stop = new Stop(reason, aborts.runtime.clock.monotonic(), requester, supersededBy, detail);
   const known = record === 'untold' ? undefined : new Set(own);
   if (record === 'asked') for (const run of own) run.awaitsRecord = true;
   aborts.stop(own, stop, known);

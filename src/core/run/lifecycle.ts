@@ -171,8 +171,8 @@ export class Lifecycle implements RunHost {
     if (run.isLive) this.#aborts.stop([run], this.#aborts.newStop(reason));
   }
 
-  cutRecorded(run: ManagedRun, reason: AbortReason, supersededBy: string | undefined): void {
-    const stop = new Stop(reason, this.runtime.clock.monotonic(), undefined, supersededBy);
+  cutRecorded(run: ManagedRun, { reason, supersededBy, detail }: Parameters<RunHost['cutRecorded']>[1]): void {
+    const stop = new Stop(reason, this.runtime.clock.monotonic(), undefined, supersededBy, detail);
     this.#aborts.stop([run], stop, new Set([run]));
   }
 

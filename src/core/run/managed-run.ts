@@ -75,8 +75,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   #outcome: 'open' | 'decided' | 'told' = 'open';
   /** Its cut or its end has been prepared: its outcome may be told. */
   #mayTell = false;
-  /** The record's reason, where it is another than the cut's. */
-  #reason: AbortReason | undefined = undefined;
+  /** What the record says of its stop, where it is another than the cut's. */
+  #recorded: Pick<StoredRun, 'reason' | 'detail'> | undefined = undefined;
   #suspension: { readonly resumed: Deferred<void>; readonly fencedEffects: number } | undefined = undefined;
   #ownDraft: RunDraft | undefined = undefined;
   #controller: AbortController | undefined = undefined;
@@ -118,7 +118,11 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   get reason(): AbortReason | undefined {
-    return this.#reason ?? this.stop?.reason;
+    return this.#recorded?.reason ?? this.stop?.reason;
+  }
+
+  get detail(): string | undefined {
+    return (this.#recorded?.reason === undefined ? this.stop : this.#recorded)?.detail;
   }
 
   get fingerprint(): string | undefined {
@@ -371,7 +375,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     if (this.#outcome !== 'open') return;
     if (this.#ending !== undefined) this.#endDecided(run);
     else {
-      if (this.stop !== undefined) this.#reason = run?.reason;
+      if (this.stop !== undefined) this.#recorded = run && { reason: run.reason, detail: run.detail };
       this.stands();
     }
   }
@@ -386,8 +390,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     this.status = 'running';
     this.result = undefined;
     this.#mayTell = false;
-    const { reason = 'heartbeat-lost', supersededBy } = run ?? {};
-    this.host.cutRecorded(this, reason, supersededBy);
+    const { reason = 'heartbeat-lost', supersededBy, detail } = run ?? {};
+    this.host.cutRecorded(this, { reason, supersededBy, detail });
   }
 
   #tell(): void {
@@ -539,8 +543,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     const { events } = this.host.runtime;
     const stop = this.stop as Stop;
     if (this.isAnnounced && events.has('run:aborted')) {
-      const { reason, requester, supersededBy } = stop;
-      events.emit('run:aborted', { run: viewOf(this), reason, requester, supersededBy });
+      const { reason, detail, requester, supersededBy } = stop;
+      events.emit('run:aborted', { run: viewOf(this), reason, detail, requester, supersededBy });
     }
     this.#mayTell = true;
     this.#tell();

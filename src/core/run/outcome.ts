@@ -34,6 +34,8 @@ export interface AbortedOutcome {
   readonly status: 'aborted';
   /** Why it was aborted. */
   readonly reason: AbortReason;
+  /** The host's own word beside the reason, as the stop gave it. */
+  readonly detail: string | undefined;
   /**
    * Waits until the run and its descendants are quiet, and reports what was seen.
    *
@@ -66,15 +68,19 @@ export interface NoOutcome {
 
 const NOTHING_TO_SAVE: SavedState = Object.freeze({ state: 'none' });
 
+type Why = Pick<AbortedOutcome, 'reason' | 'detail'>;
+
 class Aborted implements AbortedOutcome {
   readonly status = 'aborted';
   readonly reason: AbortReason;
+  readonly detail: string | undefined;
   readonly #runtime: NodeContext;
   readonly #since: number;
   readonly #observed: readonly Observed[];
 
-  constructor(runtime: NodeContext, reason: AbortReason, since: number, observed: readonly Observed[]) {
+  constructor(runtime: NodeContext, { reason, detail }: Why, since: number, observed: readonly Observed[]) {
     this.reason = reason;
+    this.detail = detail;
     this.#runtime = runtime;
     this.#since = since;
     this.#observed = observed;
@@ -94,7 +100,12 @@ class Aborted implements AbortedOutcome {
 export function outcomeOf(run: ManagedRun): Outcome {
   const { runtime } = run.host;
   if (run.stop !== undefined) {
-    return new Aborted(runtime, run.reason ?? run.stop.reason, run.stop.at, withDependants([run]));
+    return new Aborted(
+      runtime,
+      { reason: run.reason ?? run.stop.reason, detail: run.detail },
+      run.stop.at,
+      withDependants([run]),
+    );
   }
   if (run.status === 'failed') return { status: 'failed', error: run.result };
   // A retained run has dropped its value: only while it lives is it handed out.
@@ -102,8 +113,8 @@ export function outcomeOf(run: ManagedRun): Outcome {
 }
 
 /** A child of a parent that is over was never a run. */
-export function neverStarted(runtime: NodeContext, reason: AbortReason): AbortedOutcome {
-  return new Aborted(runtime, reason, runtime.clock.monotonic(), []);
+export function neverStarted(runtime: NodeContext, why: Why): AbortedOutcome {
+  return new Aborted(runtime, why, runtime.clock.monotonic(), []);
 }
 
 export function outcomeOfStored(runtime: NodeContext, elsewhere: Elsewhere, run: StoredRun): Outcome | undefined {
@@ -118,7 +129,9 @@ export function outcomeOfStored(runtime: NodeContext, elsewhere: Elsewhere, run:
     case 'stopping':
     case 'aborted': {
       const since = runtime.clock.monotonic();
-      return new Aborted(runtime, run.reason ?? 'policy', since, [new RemoteRun(runtime, elsewhere, run, since)]);
+      return new Aborted(runtime, { reason: run.reason ?? 'policy', detail: run.detail }, since, [
+        new RemoteRun(runtime, elsewhere, run, since),
+      ]);
     }
     default:
       return undefined;

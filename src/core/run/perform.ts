@@ -52,7 +52,7 @@ export function runToOutcome<T>(
       } else if (result.status === 'failed') {
         reject(result.error);
       } else if (result.status === 'aborted') {
-        resolve(neverStarted(runtime, result.reason) as RunResult<T>);
+        resolve(neverStarted(runtime, result) as RunResult<T>);
       } else {
         resolve(result as RunResult<T>);
       }

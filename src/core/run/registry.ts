@@ -366,7 +366,7 @@ export class RunRegistry {
     checkFunction('work', work);
     const { spec, isDetached } = checkChildOptions(options, parent.spec, this.#defaults);
     if (parent.status === 'queued') throw parent.closedError();
-    if (!parent.isLive) return neverStarted(this.#runtime, 'parent') as RunResult<T>;
+    if (!parent.isLive) return neverStarted(this.#runtime, { reason: 'parent', detail: parent.detail }) as RunResult<T>;
     return runToOutcome(this.#runtime, () => this.#admit(spec, parent, isDetached), work);
   }
 }

@@ -36,6 +36,8 @@ export interface AbortedBeforeStart {
   readonly runId: string;
   /** Why it was aborted. */
   readonly reason: AbortReason;
+  /** The host's own word beside the reason, as the stop gave it. */
+  readonly detail: string | undefined;
 }
 
 /** The run has its generation. */

@@ -57,6 +57,8 @@ export interface Run extends AsyncDisposable {
   readonly status: RunStatus;
   /** Why it was aborted. */
   readonly reason: AbortReason | undefined;
+  /** The host's own word beside the reason, as the stop gave it. */
+  readonly detail: string | undefined;
   /** In ms since the epoch; 0 while queued. */
   readonly startedAt: number;
   /** The run that began it as a child. */

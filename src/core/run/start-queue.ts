@@ -68,7 +68,7 @@ export class StartQueue {
       if (outcome.status === 'failed') {
         candidate.resolve({ status: 'failed', runId, error: outcome.error });
       } else if (outcome.status === 'aborted') {
-        candidate.resolve({ status: 'aborted', runId, reason: outcome.reason });
+        candidate.resolve({ status: 'aborted', runId, reason: outcome.reason, detail: outcome.detail });
       } else {
         // Completed by a listener that heard of its start first.
         candidate.resolve({ status: 'started', run });

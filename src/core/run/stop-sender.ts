@@ -125,7 +125,7 @@ export class StopSender implements StopRecorder {
   }
 
   #ask(request: AbortRequest, stops: SessionStops, unsure: UnsureRuns, findings: Findings): Awaitable<unknown>[] {
-    const { selector, requester, reason } = request;
+    const { selector, requester, reason, detail } = request;
     const { sessionKey, runId } = selector;
     const record = this.#recordOf(request);
     // Nobody is asked for the host and ADMIN: the record itself can find what matches.
@@ -140,7 +140,7 @@ export class StopSender implements StopRecorder {
     ): void => {
       const runs = stopped.map(({ item }) => item);
       if (why === reason) for (const run of unsure.of(key)) runs.push(itemOf(run));
-      const stop = { sessionKey: key, reason: why, runs, select: undefined, record: undefined, ...more };
+      const stop = { sessionKey: key, reason: why, detail, runs, select: undefined, record: undefined, ...more };
       answers.push(this.#send(stop, stopped, findings, unsure));
     };
     const isEverywhere = sessionKey === undefined && runId === undefined;
@@ -170,11 +170,12 @@ export class StopSender implements StopRecorder {
       return this.#ledger.scope === 'process';
     }
     const runs = prepared.map(({ item }) => item);
-    const supersededBy = prepared[0]?.run.supersededBy;
+    const { supersededBy, stop } = prepared[0]?.run ?? {};
+    const detail = stop?.detail;
     return settle(
       () =>
         this.#ledger.stop(
-          { sessionKey, reason, supersededBy, runs, select: undefined, record: undefined },
+          { sessionKey, reason, detail, supersededBy, runs, select: undefined, record: undefined },
           (verdict) => {
             this.#applied(prepared, verdict);
             return true;
@@ -263,7 +264,8 @@ export class StopSender implements StopRecorder {
       revoke: undefined,
       hasEpilogue: false,
     }));
-    const stop = { sessionKey: first.sessionKey, reason: request.reason, runs: items, select: undefined };
+    const { reason, detail } = request;
+    const stop = { sessionKey: first.sessionKey, reason, detail, runs: items, select: undefined };
     return this.#send({ ...stop, record: undefined }, NOTHING, findings, NO_RUNS);
   }
 
@@ -272,9 +274,9 @@ export class StopSender implements StopRecorder {
    * seen are marked besides: only a record decides whether one that ends by itself just now was stopped.
    */
   #stopEverywhere(request: AbortRequest, findings: Findings): Awaitable<unknown> {
-    const { selector, requester, reason } = request;
+    const { selector, requester, reason, detail } = request;
     return settle(
-      () => this.#ledger.stopEverywhere({ selector, requester, reason }),
+      () => this.#ledger.stopEverywhere({ selector, requester, reason, detail }),
       ({ runs }) => {
         const running = new Map<string, StoredRun[]>();
         for (const run of runs) {
@@ -295,10 +297,10 @@ export class StopSender implements StopRecorder {
   }
 
   /** Runs of one session that a stop in the list concerns. Named are those that do not end by themselves. */
-  #stopListed({ reason }: AbortRequest, runs: readonly StoredRun[], findings: Findings): Awaitable<unknown> {
+  #stopListed({ reason, detail }: AbortRequest, runs: readonly StoredRun[], findings: Findings): Awaitable<unknown> {
     const { sessionKey } = runs[0] as StoredRun;
     const items = runs.map(({ runId, generation }) => ({ runId, generation, revoke: undefined, hasEpilogue: false }));
-    const stop = { sessionKey, reason, runs: items, select: undefined, record: undefined };
+    const stop = { sessionKey, reason, detail, runs: items, select: undefined, record: undefined };
     return settle(
       () =>
         this.#ledger.stop(stop, (verdict) => {
@@ -340,8 +342,8 @@ export class StopSender implements StopRecorder {
     if (hasEpilogue) {
       const queue = this.#locks.queue(run.sessionKey);
       const steps = [...(run.resources?.epilogue ?? NOTHING)];
-      const reason = run.stop?.reason ?? 'policy';
-      const epilogue = new Epilogue(run, reason, steps, this.#epilogueMs, () => queue.pump());
+      const { reason = 'policy', detail } = run.stop ?? {};
+      const epilogue = new Epilogue(run, { reason, detail }, steps, this.#epilogueMs, () => queue.pump());
       run.aftermath.epilogue = 'pending';
       run.aftermath.due = epilogue;
       queue.reserve(epilogue);

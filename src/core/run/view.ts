@@ -26,6 +26,7 @@ export function viewOf(run: ManagedRun): RunView {
     generation: run.generation,
     status: run.status,
     reason: run.reason,
+    detail: run.detail,
     startedAt: run.startedAt,
     parentId: run.parentId,
     nodeId: run.host.runtime.nodeId,
@@ -34,7 +35,7 @@ export function viewOf(run: ManagedRun): RunView {
 
 /** What this node can say of a run of another node. */
 export function viewOfStored(run: StoredRun): RunView {
-  const { runId, sessionKey, kind, owner, tags, generation, status, reason, nodeId } = run;
+  const { runId, sessionKey, kind, owner, tags, generation, status, reason, detail, nodeId } = run;
   return {
     runId,
     sessionKey,
@@ -44,6 +45,7 @@ export function viewOfStored(run: StoredRun): RunView {
     generation,
     status,
     reason,
+    detail,
     startedAt: 0,
     parentId: undefined,
     nodeId,

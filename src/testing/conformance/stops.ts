@@ -44,6 +44,29 @@ export const stops: readonly Scenario[] = [
     },
   },
   {
+    name: 'detail: what a stop or an end says beside its reason is told with the run, the kept stop and the list',
+    run: async (bench) => {
+      const [here, there] = [await bench.node(), await bench.node()];
+      const key = bench.key();
+      const detail = 'quota: ünïted 🙂';
+      const stopped = await here.granted(key);
+      const ended = await here.granted(key, { mode: 'concurrent' });
+      const plain = await here.granted(key, { mode: 'concurrent' });
+      const record = { selector: { sessionKey: key }, requester: undefined, intent: false };
+      await there.stop(key, [item(stopped)], { detail, record });
+      await there.stop(key, [item(plain)]);
+      const { runs, stops } = await here.session(key);
+      assert.deepEqual([runs[0]?.detail, runs[2]?.detail], [detail, undefined]);
+      assert.equal(stops.at(-1)?.detail, detail);
+      await here.ended(ended, { status: 'aborted', reason: 'policy', detail, retain: true });
+      await here.ended(stopped, { status: 'aborted', reason: 'policy', detail: 'later', retain: true });
+      for (const { runId } of [stopped, ended]) assert.equal((await there.run(runId))?.detail, detail);
+      const number = await here.list({ detail });
+      const list = await there.backend.readStops();
+      assert.equal(list.stops.find((stop) => stop.number === number)?.detail, detail);
+    },
+  },
+  {
     name: 'stop-found: a stop says of each run what it found: stopped by it, stopping before, ended, or unknown',
     run: async (bench) => {
       const [here, there] = [await bench.node(), await bench.node()];

@@ -20,7 +20,8 @@ const END = 60_000;
 
 function view(runId: string, status: RunView['status'], generation = 1): RunView {
   const about = { kind: 'chat', owner: undefined, tags: [], reason: undefined, startedAt: 0, parentId: undefined };
-  return { runId, sessionKey: 's', generation, status, nodeId: 'n', ...about };
+  const detail = undefined;
+  return { runId, sessionKey: 's', generation, status, detail, nodeId: 'n', ...about };
 }
 
 const started = (runId: string, generation = 1): Happening => ({

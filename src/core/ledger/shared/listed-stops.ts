@@ -51,6 +51,6 @@ export class ListedStops {
   }
 }
 
-function causeOf({ reason, requester }: ListedStop): Cause {
-  return { reason, requester, supersededBy: undefined, record: 'untold' };
+function causeOf({ reason, detail, requester }: ListedStop): Cause {
+  return { reason, detail, requester, supersededBy: undefined, record: 'untold' };
 }

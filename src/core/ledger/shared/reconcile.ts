@@ -195,8 +195,8 @@ function isNewest({ seen }: SessionView, { version }: Snapshot): boolean {
 
 const lost: Cause = { reason: 'heartbeat-lost', requester: undefined, supersededBy: undefined, record: 'asked' };
 
-function causeOf({ reason, supersededBy }: StoredRun): Cause {
-  return { reason: reason ?? 'policy', requester: undefined, supersededBy, record: 'told' };
+function causeOf({ reason, detail, supersededBy }: StoredRun): Cause {
+  return { reason: reason ?? 'policy', detail, requester: undefined, supersededBy, record: 'told' };
 }
 
 function isClaiming({ claiming }: SessionView, id: string): boolean {

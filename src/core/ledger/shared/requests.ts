@@ -109,9 +109,19 @@ export class Requests implements Debts {
   end(view: SessionView, run: LedgerRun, status: EndStatus = run.endStatus): void {
     if (view.ending.has(run)) return;
     view.ending.add(run);
-    const { id: runId, generation, reason, isKept: retain } = run;
+    const { id: runId, generation, reason, detail, isKept: retain } = run;
     const report = status === 'aborted' ? run.storedReport() : undefined;
-    const request = { sessionKey: view.key, runId, generation, status, reason, report, retain, seen: view.seen };
+    const request = {
+      sessionKey: view.key,
+      runId,
+      generation,
+      status,
+      reason,
+      detail,
+      report,
+      retain,
+      seen: view.seen,
+    };
     settle(
       () => this.#client.end(request, (answer) => this.#ended(view, run, answer)),
       () => {},
@@ -157,13 +167,13 @@ export class Requests implements Debts {
 
   mark(view: SessionView, run: LedgerRun): void {
     if (this.#isClosed) return;
-    const { id: runId, generation, reason = 'policy', supersededBy, hasEpilogue } = run;
+    const { id: runId, generation, reason = 'policy', detail, supersededBy, hasEpilogue } = run;
     const item: StopItem = { runId, generation, revoke: undefined, hasEpilogue };
     settle(
       () =>
         this.stop(
           view,
-          { sessionKey: view.key, reason, supersededBy, runs: [item], select: undefined, record: undefined },
+          { sessionKey: view.key, reason, detail, supersededBy, runs: [item], select: undefined, record: undefined },
           ({ runs: [found], epilogues: [epilogue] }) => {
             run.decided(found?.run);
             if (epilogue !== undefined) this.#host.locks(view.key)?.dueEpilogue(runId)?.tokenKnown(epilogue.token);

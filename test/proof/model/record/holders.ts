@@ -12,7 +12,10 @@ export function end(world: World, room: Room, request: EndRequest): object {
   if (isStopping && request.status !== 'aborted') {
     return { kind: 'stopping', run: told(run), epilogue: reservationOf(room, run)?.token };
   }
-  if (run.status === 'running' && request.status === 'aborted') run.reason = request.reason ?? 'policy';
+  if (run.status === 'running' && request.status === 'aborted') {
+    run.reason = request.reason ?? 'policy';
+    if (request.detail !== undefined) run.detail = request.detail;
+  }
   run.status = request.status;
   run.report = request.report ?? run.report;
   if (world.defect !== 'end-leaves-reservation') {

@@ -76,13 +76,18 @@ export class Reference {
     });
   }
 
-  stopEverywhere({ nodeId, attempt, selector, requester, reason, number }: StopEverywhereRequest): { number: number } {
+  stopEverywhere({ nodeId, attempt, selector, requester, reason, detail, number }: StopEverywhereRequest): {
+    number: number;
+  } {
     const { world } = this;
     const known = world.list.find((stop) => stop.nodeId === nodeId && stop.attempt === attempt);
     if (known !== undefined && world.defect !== 'no-attempt-id') return { number: known.number };
     world.counter = Math.max(world.counter, number ?? 0);
     world.listVersion = world.number();
-    const stop: ListedStop = { number: number ?? world.listVersion, nodeId, attempt, selector, requester, reason };
+    const stop: ListedStop = {
+      ...{ number: number ?? world.listVersion, nodeId, attempt, selector, requester, reason },
+      ...(detail !== undefined && { detail }),
+    };
     world.list = [...world.list, stop].sort((a, b) => a.number - b.number);
     if (world.defect === 'list-moves-records') for (const room of world.rooms) room.version = world.listVersion;
     return { number: stop.number };

@@ -93,6 +93,7 @@ export class Requests {
       ...base,
       attempt: this.#attempt(),
       reason: random.of(...REASONS),
+      ...this.detail(),
       runs: random.chance(0.8) ? this.#items(room, 0.5, 0.3) : [],
       select: random.chance(0.35) ? this.selector(base.sessionKey) : undefined,
       record: random.chance(0.5) ? { selector, requester: this.requester(), intent } : undefined,
@@ -129,13 +130,17 @@ export class Requests {
     return this.#random.of<Requester | undefined>(undefined, ADMIN, { userId: 'u1' }, { deviceId: 'd1' });
   }
 
+  detail(): { detail?: string } {
+    return this.#random.chance(0.3) ? { detail: this.#random.of('d1', 'd2') } : {};
+  }
+
   end(): EndRequest {
     const random = this.#random;
     const { run, ...base } = this.#aboutRun();
     const status = random.of('completed', 'failed', 'aborted', 'aborted');
     const reason = random.chance(0.5) ? random.of(...REASONS) : undefined;
     const retain = random.chance(0.6);
-    return { ...base, ...this.#reference(run), status, reason, report: this.#report(0.4), retain };
+    return { ...base, ...this.#reference(run), status, reason, ...this.detail(), report: this.#report(0.4), retain };
   }
 
   announce(): AnnounceRequest {

@@ -91,7 +91,16 @@ export class Sequence {
     const [nodeId, attempt] = [random.of<string>(...NODES), this.#requests.attempt()];
     const selector = this.#requests.selector(undefined);
     const requester = this.#requests.requester();
-    return { nodeId, attempt, selector, requester, reason: random.of('user', 'shutdown'), number: undefined };
+    const detail = this.#requests.detail();
+    return {
+      nodeId,
+      attempt,
+      selector,
+      requester,
+      reason: random.of('user', 'shutdown'),
+      ...detail,
+      number: undefined,
+    };
   }
 
   #forget(): ForgetRequest {

@@ -5,7 +5,7 @@ import { isAimedAt, type World } from './world.js';
 
 /** Marks what is listed and selected, and keeps the stop for what is not there yet. */
 export function stop(world: World, room: Room, request: StopRequest): object {
-  const { nodeId, attempt, number, named, record, reason } = request;
+  const { nodeId, attempt, number, named, record, reason, detail } = request;
   const by = `${nodeId} ${attempt}`;
   const kept = room.stops.find(({ stop }) => stop.nodeId === nodeId && stop.attempt === attempt);
   if (kept !== undefined && world.defect !== 'no-attempt-id') return stoppedAgain(world, room, request, kept, by);
@@ -17,6 +17,7 @@ export function stop(world: World, room: Room, request: StopRequest): object {
     world.defect === 'resent-without-number';
   const mark = (run: Run): void => {
     run.reason = reason;
+    if (detail !== undefined) run.detail = detail;
     run.stoppedBy = by;
   };
   const earlier = world.live(room.key).filter((run) => run.stoppedBy === by);
@@ -48,7 +49,15 @@ export function stop(world: World, room: Room, request: StopRequest): object {
   const drawn = world.draw(room);
   const unmet = named.filter((runId) => world.find(runId)?.sessionKey !== room.key);
   const marked = [...runs.filter((run) => run.found === 'stopped').map((run) => run.runId), ...unmet];
-  const stop: RecordedStop = { number: number ?? drawn, nodeId, attempt, ...record, reason, marked };
+  const stop: RecordedStop = {
+    number: number ?? drawn,
+    nodeId,
+    attempt,
+    ...record,
+    reason,
+    ...(detail !== undefined && { detail }),
+    marked,
+  };
   room.stops = [...room.stops, { stop, unmet }].sort((a, b) => a.stop.number - b.stop.number);
   return { number: stop.number, runs, epilogues };
 }

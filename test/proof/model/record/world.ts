@@ -102,7 +102,11 @@ export class World {
     const room = this.room(key);
     for (const run of this.live(key)) {
       if (run.nodeId !== nodeId) continue;
-      if (run.status === 'running') run.reason = this.#listed(run)?.reason ?? 'heartbeat-lost';
+      if (run.status === 'running') {
+        const { reason = 'heartbeat-lost', detail } = this.#listed(run) ?? {};
+        run.reason = reason;
+        if (detail !== undefined) run.detail = detail;
+      }
       run.status = 'aborted';
     }
     if (room.holder?.nodeId === nodeId) this.free(room);
