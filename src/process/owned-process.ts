@@ -144,6 +144,7 @@ export class OwnedProcess implements ProcessHandle {
     return run.attach({
       name: this.#name,
       stop: (reason) => this.#runIsOver(reason),
+      hasten: (graceMs) => this.#ladder?.hasten(graceMs),
       gone: this.#gone,
       explains: (error) => this.#isOwnEnd(error),
     });

@@ -237,7 +237,7 @@ describe('an abort after the drain', () => {
     await drained;
     const { length } = slow.calls;
     const receipt = await control.abort({ runId: 'r' });
-    expect([receipt.result, receipt.runIds]).toEqual(['already-ended', ['r']]);
+    expect([receipt.result, receipt.runIds]).toEqual(['already-stopping', ['r']]);
     expect(slow.calls).toHaveLength(length);
     stuck.open();
     await flush();

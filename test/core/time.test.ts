@@ -160,7 +160,7 @@ describe('abandoned', () => {
     expect(control.runs.abandoned()).toEqual([]);
     await clock.advance(1);
     expect(control.runs.abandoned()).toMatchObject([{ runId: 'r', status: 'stopping', reason: 'timeout' }]);
-    expect(await control.abort({ runId: 'r' })).toMatchObject({ result: 'already-ended' });
+    expect(await control.abort({ runId: 'r' })).toMatchObject({ result: 'already-stopping' });
     stuck.open();
     await outcome;
     await flush();

@@ -73,3 +73,28 @@ describe('kill', () => {
     run.complete();
   });
 });
+
+describe('a second stop of the run', () => {
+  test('with a shorter grace brings SIGKILL forward; a longer one does not put it off (A82)', async () => {
+    const { control, run, clock, left } = await deafTree(60_000);
+    await control.abort({ runId: run.id });
+    run.complete();
+    await until(() => left().length === 1);
+    const again = await control.abort({ sessionKey: run.sessionKey }, { graceMs: 100 });
+    expect(again.result).toBe('already-stopping');
+    await control.abort({ runId: run.id }, { graceMs: 50_000 });
+    await clock.advance(99);
+    expect(left()).toHaveLength(1);
+    await clock.advance(1);
+    expect(await again.whenQuiet()).toMatchObject({ quiet: true, runs: [{ leftovers: [] }] });
+    expect(left()).toEqual([]);
+  });
+
+  test('a first stop with a grace of 0 kills at once', async () => {
+    const { control, run, left } = await deafTree(60_000);
+    const receipt = await control.abort({ runId: run.id }, { graceMs: 0 });
+    run.complete();
+    expect(await receipt.whenQuiet()).toMatchObject({ quiet: true });
+    expect(left()).toEqual([]);
+  });
+});

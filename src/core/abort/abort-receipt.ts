@@ -39,11 +39,11 @@ export class AbortReceipt implements Receipt {
 
   constructor(runtime: NodeContext, request: AbortRequest, found: Found, cut: Cut, record: StopRecord) {
     const isNamed = request.selector.runId !== undefined;
-    const { stopped, elsewhere } = record;
+    const { stopped, elsewhere, stopping } = record;
     const others = [...new Set([...found.stopping, ...stopped])];
     const own = withDependants(others.length === 0 ? cut.entries : [...cut.entries, ...others]);
     this.#runtime = runtime;
-    this.#observed = elsewhere.length === 0 ? own : [...own, ...elsewhere];
+    this.#observed = elsewhere.length + stopping.length === 0 ? own : [...own, ...elsewhere, ...stopping];
     this.#since = cut.stop.at;
     this.result = resultOf(found, record, isNamed);
     this.runIds = runIdsOf(found, record, isNamed);
@@ -63,20 +63,32 @@ export class AbortReceipt implements Receipt {
   }
 }
 
-function runIdsOf(found: Found, { stopped, elsewhere }: StopRecord, isNamed: boolean): readonly string[] {
+function runIdsOf(
+  found: Found,
+  { stopped, elsewhere, stopping: others }: StopRecord,
+  isNamed: boolean,
+): readonly string[] {
   const { live, stopping, ended } = found;
   const over = isNamed ? ended : [];
   // One that was ending by itself, and whose record has said since that its own result stands, was not stopped.
-  const cut = isNamed ? stopping : stopping.filter(({ status }) => status !== 'completed' && status !== 'failed');
+  const cut = isNamed ? stopping : stopping.filter(isStopping);
   const known = new Set(stopped.length === 0 ? [] : stopping);
   const entries = [...live, ...stopped.filter((entry) => !known.has(entry)), ...cut, ...over];
-  return [...entries, ...elsewhere].map(({ id }) => id);
+  return [...entries, ...elsewhere, ...others].map(({ id }) => id);
 }
 
 function resultOf(found: Found, record: StopRecord, isNamed: boolean): AbortResult {
   if (found.live.length > 0 || record.stopped.length > 0 || record.elsewhere.length > 0) return 'aborted';
+  const isStale = found.stale || record.stale;
+  const isUnderWay = found.stopping.some(isStopping) || record.stopping.length > 0;
+  if (isUnderWay && !isStale) return 'already-stopping';
   if (found.forbidden || record.forbidden) return 'forbidden';
-  if (found.stale || record.stale) return 'stale-target';
+  if (isStale) return 'stale-target';
   const isOver = found.stopping.length + found.ended.length > 0 || record.ended;
   return isNamed && isOver ? 'already-ended' : 'nothing-running';
+}
+
+/** One that was ending by itself may have its own result by now. */
+function isStopping({ status }: Entry): boolean {
+  return status !== 'completed' && status !== 'failed';
 }

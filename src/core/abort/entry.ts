@@ -77,6 +77,8 @@ export abstract class Entry implements Observed {
   abstract handOver(): void;
   /** Stops what is attached to it, and becomes quiet as soon as nothing is left. */
   abstract unwind(): void;
+  /** What is attached to it is to be gone so many ms from now. Only what is told so already is hurried. */
+  abstract hasten(graceMs: number): void;
   /** For an error of this entry that has no caller. */
   abstract onError(error: unknown): void;
   abstract report(): RunReport;

@@ -6,11 +6,18 @@ import type { EpilogueState, LockState } from '../stop/states.js';
 import { longestGrace, type Observed, type SavedState, whenAll } from './observed.js';
 
 /**
- * What an abort found. `aborted`: it stopped something. `nothing-running`: nothing matched. `already-ended`: the run
- * that was named is over, or stopping already. `stale-target`: the generation that was named is not the run's.
- * `forbidden`: all that matched is what the requester may not stop.
+ * What an abort found. `aborted`: it stopped something. `already-stopping`: it stopped nothing new, and what matched is
+ * stopping since an earlier stop: the receipt waits for it. `nothing-running`: nothing matched. `already-ended`: the run
+ * that was named is over. `stale-target`: the generation that was named is not the run's. `forbidden`: all that matched is
+ * what the requester may not stop.
  */
-export type AbortResult = 'aborted' | 'nothing-running' | 'already-ended' | 'stale-target' | 'forbidden';
+export type AbortResult =
+  | 'aborted'
+  | 'already-stopping'
+  | 'nothing-running'
+  | 'already-ended'
+  | 'stale-target'
+  | 'forbidden';
 
 /** How far the stop was recorded; `unreachable`: the local stop stands, the backend did not take it. */
 export type Recorded = 'local' | 'cluster' | 'unreachable';

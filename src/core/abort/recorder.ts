@@ -24,7 +24,9 @@ export interface StopRecord {
   readonly stopped: readonly Entry[];
   /** Runs of other nodes that this stop was the first to stop. */
   readonly elsewhere: readonly RemoteRun[];
-  /** Others that matched were over, or stopping. */
+  /** Runs of other nodes that an earlier stop has stopped, and that are not quiet. */
+  readonly stopping: readonly RemoteRun[];
+  /** Others that matched were over. */
   readonly ended: boolean;
   readonly forbidden: boolean;
   readonly stale: boolean;

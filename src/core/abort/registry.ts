@@ -10,7 +10,7 @@ import type { AbortReason } from '../stop/reason.js';
 import { matches, type Selector, type StoredSelector } from '../stop/selector.js';
 import type { RunStatus } from '../stop/states.js';
 import { AbortReceipt, type Found } from './abort-receipt.js';
-import { Cut } from './cut.js';
+import { Cut, withDependants } from './cut.js';
 import type { Entry } from './entry.js';
 import { EntryIndex } from './entry-index.js';
 import type { Receipt, Recorded } from './receipt.js';
@@ -85,6 +85,7 @@ const ALONE: StopRecord = Object.freeze({
   recorded: 'local',
   stopped: [],
   elsewhere: [],
+  stopping: [],
   ended: false,
   forbidden: false,
   stale: false,
@@ -181,7 +182,7 @@ export class AbortRegistry {
    *
    * @param selector - `{ runId?, sessionKey?, kind?, owner?, tag?, generation? }`, all of which must
    *   match, or `'all'`. A selector without `runId` or `sessionKey` reaches the runs of this node.
-   * @param options - `requester`, `reason`, `detail`, `queued`, `intent`
+   * @param options - `requester`, `reason`, `detail`, `graceMs`, `queued`, `intent`
    * @returns a receipt, once the backend has taken the stop, or after `backendTimeoutMs`; it does
    *   not wait for quiet: `receipt.whenQuiet()` does
    * @throws `INVALID_OPTIONS` (as a rejection) for an empty or unknown selector, or an empty requester
@@ -198,6 +199,7 @@ export class AbortRegistry {
       // Whatever becomes of the record: what is marked is told.
       cut.finish();
     }
+    if (request.graceMs !== undefined) this.#hasten([...cut.entries, ...found.stopping], request.graceMs);
     return chain(recorded, (record) => new AbortReceipt(this.runtime, request, found, cut, record));
   }
 
@@ -220,6 +222,16 @@ export class AbortRegistry {
   /** @internal */
   newStop(reason: AbortReason, supersededBy?: string): Stop {
     return new Stop(reason, this.runtime.clock.monotonic(), undefined, supersededBy);
+  }
+
+  #hasten(entries: readonly Entry[], graceMs: number): void {
+    for (const entry of withDependants(entries)) {
+      try {
+        entry.hasten(graceMs);
+      } catch (error) {
+        entry.onError(error);
+      }
+    }
   }
 
   #find(request: AbortRequest): Found {

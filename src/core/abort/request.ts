@@ -15,6 +15,12 @@ export interface AbortOptions {
    * looked at. It is in the receipt, the outcome, the events, and what saves, on every node; never in `signal.reason`.
    */
   readonly detail?: string;
+  /**
+   * How long, in ms from now, what is attached to the runs may still take, processes of `runfence/process` among them: then
+   * they are killed. It only shortens: runs that are stopping already are hurried too. By default nothing is. Runs of
+   * other nodes keep their own grace.
+   */
+  readonly graceMs?: number;
   /** `keep`: runs that are still queued stay queued, and the session's later ones are not concerned. */
   readonly queued?: 'drop' | 'keep';
   /**
@@ -30,19 +36,23 @@ export interface AbortRequest {
   readonly requester: Requester | undefined;
   readonly reason: AbortReason;
   readonly detail: string | undefined;
+  readonly graceMs: number | undefined;
   readonly keepQueued: boolean;
   readonly intent: boolean;
 }
 
-const KNOWN: ReadonlySet<string> = new Set(['requester', 'reason', 'detail', 'queued', 'intent']);
+const KNOWN: ReadonlySet<string> = new Set(['requester', 'reason', 'detail', 'graceMs', 'queued', 'intent']);
 
 const LONGEST_DETAIL = 256;
 
 export function checkAbort(selector: unknown, options: unknown = {}): AbortRequest {
   const given = checkObject('abort options', options, KNOWN);
-  const { reason, detail, queued, intent } = given;
+  const { reason, detail, graceMs, queued, intent } = given;
   checkOneOf('reason', reason, ABORT_REASONS);
   if (detail !== undefined) checkDetail(detail);
+  if (graceMs !== undefined && !(typeof graceMs === 'number' && graceMs >= 0)) {
+    throw invalid('graceMs must be a number of ms, 0 or more.');
+  }
   checkOneOf('queued', queued, ['drop', 'keep']);
   if (intent !== undefined && typeof intent !== 'boolean') {
     throw invalid('intent must be a boolean.');
@@ -56,6 +66,7 @@ export function checkAbort(selector: unknown, options: unknown = {}): AbortReque
     requester: requesterOf(given),
     reason: (reason as AbortReason | undefined) ?? 'user',
     detail: detail as string | undefined,
+    graceMs: graceMs as number | undefined,
     keepQueued: queued === 'keep',
     intent: intent === true,
   };

@@ -77,6 +77,8 @@ export class SignalEntry extends Entry {
     if (!this.#interrupted) this.#runtime.signalUnread(this);
   }
 
+  override hasten(): void {}
+
   override get isQuiet(): boolean {
     return this.#quietAt !== undefined;
   }

@@ -75,6 +75,10 @@ export class Resources {
     return this.#explanations?.some((explains) => explains(error) === true) === true;
   }
 
+  hastenAttached(graceMs: number): void {
+    for (const attached of [...this.#attached]) attached.hasten(graceMs);
+  }
+
   defer(callback: () => unknown): void {
     this.#deferred.push(callback);
   }
@@ -140,6 +144,16 @@ export class AttachedThing {
       () => {
         if (!this.#tellsGone) this.#gone();
       },
+      (error) => this.#run.onError(error),
+    );
+  }
+
+  /** One that was not told to stop has nothing to hurry. */
+  hasten(graceMs: number): void {
+    if (!this.#isStopped) return;
+    settle(
+      () => this.#attachment.hasten?.(graceMs),
+      () => {},
       (error) => this.#run.onError(error),
     );
   }

@@ -303,6 +303,8 @@ export interface Attachment {
   readonly name: string;
   /** Stops it; `reason` is absent after a normal end. Without `gone`, it is gone when this settles. */
   stop(reason: AbortReason | undefined): unknown;
+  /** A later stop gives it less time: it is to be gone `graceMs` ms from now. Called after `stop`, any number of times. */
+  hasten?(graceMs: number): unknown;
   /** Settles when it is gone, also by itself. */
   readonly gone?: PromiseLike<unknown>;
   /**

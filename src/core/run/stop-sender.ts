@@ -6,7 +6,7 @@ import type { StopRecord, StopRecorder } from '../abort/recorder.js';
 import { RemoteRun } from '../abort/remote-run.js';
 import { type AbortRequest, isSessionStop } from '../abort/request.js';
 import type { StopItem, StoppedRun, StoredRun } from '../backend/port.js';
-import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
+import { type Awaitable, chain, isThenable, settle } from '../internal/awaitable.js';
 import { finderOf } from '../internal/finder.js';
 import type { Ledger, SessionStop, StopVerdict } from '../ledger/ledger.js';
 import { Epilogue } from '../lock/epilogue.js';
@@ -82,6 +82,7 @@ export class StopSender implements StopRecorder {
       recorded: this.#ledger.scope === 'process' ? 'local' : 'cluster',
       stopped: [],
       elsewhere: [],
+      stopping: [],
       ended: false,
       forbidden: false,
       stale: false,
@@ -141,7 +142,10 @@ export class StopSender implements StopRecorder {
       const runs = stopped.map(({ item }) => item);
       if (why === reason) for (const run of unsure.of(key)) runs.push(itemOf(run));
       const stop = { sessionKey: key, reason: why, detail, runs, select: undefined, record: undefined, ...more };
-      answers.push(this.#send(stop, stopped, findings, unsure));
+      const sent = this.#send(stop, stopped, findings, unsure);
+      // The record itself selects what runs, and says nothing of what is stopping.
+      const mayBeStopping = more.select !== undefined && stopped.length === 0;
+      answers.push(mayBeStopping ? chain(sent, () => this.#noteStopping(request, findings)) : sent);
     };
     const isEverywhere = sessionKey === undefined && runId === undefined;
     // Nothing is recorded: what leaves its queue because of this very stop is not there yet.
@@ -216,7 +220,7 @@ export class StopSender implements StopRecorder {
   #note({ runId, found, run }: StoppedRun, findings: Findings, unsure: UnsureRuns): void {
     if (run !== undefined && run.nodeId !== this.#runtime.nodeId) {
       if (found === 'stopped') findings.elsewhere.push(this.#remote(run));
-      else findings.ended = true;
+      else this.#noteOver(run, findings);
       return;
     }
     const own = unsure.get(runId);
@@ -224,6 +228,28 @@ export class StopSender implements StopRecorder {
     // One that was cut here before was stopped then, although the record had not heard of it.
     if (found === 'stopped' && own.stage === 'ending') findings.stopped.push(own);
     if (own.stage === 'stopping' || found !== 'unknown') own.decided(run);
+  }
+
+  /** Only where nothing was stopped: otherwise the answer says enough. */
+  #noteStopping({ selector }: AbortRequest, findings: Findings): Awaitable<unknown> {
+    if (findings.elsewhere.length + findings.stopped.length > 0 || findings.recorded === 'unreachable')
+      return undefined;
+    return settle(
+      () => this.#ledger.elsewhere.session(selector.sessionKey as string),
+      (record) => {
+        for (const run of record?.runs ?? NOTHING) {
+          const isOther = run.nodeId !== this.#runtime.nodeId && matches(selector, { ...run, id: run.runId });
+          if (isOther && run.status === 'stopping') findings.stopping.push(this.#remote(run));
+        }
+      },
+      (error) => this.#runtime.onError(error, selector),
+    );
+  }
+
+  /** What an earlier stop has stopped, the receipt waits for. */
+  #noteOver(run: StoredRun, findings: Findings): void {
+    if (run.status === 'stopping') findings.stopping.push(this.#remote(run));
+    else findings.ended = true;
   }
 
   /** Of a principal: the runs of other nodes are read, each is authorised, and those are stopped by id. */
@@ -254,7 +280,7 @@ export class StopSender implements StopRecorder {
       if (!this.#runtime.authority.may('abort', requester, run)) findings.forbidden = true;
       else if (selector.generation !== undefined && selector.generation !== run.generation) findings.stale = true;
       else if (run.status === 'running') running.push(run);
-      else findings.ended = true;
+      else this.#noteOver(run, findings);
     }
     const [first] = running;
     if (first === undefined) return undefined;

@@ -74,6 +74,10 @@ export abstract class UnwindingRun extends WatchedEntry {
     if (!this.isQuiet) this.host.unwinding(this.self);
   }
 
+  override hasten(graceMs: number): void {
+    this.resources?.hastenAttached(graceMs);
+  }
+
   /** Its outcome was told: quiet comes after that, also where a listener unwinds the work. */
   protected abstract readonly isTold: boolean;
 

@@ -33,19 +33,24 @@ describe('one outcome', () => {
     const first = control.abort(named, { reason: 'policy' });
     const second = control.abort(named, { reason: 'disconnect' });
     expect(await first).toMatchObject({ result: 'aborted', reason: 'policy' });
-    expect(await second).toMatchObject({ result: 'already-ended', runIds: ['r'] });
+    expect(await second).toMatchObject({ result: 'already-stopping', runIds: ['r'] });
     expect(await outcome).toMatchObject({ reason: 'policy' });
   });
 
-  const wider = { 'by id': ['already-ended', ['r']], 'by session': ['nothing-running', ['r']] } as const;
-  for (const [how, [result, runIds]] of Object.entries(wider)) {
-    test(`a stopping run that is aborted ${how} answers ${result}, and can be waited for (F5)`, async () => {
+  const again = {
+    'by id': named,
+    'by session': { sessionKey: 's' },
+    'by kind': { kind: 'chat' },
+    'with all': 'all',
+  } as const;
+  for (const [how, selector] of Object.entries(again)) {
+    test(`a stopping run that is aborted ${how} answers already-stopping, and can be waited for (F5)`, async () => {
       const { control } = tracked();
       const stuck = gate();
       const outcome = control.run({ sessionKey: 's', ...named }, () => stuck.promise);
       await control.abort(named);
-      const again = await control.abort(how === 'by id' ? named : { sessionKey: 's' });
-      expect(again).toMatchObject({ result, runIds, queuedRunIds: [] });
+      const again = await control.abort(selector);
+      expect(again).toMatchObject({ result: 'already-stopping', runIds: ['r'], queuedRunIds: [] });
       const quiet = again.whenQuiet();
       stuck.open();
       expect(await quiet).toMatchObject({ quiet: true, runs: [{ runId: 'r', state: 'quiet' }] });

@@ -10,8 +10,8 @@ describe('an abort from inside', () => {
   const events = ['run:started', 'run:aborted', 'run:ended', 'session:changed'] as const;
   const expected = {
     'run:started': 'aborted',
-    'run:aborted': 'already-ended',
-    'run:ended': 'already-ended',
+    'run:aborted': 'already-stopping',
+    'run:ended': 'already-stopping',
     'session:changed': 'aborted',
   } as const;
 
@@ -66,7 +66,7 @@ describe('an abort from inside', () => {
     });
     await (await control.abort(named)).whenQuiet();
     await outcome;
-    expect(await Promise.all(receipts)).toMatchObject([{ result: 'already-ended' }]);
+    expect(await Promise.all(receipts)).toMatchObject([{ result: 'already-stopping' }]);
   });
 
   for (const event of ['lock:granted', 'lock:released'] as const) {
@@ -91,7 +91,7 @@ describe('an abort from inside', () => {
       return untilCut(run);
     });
     expect(await control.abort(named)).toMatchObject({ result: 'aborted' });
-    expect(await Promise.all(receipts)).toMatchObject([{ result: 'already-ended', runIds: ['r'] }]);
+    expect(await Promise.all(receipts)).toMatchObject([{ result: 'already-stopping', runIds: ['r'] }]);
     expect(await outcome).toMatchObject({ reason: 'user' });
   });
 

@@ -20,7 +20,7 @@ describe('in place of a Map<string, AbortController>', () => {
     expect([a.signal.aborted, b.signal.aborted]).toEqual([true, false]);
     expect(a.signal.reason).toMatchObject({ code: 'RUN_ABORTED', name: 'AbortError', reason: 'user' });
     expect(await receipt).toMatchObject({ result: 'aborted', runIds: ['a'], recorded: 'local' });
-    expect(await aborts.abort({ runId: 'a' })).toMatchObject({ result: 'already-ended' });
+    expect(await aborts.abort({ runId: 'a' })).toMatchObject({ result: 'already-stopping' });
     expect(await aborts.abort({ runId: 'c' })).toMatchObject({ result: 'nothing-running' });
     a.release();
     b.release();
@@ -107,7 +107,7 @@ describe('in place of a Map<string, AbortController>', () => {
       fresh = register(aborts, { id: 'b', sessionKey: 's' });
     });
     await aborts.abort({ sessionKey: 's' });
-    expect(await again).toMatchObject({ result: 'already-ended' });
+    expect(await again).toMatchObject({ result: 'already-stopping' });
     expect(fresh?.signal.aborted).toBe(false);
     entry.release();
     fresh?.release();

@@ -146,9 +146,12 @@ describe('an abort of a run that is stopping already', () => {
     const run = await begin(control);
     slow.isDown = true;
     expect(await control.abort({ runId: run.id })).toMatchObject({ result: 'aborted', recorded: 'unreachable' });
-    expect(await control.abort({ runId: run.id })).toMatchObject({ result: 'already-ended', recorded: 'unreachable' });
+    expect(await control.abort({ runId: run.id })).toMatchObject({
+      result: 'already-stopping',
+      recorded: 'unreachable',
+    });
     slow.isDown = false;
-    expect(await control.abort({ runId: run.id })).toMatchObject({ result: 'already-ended', recorded: 'cluster' });
+    expect(await control.abort({ runId: run.id })).toMatchObject({ result: 'already-stopping', recorded: 'cluster' });
     expect(await storedRun(state, run.id)).toMatchObject({ status: 'stopping', reason: 'user' });
     run.complete();
   });

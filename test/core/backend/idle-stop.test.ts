@@ -26,7 +26,7 @@ describe('a stop of a session in which nothing runs', () => {
     ['does not hear of it', false],
   ] as const)('stops what was queued before it on a node that %s', async (_, hearsOthers) => {
     const { old, next, stop } = await waitingThere(hearsOthers);
-    expect(await stop()).toMatchObject({ result: 'nothing-running', runIds: [] });
+    expect(await stop()).toMatchObject({ result: 'already-stopping', runIds: [old.id] });
     old.complete();
     expect(await next.started).toMatchObject({ status: 'aborted', reason: 'user' });
   });

@@ -111,9 +111,14 @@ describe('the receipt of a stop of a run of another node', () => {
     const { here, there } = nodes();
     const run = await begin(there, { runId: 'r' });
     await here.abort({ runId: 'r' });
-    expect(await here.abort({ runId: 'r' })).toMatchObject({ result: 'already-ended' });
+    const again = await here.abort({ runId: 'r' }, { graceMs: 0 });
+    expect(again).toMatchObject({ result: 'already-stopping', runIds: ['r'] });
+    const quiet = watching(again.whenQuiet());
+    await flush();
+    expect(quiet.state).toBe('pending');
     run.complete();
     await flush();
+    expect(quiet.result).toMatchObject({ quiet: true, runs: [{ runId: 'r', state: 'quiet' }] });
     expect(await here.abort({ runId: 'r' })).toMatchObject({ result: 'already-ended' });
     expect(await here.abort({ runId: 'unknown' })).toMatchObject({ result: 'nothing-running', runIds: [] });
   });

@@ -151,7 +151,7 @@ describe('a started section', () => {
     write.open();
     await written;
     run.complete();
-    expect([first.result, second.result, released.length]).toEqual(['aborted', 'already-ended', 1]);
+    expect([first.result, second.result, released.length]).toEqual(['aborted', 'already-stopping', 1]);
     expect((await second.whenQuiet()).runs).toMatchObject([{ lock: 'released' }]);
   });
 });

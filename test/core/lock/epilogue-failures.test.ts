@@ -159,7 +159,7 @@ describe('an abort from inside', () => {
     const receipt = await control.abort({ runId: run.id });
     run.complete();
     expect((await receipt.whenQuiet()).runs).toMatchObject([{ epilogue: 'done' }]);
-    expect(results).toEqual(['nothing-running', 'already-ended']);
+    expect(results).toEqual(['already-stopping', 'already-stopping']);
   });
 
   test('the epilogue that stops its successor leaves both with their own', async () => {

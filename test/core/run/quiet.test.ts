@@ -140,7 +140,7 @@ describe('whenQuiet', () => {
     const run = await begin(control);
     await control.abort({ runId: run.id });
     const second = await control.abort({ runId: run.id });
-    expect(second.result).toBe('already-ended');
+    expect(second.result).toBe('already-stopping');
     expect(await second.whenQuiet({ timeoutMs: 0 })).toMatchObject({ quiet: false, runs: [{ runId: run.id }] });
     run.complete();
     expect(await second.whenQuiet()).toMatchObject({ quiet: true });
@@ -249,7 +249,7 @@ describe('leftovers', () => {
     await clock.advance(60_000);
     expect(control.runs.abandoned()).toEqual([]);
     expect(control.runs.session('s')).toMatchObject({ hasActiveRun: false, stoppingRunIds: [old.id, next.id] });
-    expect(await control.abort({ runId: old.id })).toMatchObject({ result: 'already-ended' });
+    expect(await control.abort({ runId: old.id })).toMatchObject({ result: 'already-stopping' });
     old.complete();
     next.complete();
   });

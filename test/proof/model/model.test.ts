@@ -13,7 +13,9 @@ const COMMANDS = times(80, 100);
 const ANSWERS: readonly string[] = [
   ...['started', 'queued', 'aborted', 'duplicate', '! RUN_ID_CONFLICT', '! RUN_QUEUED'],
   ...['busy', 'forbidden', 'draining'].map((cause) => `rejected ${cause}`),
-  ...['aborted', 'nothing-running', 'already-ended', 'stale-target', 'forbidden'].map((result) => `abort:${result}`),
+  ...['aborted', 'nothing-running', 'already-stopping', 'already-ended', 'stale-target', 'forbidden'].map(
+    (result) => `abort:${result}`,
+  ),
 ];
 
 describe('the model', () => {

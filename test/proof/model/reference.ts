@@ -220,6 +220,7 @@ export class Reference {
     let result = isNamed && over.length > 0 ? 'already-ended' : 'nothing-running';
     if (allowed.length > meant.length) result = 'stale-target';
     if (matched.length > allowed.length) result = 'forbidden';
+    if (stopping.length > 0 && allowed.length === meant.length) result = 'already-stopping';
     if (live.length > 0) result = 'aborted';
     const cut = this.ending.cut(live, request);
     const ids = (runs: readonly Run[]): string => runs.map(({ id }) => id).join();
