@@ -63,11 +63,13 @@ export type {
   Duplicate,
   FailedToStart,
   Queued,
+  QueuedRun,
   QueueResult,
   Rejected,
   RunCompleted,
   RunResult,
   Started,
+  StartedRun,
   StartResult,
   StreamResult,
 } from './core/run/results.js';

@@ -66,9 +66,9 @@ export function runToOutcome<T>(
 export function startToAnswer<T>(begun: BeginResult, work: (run: Run) => unknown): StartResult<T> {
   if (!isAcknowledged(begun)) return notAcknowledged(begun) as StartResult<T>;
   const { status, run } = begun;
-  const outcome = outcomeOfBegun(begun) as Acknowledged<T>['outcome'];
+  const outcome = outcomeOfBegun(begun);
   whenStarted(begun, (started) => perform(started, work));
-  return { status, runId: run.id, outcome };
+  return { status, runId: run.id, outcome } as Acknowledged<T>;
 }
 
 /** A run whose caller is told that it runs or waits. */

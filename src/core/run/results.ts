@@ -86,12 +86,25 @@ export interface RunCompleted<T> extends CompletedOutcome<T> {
 }
 
 /** The run was acknowledged: it can be aborted by its id from now on. */
-export interface Acknowledged<T> {
+export type Acknowledged<T> = StartedRun<T> | QueuedRun<T>;
+
+/** The run has its generation. */
+export interface StartedRun<T> {
   /** What it came to. */
-  readonly status: 'started' | 'queued';
+  readonly status: 'started';
   /** The id of the run. */
   readonly runId: string;
   /** How the run ends; it never rejects. */
+  readonly outcome: Promise<Outcome<T>>;
+}
+
+/** The run waits for its turn. */
+export interface QueuedRun<T> {
+  /** What it came to. */
+  readonly status: 'queued';
+  /** The id of the run. */
+  readonly runId: string;
+  /** How the run ends, or that it turned out to be none when its turn came; it never rejects. */
   readonly outcome: Promise<Outcome<T> | Duplicate<T> | Rejected>;
 }
 
