@@ -37,7 +37,7 @@ export const waiting: readonly Scenario[] = [
       const start = performance.now();
       stop.abort(new Error('gone'));
       await refused;
-      assert.ok(performance.now() - start < 20, 'within 20 ms');
+      assert.ok(performance.now() - start < 250, 'at once, and not when its time is over');
       held.release();
       (await next).release();
     },
