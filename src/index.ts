@@ -39,6 +39,7 @@ export type { Clock } from './core/internal/clock.js';
 export { type ErrorCode, isRunfenceError, RunfenceError } from './core/internal/errors.js';
 export type { ErrorContext, OnError } from './core/internal/reporter.js';
 export { type SessionKey, sessionKeyOf } from './core/internal/session-key.js';
+export type { BackendSnapshot } from './core/ledger/ledger.js';
 export type { EpilogueContext } from './core/lock/epilogue.js';
 export type { CommitContext, Grant } from './core/lock/grant.js';
 export { type AcquireOptions, SessionLock, type SessionLockOptions } from './core/lock/session-lock.js';
@@ -79,7 +80,6 @@ export type { LoadedSession, Sessions } from './core/run/sessions.js';
 export type { SessionView } from './core/run/view.js';
 export type { WaitOptions } from './core/run/wait.js';
 export type {
-  BackendSnapshot,
   ControlSnapshot,
   InspectOptions,
   LockSnapshot,

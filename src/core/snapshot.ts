@@ -1,4 +1,4 @@
-import type { LedgerState } from './ledger/ledger.js';
+import type { BackendSnapshot } from './ledger/ledger.js';
 import type { LockView } from './lock/queue.js';
 import type { AbortReason } from './stop/reason.js';
 import type { RunStatus } from './stop/states.js';
@@ -19,14 +19,21 @@ export interface ControlSnapshot {
   readonly nodeId: string;
   /** It takes no new runs. */
   readonly draining: boolean;
-  /** How many of what there are, also of what is left out below. `waitingForLocks`: runs and others. */
+  /** How many there are, what is left out below included. */
   readonly counts: {
+    /** Runs that wait for their start. */
     readonly queued: number;
+    /** Runs that run. */
     readonly running: number;
+    /** Runs that were cut, and are not quiet. */
     readonly stopping: number;
+    /** Runs that a timeout has cut, and that were not quiet within their grace. */
     readonly abandoned: number;
+    /** Sessions whose lock is in use. */
     readonly locks: number;
+    /** Those that wait for a lock: runs and others. */
     readonly waitingForLocks: number;
+    /** Timers of this node. */
     readonly timers: number;
   };
   /** The backend; absent for a control without one. */
@@ -38,11 +45,13 @@ export interface ControlSnapshot {
   /** Runs that wait for each other, or for themselves, as far as it is known: none of them goes on by itself. */
   readonly cycles: readonly (readonly string[])[];
   /** What is left out. */
-  readonly omitted: { readonly runs: number; readonly sessions: number };
+  readonly omitted: {
+    /** So many runs. */
+    readonly runs: number;
+    /** So many sessions. */
+    readonly sessions: number;
+  };
 }
-
-/** What this node knows of its backend. */
-export type BackendSnapshot = LedgerState;
 
 /** One run of a snapshot. */
 export interface RunSnapshot {

@@ -219,11 +219,32 @@ export const core: readonly Mutant[] = [
   {
     name: 'the listener on an upstream signal stays',
     file: 'src/core/run/lifecycle.ts',
-    edits: [['if (signal !== undefined) this.#upstream.unlink(signal, run);', 'void signal;']],
+    edits: [['if (signal !== undefined) this.runtime.signals.unlink(signal, run);', 'void signal;']],
   },
   {
     name: 'a run is quiet while a tool still runs',
     file: 'src/core/run/unwinding-run.ts',
     edits: [['|| resources.work.size > 0 ||', '||']],
+  },
+  // What is told, and what is not.
+  {
+    name: 'a connection that the other side has reset is taken for one that the stop has destroyed',
+    file: 'src/core/stop/late-error.ts',
+    edits: [['DESTROYED.has(code) && syscall === undefined', 'DESTROYED.has(code) && syscall !== null']],
+  },
+  {
+    name: 'a connection that broke is taken for the stop although nobody had the signal',
+    file: 'src/core/run/unwinding-run.ts',
+    edits: [['isTold || this.wasTold', 'isTold || this.wasTold !== undefined']],
+  },
+  {
+    name: 'one failure in an aggregate of aborts is kept from onError',
+    file: 'src/core/stop/late-error.ts',
+    edits: [['if (!look(part)) return false;', 'if (look(part)) return true;']],
+  },
+  {
+    name: 'a snapshot shows the keys of sessions',
+    file: 'src/core/inspect.ts',
+    edits: [['return this.#reveal ? name : hashOf(name);', 'return name;']],
   },
 ];

@@ -86,7 +86,7 @@ export interface Ledger {
   /** What other nodes wait for until the backend has taken it, by name. */
   readonly unsent: readonly string[];
   /** For a snapshot; `undefined` without a backend. */
-  readonly state: LedgerState | undefined;
+  readonly state: BackendSnapshot | undefined;
   /** Sends at once what would be sent again later; until all of it is answered. */
   flush(): Promise<void>;
   /** Nothing is asked, told or heard any more. */
@@ -96,7 +96,7 @@ export interface Ledger {
 }
 
 /** What a node knows of its backend. */
-export interface LedgerState {
+export interface BackendSnapshot {
   /** What shares it. */
   readonly scope: Backend['scope'];
   /** False: it is not sure that the lease of this node runs, and nothing starts. */

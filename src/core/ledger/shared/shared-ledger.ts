@@ -4,6 +4,7 @@ import { type Awaitable, chain, settle } from '../../internal/awaitable.js';
 import { closed } from '../../internal/errors.js';
 import type { NodeContext } from '../../node-context.js';
 import type {
+  BackendSnapshot,
   ClaimVerdict,
   Elsewhere,
   EndStatus,
@@ -13,7 +14,6 @@ import type {
   LedgerCandidate,
   LedgerHost,
   LedgerRun,
-  LedgerState,
   LockQuestion,
   LockVerdict,
   SessionStop,
@@ -192,7 +192,7 @@ export class SharedLedger implements Ledger {
     this.#unsubscribe = this.#client.subscribe(this.#records);
   }
 
-  get state(): LedgerState {
+  get state(): BackendSnapshot {
     const { scope, aliveMs, hasLease, inFlight } = this.#client;
     const lease = hasLease ? { leaseMs: Math.round(aliveMs) } : {};
     return { scope, open: this.isOpen, ...lease, inFlight, unsent: this.unsent.length };
