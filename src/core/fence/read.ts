@@ -35,6 +35,8 @@ class ReadCall<T> implements Watcher {
   private isOver = false;
 
   private readonly run: FencedRun;
+  // Its caller hears of the cut by this; what the reader itself awaits has `lost`.
+  readonly isAlone = true;
   private readonly reader: (context: CommitContext) => Awaitable<T>;
 
   constructor(run: FencedRun, reader: (context: CommitContext) => Awaitable<T>) {

@@ -53,6 +53,7 @@ describe('interrupted', () => {
       },
     ],
     ['the work awaits a write', (run, model) => run.commit(() => model)],
+    ['the work reads under the lock', (run, model) => run.read(() => model)],
     [
       'the work waits for the lock',
       (run, model) => {
