@@ -6,20 +6,37 @@ export const core: readonly Mutant[] = [
   {
     name: 'a fenced iterable delivers what was unread at the cut',
     file: 'src/core/fence/iterable.ts',
-    edits: [["this.state = this.fence.run.current ? 'delivered' : 'dropped';", "this.state = 'delivered';"]],
+    edits: [['if (this.fence.run.current) {\n', 'if (this.fence !== undefined) {\n']],
+  },
+  {
+    name: 'the last item of a fenced iterable is given again',
+    file: 'src/core/fence/iterable.ts',
+    edits: [["    if (typeof ending === 'object') this.ending = 'end';\n    return ending;", '    return ending;']],
   },
   {
     name: 'a gate starts its function whether its run is current or not',
     file: 'src/core/fence/gate.ts',
     edits: [
       ['    if (!this.run.current) {\n      this.closed(this.run.closedError());\n      return;\n    }\n', ''],
-      ['if (stands && this.run.current) this.start(call);', 'this.start(call);'],
+      ['if (stands && this.run.current) {', 'if (stands !== undefined) {'],
     ],
   },
   {
     name: "a gate does not look again after the backend's answer",
     file: 'src/core/fence/gate.ts',
-    edits: [['if (stands && this.run.current) this.start(call);', 'if (stands) this.start(call);']],
+    edits: [['if (stands && this.run.current) {', 'if (stands) {']],
+  },
+  {
+    name: "a gated generator does not look again after the backend's answer",
+    file: 'src/core/fence/gate-stream.ts',
+    edits: [
+      ['if (stands && this.run.current && !this.isStopped) this.start(first);', 'if (stands) this.start(first);'],
+    ],
+  },
+  {
+    name: 'a gated generator is started without a check of the backend',
+    file: 'src/core/fence/gate-stream.ts',
+    edits: [['() => this.run.confirm(),', '() => true,']],
   },
   {
     name: "a commit does not look again after the backend's answer",

@@ -7,7 +7,7 @@ import { records } from './records.js';
 export const UNFENCED: Mutant = {
   name: 'a fenced function is called whether its run is current or not',
   file: 'src/core/fence/function.ts',
-  edits: [['if (run.current) return sink(...args);', 'if (run.current || !run.current) return sink(...args);']],
+  edits: [['if (run.current) return Reflect', 'if (run.current || !run.current) return Reflect']],
 };
 
 export const mutants: readonly Mutant[] = [UNFENCED, ...core, ...records, ...comparison];

@@ -13,9 +13,13 @@ async function onBackend(options: { hearsOthers?: boolean } = {}) {
   const { control, clock, errors } = tracked({ backend });
   const run = await begin(control);
   const calls: string[] = [];
-  const tool = run.gateStream(async function* () {
+  async function* body() {
     calls.push('began');
     yield 'item';
+  }
+  const tool = run.gateStream(() => {
+    calls.push('called');
+    return body();
   });
   const other = () => tracked({ backend: under }, clock).control;
   return { backend, control, clock, errors, run, calls, tool, other };
@@ -29,7 +33,7 @@ test('the body begins in the tick in which the check has answered', async () => 
   expect(calls).toEqual([]);
   backend.release('check');
   expect((await pull).value).toBe('item');
-  expect(calls).toEqual(['began']);
+  expect(calls).toEqual(['called', 'began']);
   run.complete();
   await flush();
 });
