@@ -14,6 +14,8 @@ export interface RunView {
   readonly owner: Principal | undefined;
   /** Its tags. */
   readonly tags: readonly string[];
+  /** What its options gave as `data`, by reference; `undefined` for a run of another node, and once the run is quiet. */
+  readonly data: unknown;
   /** 0 while queued. */
   readonly generation: number;
   /** Where it is in its life. */

@@ -125,6 +125,10 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     return (this.#recorded?.reason === undefined ? this.stop : this.#recorded)?.detail;
   }
 
+  get data(): unknown {
+    return this.spec.data;
+  }
+
   get fingerprint(): string | undefined {
     return this.spec.fingerprint;
   }
@@ -584,11 +588,12 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     }
   }
 
-  /** What a retained run needs no more: 10 000 controllers and values are not kept. */
+  /** What a retained run needs no more: 10 000 controllers, values and data are not kept. */
   forget(): void {
     this.#controller = undefined;
     this.caller = undefined;
     this.spec.signal = undefined;
+    this.spec.data = undefined;
     this.resources = undefined;
     if (this.status === 'completed') this.result = undefined;
   }

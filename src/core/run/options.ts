@@ -68,6 +68,11 @@ export interface RunOptions {
    * `gone.abort(new RunAbortedError('disconnect'))`.
    */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Whatever your own code wants to know of the run, such as a message id: on `run.data` and in the views and events of
+   * this process, until the run is quiet. It is kept by reference, never read, and never sent to a backend.
+   */
+  readonly data?: unknown;
   /** A digest of the request: the same `runId` with another one is a conflict, not a duplicate. */
   readonly fingerprint?: string;
   /** `report` by default. */
@@ -79,7 +84,7 @@ export interface RunOptions {
   readonly save?: Save;
 }
 
-/** What a child may set; the rest is its parent's. */
+/** What a child may set; its session, kind and owner are its parent's. `data` and `tags` are its own: they are not inherited. */
 export interface ChildOptions extends Omit<RunOptions, 'sessionKey' | 'owner'> {
   /** Another session than the parent's. */
   readonly sessionKey?: SessionKey;
@@ -127,6 +132,8 @@ export interface RunSpec {
   readonly graceMs: number;
   /** Let go of once the run is quiet. */
   signal: AbortSignal | undefined;
+  /** The host's own; let go of once the run is quiet. */
+  data: unknown;
   /** The digest of its request, if one was given. */
   readonly fingerprint: string | undefined;
   /** What a used id comes to. */
@@ -147,6 +154,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   'queueTimeoutMs',
   'graceMs',
   'signal',
+  'data',
   'fingerprint',
   'onDuplicate',
   'save',
@@ -159,7 +167,7 @@ const ON_DUPLICATE: readonly OnDuplicate[] = ['report', 'retry-lost'];
 export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpec {
   const given = checkObject('run options', options, KNOWN);
   const { sessionKey, runId, kind, tags, whenBusy, startWhen, fingerprint } = given;
-  const { timeoutMs, queueTimeoutMs, graceMs, signal, onDuplicate, save } = given;
+  const { timeoutMs, queueTimeoutMs, graceMs, signal, data, onDuplicate, save } = given;
   checkOptionalKey('runId', runId);
   checkOptionalKey('fingerprint', fingerprint);
   if (kind !== undefined) checkTag(kind);
@@ -185,6 +193,7 @@ export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpe
     queueTimeoutMs: queueTimeoutMs ?? boundOf(defaults.queueTimeoutMs),
     graceMs: graceMs ?? defaults.graceMs,
     signal: signal as AbortSignal | undefined,
+    data,
     fingerprint,
     onDuplicate: (onDuplicate as OnDuplicate | undefined) ?? 'report',
     save: save as Save | undefined,

@@ -23,6 +23,8 @@ export interface Run extends AsyncDisposable {
   readonly owner: Principal | undefined;
   /** Its tags. */
   readonly tags: readonly string[];
+  /** What its options gave as `data`, by reference; `undefined` once the run is quiet. */
+  readonly data: unknown;
   /** Strictly increases within the session, and is never handed out twice. 0 while queued. */
   readonly generation: number;
   /**

@@ -19,9 +19,16 @@ const BOUNDS = { writeGraceMs: 5_000, epilogueMs: 1_000, backendMs: 0 };
 const END = 60_000;
 
 function view(runId: string, status: RunView['status'], generation = 1): RunView {
-  const about = { kind: 'chat', owner: undefined, tags: [], reason: undefined, startedAt: 0, parentId: undefined };
-  const detail = undefined;
-  return { runId, sessionKey: 's', generation, status, detail, nodeId: 'n', ...about };
+  const about = {
+    kind: 'chat',
+    owner: undefined,
+    tags: [],
+    data: undefined,
+    reason: undefined,
+    startedAt: 0,
+    parentId: undefined,
+  };
+  return { runId, sessionKey: 's', generation, status, detail: undefined, nodeId: 'n', ...about };
 }
 
 const started = (runId: string, generation = 1): Happening => ({
