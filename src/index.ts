@@ -44,7 +44,7 @@ export type { EpilogueContext } from './core/lock/epilogue.js';
 export type { CommitContext, Grant } from './core/lock/grant.js';
 export { type AcquireOptions, SessionLock, type SessionLockOptions } from './core/lock/session-lock.js';
 export { LockTimeoutError } from './core/lock/waiter.js';
-export { ADMIN, type Principal, type Requester } from './core/principal.js';
+export { ADMIN, HOST, type Principal, type Requester } from './core/principal.js';
 export type { Draft, Save, SaveContext } from './core/run/draft.js';
 export type { ChildOptions, OnDuplicate, RunDefaults, RunOptions, StartWhen, WhenBusy } from './core/run/options.js';
 export type {

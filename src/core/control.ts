@@ -54,9 +54,9 @@ export interface StreamOptions<T = never> extends RunOptions {
    * What the stream does at the cut; by default it errors, and a client of it sees a broken connection. A function gives
    * the last item that the client gets.
    */
-  readonly atAbort?: AtAbort<T>;
+  readonly atAbort?: AtAbort<T> | undefined;
   /** Aborts the run as `disconnect` when nobody has read for so many ms; 30 000 by default, `Infinity` opts out. */
-  readonly readTimeoutMs?: number;
+  readonly readTimeoutMs?: number | undefined;
 }
 
 /** Run control for one server. */

@@ -11,7 +11,7 @@ import type { RunRegistry } from './run/registry.js';
 /** How to drain. */
 export interface DrainOptions {
   /** How long live runs may still end by themselves, in ms; 5 000 by default. 0, a negative number and NaN abort them at once. */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['graceMs']);

@@ -17,6 +17,12 @@ export interface Principal {
 /** The requester that may do everything. A symbol, so that no request body can spell it. */
 export const ADMIN: unique symbol = Symbol('runfence.admin');
 
+/**
+ * The host itself, said explicitly: `requester: HOST` and `owner: HOST` are what leaving it out means. `undefined` is
+ * refused, since it is what a user looks like whom nobody found.
+ */
+export const HOST: unique symbol = Symbol('runfence.host');
+
 /** Who asks: a principal, `ADMIN`, or nobody (`undefined`), which is the host itself. */
 export type Requester = Principal | typeof ADMIN;
 
@@ -48,19 +54,23 @@ export function copyPrincipal(what: string, value: unknown): Principal {
 /** What a user who was not found looks like: to leave the requester out would give a stranger the host's power. */
 function nobody(what: string, value: unknown): string {
   if (value !== undefined && value !== null) return '.';
-  return `. Is the request authenticated? Without ${what} it would count as the server's own, which may do everything.`;
+  const host = what === 'selector.owner' ? '' : ` If the server itself is meant, say ${what}: HOST.`;
+  return `. Is the request authenticated? A user who was not found must not count as the server, which may do everything.${host}`;
 }
 
 /** Left out, it is the host itself. Present and undefined is a user whom nobody found: that must not get the host's power. */
 export function requesterOf(options: Readonly<Record<string, unknown>>): Requester | undefined {
   if (!('requester' in options)) return undefined;
   const { requester } = options;
+  if (requester === HOST) return undefined;
   return requester === ADMIN ? requester : copyPrincipal('requester', requester);
 }
 
 /** As `requesterOf`, for who starts a run. */
 export function ownerOf(options: Readonly<Record<string, unknown>>): Principal | undefined {
-  return 'owner' in options ? copyPrincipal('owner', options.owner) : undefined;
+  if (!('owner' in options)) return undefined;
+  const { owner } = options;
+  return owner === HOST ? undefined : copyPrincipal('owner', owner);
 }
 
 /** Whether both have one id in common. A blank id never gets this far. */

@@ -60,7 +60,7 @@ export interface Receipt {
 /** How long to wait for quiet. */
 export interface WhenQuietOptions {
   /** In ms. 0, a negative number and NaN do not wait, `Infinity` waits for ever. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** What became of the runs that an abort stopped. */

@@ -5,7 +5,7 @@ import type { OnError } from '../internal/reporter.js';
 import { readSessionKey, type SessionKey } from '../internal/session-key.js';
 import { checkKey, checkLimit, checkObject, checkTag, copyTags } from '../internal/validate.js';
 import { NodeContext } from '../node-context.js';
-import { ownerOf, type Principal } from '../principal.js';
+import { type HOST, ownerOf, type Principal } from '../principal.js';
 import type { AbortReason } from '../stop/reason.js';
 import { matches, type Selector, type StoredSelector } from '../stop/selector.js';
 import type { RunStatus } from '../stop/states.js';
@@ -36,15 +36,15 @@ export interface RegisterOptions {
   /** Unique in the registry. */
   readonly id: string;
   /** The session that it belongs to: its key, or the parts of its key. */
-  readonly sessionKey?: SessionKey;
+  readonly sessionKey?: SessionKey | undefined;
   /** `chat` by default. */
-  readonly kind?: string;
-  /** Who may abort it, from the host's authentication. */
-  readonly owner?: Principal;
+  readonly kind?: string | undefined;
+  /** Who may abort it, from the host's authentication. `HOST`, or left out: the host itself. */
+  readonly owner?: Principal | typeof HOST;
   /** Tags to select it by. */
-  readonly tags?: readonly string[];
+  readonly tags?: readonly string[] | undefined;
   /** Aborts it with the reason `timeout` after so many ms; none by default. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** What registering gave. */

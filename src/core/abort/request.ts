@@ -1,33 +1,33 @@
 import { invalid } from '../internal/errors.js';
 import { checkObject, checkOneOf } from '../internal/validate.js';
-import { type Requester, requesterOf } from '../principal.js';
+import { type HOST, type Requester, requesterOf } from '../principal.js';
 import { ABORT_REASONS, type AbortReason } from '../stop/reason.js';
 import { copySelector, type StoredSelector } from '../stop/selector.js';
 
 /** Who asks for an abort, and how. */
 export interface AbortOptions {
-  /** Who asks, from the host's authentication. Left out: the host itself, which may do everything. */
-  readonly requester?: Requester;
+  /** Who asks, from the host's authentication. `HOST`, or left out: the host itself, which may do everything. */
+  readonly requester?: Requester | typeof HOST;
   /** Why; `user` by default. */
-  readonly reason?: AbortReason;
+  readonly reason?: AbortReason | undefined;
   /**
    * A word of the host's own beside the reason, such as `pause`, `quota` or `edited`: at most 256 characters, and not
    * looked at. It is in the receipt, the outcome, the events, and what saves, on every node; never in `signal.reason`.
    */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   /**
    * How long, in ms from now, what is attached to the runs may still take, processes of `runfence/process` among them: then
    * they are killed. It only shortens: runs that are stopping already are hurried too. By default nothing is. Runs of
    * other nodes keep their own grace.
    */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
   /** `keep`: runs that are still queued stay queued, and the session's later ones are not concerned. */
-  readonly queued?: 'drop' | 'keep';
+  readonly queued?: 'drop' | 'keep' | undefined;
   /**
    * With a selector of exactly `{ sessionKey, runId }`: if that run has not begun, it is stopped
    * when it does, within 60 s. The answer is the one for an unknown run.
    */
-  readonly intent?: boolean;
+  readonly intent?: boolean | undefined;
 }
 
 /** An abort, checked and copied. */

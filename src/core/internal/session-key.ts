@@ -1,5 +1,5 @@
 import { invalid } from './errors.js';
-import { checkKey, describe, isKey, LONGEST_KEY } from './validate.js';
+import { checkKey, isKey, LONGEST_KEY, notAKey } from './validate.js';
 
 /**
  * The name of a session: one string, or the parts that it is made of, such as `[userId, chatId]`. A key has at most
@@ -46,7 +46,7 @@ export function readSessionKey(what: string, value: unknown): string {
   let key = '';
   for (let at = 0; at < count; at += 1) {
     const part: unknown = value[at];
-    if (!isKey(part)) throw invalid(`${what}[${at}] must be a non-blank string: got ${describe(part)}.`);
+    if (!isKey(part)) throw notAKey(`${what}[${at}]`, part);
     // Part by part: a `toJSON` that somebody has put on Array.prototype would name all sessions alike.
     key += `${at === 0 ? '[' : ','}${JSON.stringify(part)}`;
   }

@@ -28,13 +28,15 @@ export function isKey(value: unknown): value is string {
 }
 
 export function notAKey(what: string, value: unknown, or = ''): RunfenceError {
+  const isNumber = typeof value === 'number' || typeof value === 'bigint';
+  const such = isNumber ? ', such as String(id)' : '';
   return invalid(
-    `${what} must be a non-blank string of at most ${LONGEST_KEY} characters${or}: got ${describe(value)}.`,
+    `${what} must be a non-blank string of at most ${LONGEST_KEY} characters${such}${or}: got ${describe(value)}.`,
   );
 }
 
 /** Not the value itself: it may be a stranger's, or long. */
-export function describe(value: unknown): string {
+function describe(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value === 'string') return value.trim() === '' ? 'a blank string' : `${value.length} characters`;
   return Array.isArray(value) ? 'an array' : typeof value;

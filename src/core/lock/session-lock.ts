@@ -40,11 +40,11 @@ export interface SessionLockOptions {
 /** How a lock is acquired. */
 export interface AcquireOptions {
   /** The lock is taken away when this run is cut or ends, or when this signal is aborted. */
-  readonly holder?: Run | AbortSignal;
+  readonly holder?: Run | AbortSignal | undefined;
   /** Stops waiting; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** How long to wait, in ms. 0, a negative number and NaN do not wait, `Infinity` waits for ever. 30 000 by default. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 const OPTIONS: ReadonlySet<string> = new Set([

@@ -10,7 +10,7 @@ import {
   checkTag,
   copyTags,
 } from '../internal/validate.js';
-import { ownerOf, type Principal } from '../principal.js';
+import { type HOST, ownerOf, type Principal } from '../principal.js';
 import type { Save } from './draft.js';
 
 /**
@@ -43,26 +43,26 @@ export interface RunOptions {
    */
   readonly sessionKey: SessionKey;
   /** The caller's own id is its idempotency key: the same id again is a duplicate. Made by runfence if left out. */
-  readonly runId?: string;
+  readonly runId?: string | undefined;
   /** A tag such as `chat`, `agent`, `http`, `cron`; `chat` by default. */
-  readonly kind?: string;
-  /** Who starts it, from the host's authentication. Left out: the host itself. */
-  readonly owner?: Principal;
+  readonly kind?: string | undefined;
+  /** Who starts it, from the host's authentication. `HOST`, or left out: the host itself. */
+  readonly owner?: Principal | typeof HOST;
   /** Tags to select it by; at most 32. */
-  readonly tags?: readonly string[];
+  readonly tags?: readonly string[] | undefined;
   /** `interrupt` by default. */
-  readonly whenBusy?: WhenBusy;
+  readonly whenBusy?: WhenBusy | undefined;
   /** `fenced` by default. */
-  readonly startWhen?: StartWhen;
+  readonly startWhen?: StartWhen | undefined;
   /** Aborts the run with the reason `timeout` so many ms after its start; none by default. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Drops it with the reason `timeout` if it is still queued after so many ms; none by default. A run that waits for the
    * very run that it is asked for in waits for itself: there it is `lockTimeoutMs` by default.
    */
-  readonly queueTimeoutMs?: number;
+  readonly queueTimeoutMs?: number | undefined;
   /** How long its unwinding may take, in ms; 5 000 by default. */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
   /**
    * Aborts the run when it is aborted, with the reason `upstream`, or that of a `RunAbortedError`:
    * `gone.abort(new RunAbortedError('disconnect'))`.
@@ -74,14 +74,14 @@ export interface RunOptions {
    */
   readonly data?: unknown;
   /** A digest of the request: the same `runId` with another one is a conflict, not a duplicate. */
-  readonly fingerprint?: string;
+  readonly fingerprint?: string | undefined;
   /** `report` by default. */
-  readonly onDuplicate?: OnDuplicate;
+  readonly onDuplicate?: OnDuplicate | undefined;
   /**
    * Saves what there is of the run when it is aborted or its work throws; `run.draft()` saves it whole. Given here, it is
    * known from the claim on: also a takeover by another node in the next moment waits for it.
    */
-  readonly save?: Save;
+  readonly save?: Save | undefined;
 }
 
 /** What a child may set; its session, kind and owner are its parent's. `data` and `tags` are its own: they are not inherited. */
@@ -89,7 +89,7 @@ export interface ChildOptions extends Omit<RunOptions, 'sessionKey' | 'owner'> {
   /** Another session than the parent's. */
   readonly sessionKey?: SessionKey;
   /** True: it does not end with its parent. */
-  readonly detached?: boolean;
+  readonly detached?: boolean | undefined;
 }
 
 /** What runs get that do not say otherwise. */

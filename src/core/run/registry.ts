@@ -11,7 +11,7 @@ import { PrivateLedger } from '../ledger/private-ledger.js';
 import { SharedLedger } from '../ledger/shared/shared-ledger.js';
 import { SessionLock } from '../lock/session-lock.js';
 import { NodeContext } from '../node-context.js';
-import { type Requester, requesterOf } from '../principal.js';
+import { type HOST, type Requester, requesterOf } from '../principal.js';
 import { Admission, handOver } from './admission.js';
 import { Claims } from './claims.js';
 import { Duplicates } from './duplicates.js';
@@ -41,8 +41,8 @@ import { type WaitOptions, wait } from './wait.js';
 
 /** Who reads. */
 export interface ReadOptions {
-  /** Who asks, from the host's authentication. Left out: the host itself. What it may not read looks absent. */
-  readonly requester?: Requester;
+  /** Who asks, from the host's authentication. `HOST`, or left out: the host itself. What it may not read looks absent. */
+  readonly requester?: Requester | typeof HOST;
 }
 
 const READ: ReadonlySet<string> = new Set(['requester']);
@@ -245,7 +245,7 @@ export class RunRegistry {
    * @returns false also for what the requester may not read
    * @throws `INVALID_OPTIONS`
    */
-  isActive(key: SessionKey, options: ReadOptions & { readonly kind?: string } = {}): boolean {
+  isActive(key: SessionKey, options: ReadOptions & { readonly kind?: string | undefined } = {}): boolean {
     const sessionKey = readSessionKey('sessionKey', key);
     const { kind, ...read } = checkObject('isActive options', options, IS_ACTIVE);
     if (kind !== undefined) checkTag(kind);

@@ -4,7 +4,7 @@ import { isAbortSignal } from '../internal/signals.js';
 import { checkKey, checkObject, checkTag, waitMs } from '../internal/validate.js';
 import type { Elsewhere } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';
-import { type Requester, requesterOf } from '../principal.js';
+import { type HOST, type Requester, requesterOf } from '../principal.js';
 import type { Duplicates } from './duplicates.js';
 import { ManagedRun } from './managed-run.js';
 import { type Outcome, outcomeOfStored, type WaitOutcome } from './outcome.js';
@@ -12,13 +12,13 @@ import { type Outcome, outcomeOfStored, type WaitOutcome } from './outcome.js';
 /** How to wait for a run. */
 export interface WaitOptions {
   /** A run of another kind is unknown. */
-  readonly kind?: string;
+  readonly kind?: string | undefined;
   /** How long, in ms; for ever by default. 0, a negative number and NaN do not wait. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Stops waiting; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-  /** Who asks, from the host's authentication. Left out: the host itself. */
-  readonly requester?: Requester;
+  readonly signal?: AbortSignal | undefined;
+  /** Who asks, from the host's authentication. `HOST`, or left out: the host itself. */
+  readonly requester?: Requester | typeof HOST;
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['kind', 'timeoutMs', 'signal', 'requester']);
