@@ -10,7 +10,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   E: 14,
   F: 16,
   G: 25,
-  H: 14,
+  H: 15,
   I: 24,
 };
 

@@ -145,7 +145,7 @@ export class AbortRegistry {
     const { id, sessionKey: key, kind, timeoutMs } = given;
     checkKey('id', id);
     const sessionKey = key === undefined ? undefined : readSessionKey('sessionKey', key);
-    if (kind !== undefined) checkTag(kind);
+    if (kind !== undefined) checkTag('kind', kind);
     checkLimit('timeoutMs', timeoutMs);
     const owner = ownerOf(given);
     const tags = copyTags(given.tags);

@@ -91,12 +91,12 @@ export function copyTags(value: unknown): readonly string[] {
     throw invalid(`tags must be an array of at most ${MOST_TAGS} strings.`);
   }
   const tags: unknown[] = [...value];
-  for (const tag of tags) checkTag(tag);
+  for (const [at, tag] of tags.entries()) checkTag(`tags[${at}]`, tag);
   return Object.freeze(tags as string[]);
 }
 
-export function checkTag(value: unknown): asserts value is string {
+export function checkTag(what: string, value: unknown): asserts value is string {
   if (typeof value !== 'string' || value.length > LONGEST_TAG || value.trim() === '') {
-    throw invalid(`A tag must be a non-blank string of at most ${LONGEST_TAG} characters.`);
+    throw invalid(`${what} must be a non-blank string of at most ${LONGEST_TAG} characters: got ${describe(value)}.`);
   }
 }

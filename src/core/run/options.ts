@@ -24,7 +24,8 @@ export type WhenBusy = 'interrupt' | 'enqueue' | 'reject' | 'concurrent';
 
 /**
  * When a new run may start: `fenced`, once the runs before it are cut; `quiet`, once they have
- * unwound too, for work whose effects cannot be fenced.
+ * unwound too, for work whose effects cannot be fenced. It waits for that at most its grace, queued before all others.
+ * With `reject` it does not wait: a run that is still stopping makes the session busy, and is named.
  */
 export type StartWhen = 'fenced' | 'quiet';
 
@@ -170,7 +171,7 @@ export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpe
   const { timeoutMs, queueTimeoutMs, graceMs, signal, data, onDuplicate, save } = given;
   checkOptionalKey('runId', runId);
   checkOptionalKey('fingerprint', fingerprint);
-  if (kind !== undefined) checkTag(kind);
+  if (kind !== undefined) checkTag('kind', kind);
   checkOneOf('whenBusy', whenBusy, WHEN_BUSY);
   checkOneOf('startWhen', startWhen, START_WHEN);
   checkOneOf('onDuplicate', onDuplicate, ON_DUPLICATE);
@@ -228,7 +229,7 @@ export function checkDefaults(
   },
 ): RunDefaults {
   const none = Number.POSITIVE_INFINITY;
-  if (defaults.kind !== undefined) checkTag(defaults.kind);
+  if (defaults.kind !== undefined) checkTag('defaults.kind', defaults.kind);
   checkOneOf('defaults.whenBusy', defaults.whenBusy, WHEN_BUSY);
   checkOneOf('defaults.startWhen', defaults.startWhen, START_WHEN);
   checkLimit('defaults.timeoutMs', defaults.timeoutMs);

@@ -248,7 +248,7 @@ export class RunRegistry {
   isActive(key: SessionKey, options: ReadOptions & { readonly kind?: string | undefined } = {}): boolean {
     const sessionKey = readSessionKey('sessionKey', key);
     const { kind, ...read } = checkObject('isActive options', options, IS_ACTIVE);
-    if (kind !== undefined) checkTag(kind);
+    if (kind !== undefined) checkTag('kind', kind);
     const mayRead = this.#reader(read);
     return runsOf(this.aborts.entries.presentIn(sessionKey)).some(
       (run) => run.status === 'running' && (kind === undefined || run.kind === kind) && mayRead(run),

@@ -38,7 +38,7 @@ export async function wait(
   checkKey('runId', runId);
   const requester = requesterOf(checkObject('wait options', options, KNOWN));
   const { kind, signal } = options;
-  if (kind !== undefined) checkTag(kind);
+  if (kind !== undefined) checkTag('kind', kind);
   if (signal !== undefined && !isAbortSignal(signal)) throw invalid('signal must be an AbortSignal.');
   const timeoutMs = waitMs('timeoutMs', options.timeoutMs, Number.POSITIVE_INFINITY);
   if (signal?.aborted === true) throw signal.reason;

@@ -76,14 +76,14 @@ const COPY: { readonly [K in keyof Required<Selector>]: (copy: Copy, wanted: unk
     copy.sessionKey = readSessionKey('selector.sessionKey', wanted);
   },
   kind: (copy, wanted) => {
-    checkTag(wanted);
+    checkTag('selector.kind', wanted);
     copy.kind = wanted;
   },
   owner: (copy, wanted) => {
     copy.owner = copyPrincipal('selector.owner', wanted);
   },
   tag: (copy, wanted) => {
-    checkTag(wanted);
+    checkTag('selector.tag', wanted);
     copy.tag = wanted;
   },
   generation: (copy, wanted) => {

@@ -41,15 +41,32 @@ test.each(['interrupt', 'enqueue', 'concurrent'] as const)('%s waits for every s
   next.run.complete();
 });
 
-test('reject is refused by a run that is stopping, and names it', async () => {
-  const { control } = tracked();
+test.each<[string, () => { backend?: Backend }]>([
+  ['alone', () => ({})],
+  ['on a backend', () => ({ backend: memory() })],
+  ['on a backend that answers late', () => ({ backend: new FaultyBackend() })],
+])('reject does not wait: a run that is stopping refuses it, and is named: %s (H15)', async (_, options) => {
+  const { control } = tracked(options());
   const [old] = await stopping(control);
-  expect(control.runs.beginSync({ ...quiet, whenBusy: 'reject' })).toMatchObject({
-    status: 'rejected',
-    cause: 'busy',
-    runIds: [old?.id],
-  });
+  const refused = await control.runs.begin({ ...quiet, whenBusy: 'reject' });
+  expect(refused).toMatchObject({ status: 'rejected', cause: 'busy', runIds: [old?.id] });
+  (await begin(control, { whenBusy: 'reject' })).complete(); // without `quiet` it does not matter
   old?.complete();
+});
+
+test('reject is refused by a run that is stopping on another node, too, and starts once that is quiet (H15)', async () => {
+  const backend = memory();
+  const { control, clock } = tracked({ backend });
+  const there = tracked({ backend }, clock).control;
+  const [old] = await stopping(control);
+  const ask = () => there.runs.begin({ ...quiet, whenBusy: 'reject' });
+  expect(await ask()).toMatchObject({ status: 'rejected', cause: 'busy', runIds: [old?.id] });
+  expect(there.runs.session('s').queuedRunIds).toEqual([]);
+  old?.complete();
+  await flush();
+  const next = await ask();
+  expect(next.status).toBe('started');
+  if (next.status === 'started') next.run.complete();
 });
 
 test.each<[string, () => { backend?: Backend }]>([
