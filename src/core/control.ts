@@ -13,7 +13,7 @@ import { invalid } from './internal/errors.js';
 import type { OnError } from './internal/reporter.js';
 import { checkFunction, checkLimit, checkObject } from './internal/validate.js';
 import type { SessionLock } from './lock/session-lock.js';
-import type { RunOptions } from './run/options.js';
+import { RUN_OPTIONS, type RunOptions } from './run/options.js';
 import type { WaitOutcome } from './run/outcome.js';
 import { runToOutcome, startToAnswer } from './run/perform.js';
 import { RunRegistry } from './run/registry.js';
@@ -162,6 +162,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'defaults',
   'onError',
 ]);
+const STREAM_OPTIONS: ReadonlySet<string> = new Set([...RUN_OPTIONS, 'readTimeoutMs', 'atAbort']);
 const DEFAULT_READ_TIMEOUT_MS = 30_000;
 
 /**
@@ -204,10 +205,11 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
     },
     stream: async (streamOptions, work) => {
       checkFunction('work', work);
-      const { readTimeoutMs = DEFAULT_READ_TIMEOUT_MS, atAbort, ...runOptions } = streamOptions ?? {};
+      checkObject('stream options', streamOptions, STREAM_OPTIONS);
+      const { readTimeoutMs = DEFAULT_READ_TIMEOUT_MS, atAbort, ...runOptions } = streamOptions;
       checkLimit('readTimeoutMs', readTimeoutMs);
-      const given = { readTimeoutMs, atAbort: checkAtAbort(atAbort) as AtAbort<never> };
-      return chain(runs.admit(runOptions), (begun) => streamToAnswer(runtime, begun, given, work));
+      const stream = { readTimeoutMs, atAbort: checkAtAbort(atAbort) as AtAbort<never> };
+      return chain(runs.admit(runOptions), (begun) => streamToAnswer(runtime, begun, stream, work));
     },
     abort: (selector, abortOptions) => aborts.abort(selector, abortOptions),
     wait: (runId, waitOptions) => runs.wait(runId, waitOptions),

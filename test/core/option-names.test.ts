@@ -60,7 +60,7 @@ const CALLS: Readonly<Record<string, { readonly call: Call; readonly options: Re
   },
   stream: {
     call: (options) => control().stream({ sessionKey: 's', ...options }, async function* () {}),
-    options: names('readTimeoutMs sessionKey kind'),
+    options: names('readTimeoutMs atAbort sessionKey kind'),
   },
   child: {
     call: inRun((run, options: object) => run.child({ ...options }, () => 1)),

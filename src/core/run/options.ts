@@ -143,7 +143,7 @@ export interface RunSpec {
   readonly save: Save | undefined;
 }
 
-const KNOWN: ReadonlySet<string> = new Set([
+export const RUN_OPTIONS: ReadonlySet<string> = new Set([
   'sessionKey',
   'runId',
   'kind',
@@ -160,13 +160,13 @@ const KNOWN: ReadonlySet<string> = new Set([
   'onDuplicate',
   'save',
 ]);
-const CHILD_OPTIONS: ReadonlySet<string> = new Set([...KNOWN, 'detached'].filter((name) => name !== 'owner'));
+const CHILD_OPTIONS: ReadonlySet<string> = new Set([...RUN_OPTIONS, 'detached'].filter((name) => name !== 'owner'));
 const WHEN_BUSY: readonly WhenBusy[] = ['interrupt', 'enqueue', 'reject', 'concurrent'];
 const START_WHEN: readonly StartWhen[] = ['fenced', 'quiet'];
 const ON_DUPLICATE: readonly OnDuplicate[] = ['report', 'retry-lost'];
 
 export function checkRunOptions(options: unknown, defaults: RunDefaults): RunSpec {
-  const given = checkObject('run options', options, KNOWN);
+  const given = checkObject('run options', options, RUN_OPTIONS);
   const { sessionKey, runId, kind, tags, whenBusy, startWhen, fingerprint } = given;
   const { timeoutMs, queueTimeoutMs, graceMs, signal, data, onDuplicate, save } = given;
   checkOptionalKey('runId', runId);
