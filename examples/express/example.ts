@@ -38,8 +38,8 @@ function post(path: string, user: string, body: object, signal?: AbortSignal): P
 }
 
 /** An answer that has begun: its first words have arrived. `first` is their line, `rest` the last line of what follows. */
-async function begin(text: string, signal?: AbortSignal) {
-  const response = await post('/chats/c1', 'ada', { text }, signal);
+async function begin(text: string, signal?: AbortSignal, id = text) {
+  const response = await post('/chats/c1', 'ada', { id, text }, signal);
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   const first = (await reader?.read())?.value?.split('\n')[0];
   const rest = async (): Promise<string> => {
@@ -69,25 +69,27 @@ const left = await begin('left', client.signal);
 client.abort();
 await left.rest().catch(() => {});
 console.log('a client hangs up          ', await quiet);
+console.log('and sends the message again', await (await begin('left')).rest());
+console.log('once more                  ', (await post('/chats/c1', 'ada', { id: 'left', text: 'left' })).status);
 
 const early = new AbortController();
 during = async () => {
   early.abort();
   if (newest !== undefined) await once(newest, 'close'); // the server has heard of it, and nobody listened
 };
-await post('/chats/c1', 'ada', { text: 'early' }, early.signal).catch(() => {});
+await post('/chats/c1', 'ada', { id: 'early', text: 'early' }, early.signal).catch(() => {});
 during = async () => {};
 await new Promise((resolve) => setTimeout(resolve, 100)); // the login goes on, and so would the answer
 console.log('another, during its login  ', answered.includes('early') ? 'is answered all the same' : 'costs nothing');
 
-console.log('nobody is logged in        ', (await post('/chats/c1', 'nobody', { text: 'hello' })).status);
+console.log('nobody is logged in        ', (await post('/chats/c1', 'nobody', { id: 'm', text: 'hello' })).status);
 console.log(
   'a chat of 2 000 letters    ',
-  (await post(`/chats/${'x'.repeat(2_000)}`, 'ada', { text: 'hello' })).status,
+  (await post(`/chats/${'x'.repeat(2_000)}`, 'ada', { id: 'm', text: 'hello' })).status,
 );
 
 await control.drain({ graceMs: 0 });
-const late = await post('/chats/c1', 'ada', { text: 'late' });
+const late = await post('/chats/c1', 'ada', { id: 'late', text: 'late' });
 console.log('while it shuts down        ', late.status, await late.text());
 server.close();
 server.closeAllConnections();

@@ -1,6 +1,6 @@
 /** The server of the README, with a login, checks of what comes in, and an error handler. */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
-import { createRunControl, isRunfenceError, RunAbortedError, type RunControl } from 'runfence';
+import { createRunControl, isRunfenceError, RunAbortedError, type RunControl, type RunOptions } from 'runfence';
 import type { Store, Turn } from './store.js';
 
 /** Makes the answer. Give the signal to everything that takes one. */
@@ -33,30 +33,37 @@ export function createApp(options: AppOptions): Express {
 
   app.post('/chats/:chat', async (req, res) => {
     const signal = disconnectSignal(res); // before the first await
-    const text: unknown = req.body?.text;
-    if (typeof text !== 'string') {
-      res.status(400).end('text is missing');
+    const { id, text }: Record<string, unknown> = req.body ?? {};
+    if (typeof text !== 'string' || typeof id !== 'string') {
+      res.status(400).end('id or text is missing');
       return;
     }
     const sessionKey = [res.locals.user, req.params.chat]; // the chats of two users never collide
-    const options = { sessionKey, owner: { userId: res.locals.user }, signal, timeoutMs: 120_000 };
+    const options: RunOptions = {
+      sessionKey,
+      runId: JSON.stringify([...sessionKey, id]), // the client's id of the message
+      onDuplicate: 'retry-lost', // answered again after a lost connection
+      owner: { userId: res.locals.user },
+      signal,
+      timeoutMs: 120_000,
+    };
     const outcome = await control.run(options, async (run) => {
       res.type('text/plain').set({ 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' });
-      const key = run.sessionKey; // the parts as one string
       const turn = { id: run.id, user: text, answer: '' };
-      const draft = run.epilogue(({ token }) => store.save(key, turn, token)); // saves the partial answer after a stop
-      const history = await run.read(() => store.read(key)); // under the lock, after the previous run has saved
+      const draft = run.draft(({ token }) => store.save(run.sessionKey, turn, token)); // a stop saves the partial answer
+      const history = await run.read(() => store.read(run.sessionKey)); // after the previous run has saved
       for await (const part of run.fence(model(history, text, run.signal))) {
         turn.answer += part;
         res.write(part);
       }
-      await run.commit(async ({ token }) => {
-        await store.save(key, turn, token);
-        draft.release(); // the full answer is saved
-      });
+      await draft.commit(); // saves the full answer
     });
-    if (outcome.status === 'rejected') res.status(outcome.cause === 'draining' ? 503 : 409).end(outcome.cause);
-    else res.end(outcome.status === 'aborted' ? `\n[stopped: ${outcome.reason}]` : '');
+    if (outcome.status === 'completed') res.end();
+    else if (outcome.status === 'aborted') res.end(`\n[stopped: ${outcome.reason}]`);
+    else if (outcome.status === 'duplicate')
+      res.status(409).end('duplicate'); // a repeated id
+    else if (outcome.cause === 'draining') res.status(503).set('retry-after', '1').end('draining');
+    else res.status(409).end(outcome.cause);
   });
 
   app.post('/chats/:chat/stop', async (req, res) => {

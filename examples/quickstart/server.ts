@@ -44,7 +44,9 @@ export function createChatServer(options: ChatServerOptions): ChatServer {
     const options = { sessionKey, owner: { userId }, timeoutMs: 120_000, signal };
     const outcome = await control.run(options, (run) => answer(run, text, (part) => void res.write(part)));
     if (outcome.status === 'rejected') {
-      throw new HttpError(outcome.cause === 'draining' ? 503 : 409, `Not now: ${outcome.cause}.`);
+      const isDraining = outcome.cause === 'draining';
+      if (isDraining) res.setHeader('retry-after', '1');
+      throw new HttpError(isDraining ? 503 : 409, `Not now: ${outcome.cause}.`);
     }
     if (outcome.status !== 'aborted') return void res.end('\n[completed]\n');
     res.write(`\n[stopped: ${outcome.reason}]\n`);

@@ -30,7 +30,8 @@ export function createChatServer(model: Model, options: RunControlOptions = {}):
     res.once('close', hangUp); // before the first await
     if (res.closed) hangUp(); // the client left before anything listened
     const outcome = await answer(name, text, (part) => void res.write(part), gone.signal);
-    if (outcome.status === 'rejected') res.statusCode = outcome.cause === 'draining' ? 503 : 409;
+    if (outcome.status === 'rejected' && outcome.cause === 'draining') res.writeHead(503, { 'retry-after': '1' });
+    else if (outcome.status === 'rejected' || outcome.status === 'duplicate') res.writeHead(409);
     res.end(outcome.status === 'aborted' ? `[stopped: ${outcome.reason}]` : '');
   }
 

@@ -11,7 +11,7 @@ for (const backend of [undefined, memory]) {
   describe(`HOST, ${backend === undefined ? 'on the private ledger' : 'on a backend'}`, () => {
     const node = () => tracked(backend === undefined ? {} : { backend: backend() });
 
-    test('is the host itself: it reads and stops everything, and is not put to authorize (A78)', async () => {
+    test('is the host itself: it reads and stops everything, and is not put to authorize (A84)', async () => {
       const asked: unknown[] = [];
       const { control } = tracked({
         ...(backend === undefined ? {} : { backend: backend() }),
@@ -65,7 +65,7 @@ describe('a user whom nobody found', () => {
   const message = /^owner .*A user who was not found must not count as the server.*say owner: HOST\.$/;
 
   test.each([undefined, null, { userId: undefined }, {}])(
-    'as %s is refused, and the message says HOST (A78)',
+    'as %s is refused, and the message says HOST (A84)',
     async (nobody) => {
       const { control } = tracked();
       const owner = nobody as never;
@@ -97,7 +97,7 @@ describe('a user whom nobody found', () => {
 });
 
 test.each([7, 7n, Number.NaN])(
-  'a user id that is the number %s is refused, and the message says String(id) (A79)',
+  'a user id that is the number %s is refused, and the message says String(id) (A85)',
   async (id) => {
     const { control } = tracked();
     const owner = { userId: id } as never;

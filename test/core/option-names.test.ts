@@ -126,7 +126,7 @@ async function messageOf(make: () => unknown): Promise<string> {
 }
 
 describe.each(Object.entries(CALLS))('%s', (name, { call, options }) => {
-  test.each(Object.entries(options))('names %s when that is what is wrong (A80)', async (option, shown) => {
+  test.each(Object.entries(options))('names %s when that is what is wrong (A86)', async (option, shown) => {
     const message = await messageOf(() => call({ [option]: Symbol('wrong') }));
     expect(message.startsWith(shown)).toBe(true);
     expect(message.charAt(shown.length)).toMatch(/\W/);

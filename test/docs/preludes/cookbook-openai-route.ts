@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import OpenAI from 'openai';
-import { createRunControl, RunAbortedError } from 'runfence';
+import { createRunControl, RunAbortedError, type RunOptions } from 'runfence';
 import { startModelServer } from '../../examples/quickstart/model-server.js';
 
 declare global {
@@ -44,10 +44,11 @@ app.use(express.json(), (req, _res, next) => {
 // ---
 const server = app.listen(0, '127.0.0.1');
 await once(server, 'listening');
+let messages = 0;
 const ask = async (text: string): Promise<string> => {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/chats/c1`;
   const headers = { 'content-type': 'application/json' };
-  return (await fetch(url, { method: 'POST', headers, body: JSON.stringify({ text }) })).text();
+  return (await fetch(url, { method: 'POST', headers, body: JSON.stringify({ id: `m${++messages}`, text }) })).text();
 };
 console.assert((await ask('hello')).length > 10 && turns.length === 1);
 const stopped = ask('Tell me about canals.');

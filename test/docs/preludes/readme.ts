@@ -50,11 +50,12 @@ app.use(express.json(), async (req, res, next) => {
 // ---
 const server = app.listen(0, '127.0.0.1');
 await once(server, 'listening');
-const post = (path: string, user: string, text = '', signal?: AbortSignal) =>
+let messages = 0;
+const post = (path: string, user: string, text = '', signal?: AbortSignal, id = `m${++messages}`) =>
   fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/chats/c1${path}`, {
     method: 'POST',
     headers: { authorization: user, 'content-type': 'application/json' },
-    body: JSON.stringify({ text }),
+    body: JSON.stringify({ id, text }),
     signal: signal ?? null,
   });
 const answer = async (text: string): Promise<string> => (await post('', 'ada', text)).text();
@@ -79,7 +80,7 @@ console.assert(whole?.answer.endsWith('whole 50\n') && partial?.user === 'stoppe
 console.assert(superseded?.user === 'old' && superseded.answer.startsWith('old 1\n'));
 
 const client = new AbortController();
-const left = post('', 'ada', 'left', client.signal)
+const left = post('', 'ada', 'left', client.signal, 'm-left')
   .then((response) => response.text())
   .catch(() => {});
 await pause(50);
@@ -87,6 +88,10 @@ const reason = quiet();
 client.abort();
 console.assert((await reason) === 'disconnect' && produced < 50);
 await left;
+const retry = await post('', 'ada', 'left', undefined, 'm-left'); // the connection broke, and the message is sent again
+console.assert(retry.status === 200 && (await retry.text()).endsWith('left 50\n'));
+console.assert((await post('', 'ada', 'left', undefined, 'm-left')).status === 409); // once it is answered, never twice
+console.assert([...turns.values()].filter(({ user }) => user === 'left').length === 1);
 
 const early = new AbortController();
 const isOver = new Promise<void>((resolve) => {
@@ -104,6 +109,6 @@ console.assert(calls === called); // the model was not asked
 
 await control.drain({ graceMs: 0 });
 const late = await post('', 'ada', 'late');
-console.assert(late.status === 503 && (await late.text()) === 'draining');
+console.assert(late.status === 503 && (await late.text()) === 'draining' && late.headers.get('retry-after') === '1');
 server.close();
 server.closeAllConnections();
