@@ -56,7 +56,8 @@ export function whenQuiet(time: Time, runs: readonly Run[], timeoutMs: number, t
   }
   const deadline = time.after(timeoutMs, () => {
     for (const run of runs) run.onQuiet.delete(listener);
-    then(false);
+    // Whoever waited hears of it when all that falls due at this instant has happened.
+    time.later(() => then(runs.every(({ isQuiet }) => isQuiet)));
   });
   const listener = (): void => {
     if (runs.some(({ isQuiet }) => !isQuiet)) return;
