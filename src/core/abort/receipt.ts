@@ -96,7 +96,10 @@ export interface RunReport {
   readonly lock: LockState;
   /** What became of what it still had to save. */
   readonly epilogue: EpilogueState;
-  /** What is still there, by name: `work`, gated functions, attached things, `read`, `commit`, `epilogue`, `defer`. */
+  /**
+   * What is still there, by name: `work`, gated functions, attached things, `read`, `commit`, `epilogue`, `defer`; and
+   * `backend` if nothing is, and the backend has not said yet how the run ended.
+   */
   readonly leftovers: readonly string[];
   /** How many effects the fence, the gate and the commit refused since the run ended. */
   readonly fencedEffects: number;

@@ -153,7 +153,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     return this.resources !== undefined && this.resources.epilogue.length > 0;
   }
 
-  get isDecided(): boolean {
+  override get isDecided(): boolean {
     return this.#outcome !== 'open';
   }
 

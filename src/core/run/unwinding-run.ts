@@ -81,6 +81,9 @@ export abstract class UnwindingRun extends WatchedEntry {
   /** Its outcome was told: quiet comes after that, also where a listener unwinds the work. */
   protected abstract readonly isTold: boolean;
 
+  /** Its outcome is known: with a backend, the record has said it. */
+  abstract readonly isDecided: boolean;
+
   /** Becomes quiet once the work has unwound, what was deferred has run, and nothing is left. */
   trySettle(): void {
     if (!this.#isUnwound || !this.isTold || this.isQuiet || this.#isUnwinding()) return;

@@ -75,6 +75,20 @@ describe('the outcome of a run whose end has no answer', () => {
     await flush();
   });
 
+  test('is waited for by name: `backend` is what is left of the run (C39)', async () => {
+    const { control, flaky, clock } = flakyNode();
+    const run = await begin(control, { runId: 'r', graceMs: 100 });
+    flaky.hold('end');
+    flaky.hold('readSession');
+    run.complete('done');
+    const drained = watching(control.drain({ graceMs: 50 }));
+    await clock.advance(1_000);
+    flaky.release('end');
+    flaky.release('readSession');
+    await clock.advance(10_000);
+    expect(drained.result).toMatchObject({ quiet: false, runs: [{ runId: 'r', leftovers: ['backend'] }] });
+  });
+
   test('is the stop of another node that came first, which the record tells when it is read', async () => {
     const { control, flaky, there, clock } = flakyNode();
     const run = await begin(control, { runId: 'r' });

@@ -1,7 +1,7 @@
 import type { BeginResult } from 'runfence';
-import { memory } from 'runfence/backend';
+import { memory, type Notices, type Snapshot, type StoredRun } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
 import { queued } from '../../support/queued.js';
 import { recordOf } from '../../support/records.js';
@@ -144,4 +144,59 @@ test('an epilogue that begins in the tick in which its node hears of the stop ke
   const last = await waiting.started;
   if (last.status !== 'started') throw new Error(`The last run is ${last.status}.`);
   last.run.complete();
+});
+
+describe('a backend whose record has what was given back still', () => {
+  test.each(['unlock', 'end'] as const)(
+    'is sent the %s again after a pause, and not for ever in one tick',
+    async (call) => {
+      const state = memory();
+      let notices: Notices | undefined;
+      const subscribe = state.subscribe.bind(state);
+      state.subscribe = (nodeId, given) => {
+        notices ??= given;
+        return subscribe(nodeId, given);
+      };
+      const { control: here, clock } = tracked({ backend: state });
+      const { control: there } = tracked({ backend: state }, clock);
+      const run = await begin(there);
+      const [stored] = (await recordOf(state)).runs;
+      run.complete();
+      const nodeId = here.aborts.runtime.nodeId;
+      let version = 1_000;
+      let calls = 0;
+      let isTrue = false;
+      const record = (): Snapshot => {
+        version += 1;
+        const ghost = isTrue || calls > 50 ? [] : [{ nodeId, runId: 'ghost', token: 7, generation: 7 }];
+        const runs = call === 'end' ? ghost.map((its) => ({ ...(stored as StoredRun), ...its })) : [];
+        return {
+          sessionKey: 's',
+          version,
+          runs,
+          holder: undefined,
+          reserved: call === 'unlock' ? ghost : [],
+          stops: [],
+        };
+      };
+      const answer = () => {
+        calls += 1;
+        const snapshot = record();
+        return { version: snapshot.version, snapshot };
+      };
+      state.unlock = () => ({ wasHeld: true, ...answer() });
+      state.end = () => ({ kind: 'ended', run: undefined, ...answer() });
+      state.readSession = record;
+      notices?.changed('s', 1_000, record());
+      await flush();
+      expect(calls).toBe(1);
+      await clock.advance(LOOK_MS);
+      expect(calls).toBe(2);
+      await clock.advance(2 * LOOK_MS);
+      expect(calls).toBe(4);
+      isTrue = true;
+      await clock.advance(5 * LOOK_MS);
+      expect(calls).toBe(4);
+    },
+  );
 });

@@ -17,7 +17,7 @@ export interface Debts {
   /** The record does not have the run any more: how did it end? */
   askOutcome(view: SessionView, run: LedgerRun): void;
   /** A token that nobody here has. */
-  unlock(view: SessionView, token: number, runId: string | undefined): unknown;
+  unlockUnknown(view: SessionView, token: number, runId: string | undefined): void;
 }
 
 /**
@@ -132,7 +132,7 @@ export class Reconciliation {
     if (holder?.nodeId === this.#nodeId) this.#returnUnknown(view, holder, locks);
     if (locks === undefined) {
       for (const { nodeId, runId, token } of record.reserved) {
-        if (nodeId === this.#nodeId && isNewest(view, record)) this.#debts.unlock(view, token, runId);
+        if (nodeId === this.#nodeId && isNewest(view, record)) this.#debts.unlockUnknown(view, token, runId);
       }
       return;
     }
@@ -150,7 +150,7 @@ export class Reconciliation {
       const due = locks.dueEpilogue(runId);
       if (due !== undefined) due.tokenKnown(token);
       else if (view.locking.size > 0 || isClaiming(view, runId)) view.hasDeferred = true;
-      else this.#debts.unlock(view, token, runId);
+      else this.#debts.unlockUnknown(view, token, runId);
     }
     if (isNewest(view, record)) this.#skipLate(view, record, locks);
   }
@@ -164,7 +164,7 @@ export class Reconciliation {
     }
     const due = isEpilogue && runId !== undefined ? locks?.dueEpilogue(runId) : undefined;
     if (due !== undefined) due.tokenKnown(token);
-    else this.#debts.unlock(view, token, runId);
+    else this.#debts.unlockUnknown(view, token, runId);
   }
 
   /** Epilogues that are due, and for which the record has no place. */

@@ -117,6 +117,7 @@ export class Records implements Notices {
     const unanswered = [...view.unanswered];
     view.isLooking = true;
     view.mustLook = false;
+    if (isAgain) view.givenBack.clear();
     return settle(
       () => this.#client.readSession(view.key, false),
       (snapshot) => {
@@ -150,6 +151,14 @@ export class Records implements Notices {
 
   answered(view: SessionView, name: string): void {
     view.told.delete(name);
+  }
+
+  /** Whether to give it back now. A record that has it still after that would have it given back again and again in one tick. */
+  givesBack(view: SessionView, name: string): boolean {
+    const isFirst = !view.givenBack.has(name);
+    if (isFirst) view.givenBack.add(name);
+    else this.lookLater(view);
+    return isFirst;
   }
 
   lookLater(view: SessionView): void {

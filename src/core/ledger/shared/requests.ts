@@ -135,7 +135,7 @@ export class Requests implements Debts {
 
   /** Its claim was given up, and took effect. Nothing of it is kept: nobody was told of it. */
   endUnknown(view: SessionView, { runId, generation, reason }: Ghost): void {
-    if (view.asking.has(runId) || this.#isClosed) return;
+    if (view.asking.has(runId) || this.#isClosed || !this.#records.givesBack(view, `${runId} ${generation}`)) return;
     view.asking.add(runId);
     const request = {
       sessionKey: view.key,
@@ -269,6 +269,10 @@ export class Requests implements Debts {
         return false;
       },
     );
+  }
+
+  unlockUnknown(view: SessionView, token: number, runId: string | undefined): void {
+    if (!view.unlocking.has(token) && this.#records.givesBack(view, `${token}`)) void this.unlock(view, token, runId);
   }
 
   /** Stops of this node that a failover has taken from a record: again, each under its number. */

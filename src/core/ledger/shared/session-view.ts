@@ -31,6 +31,8 @@ export class SessionView {
   readonly attempts: Map<number, number> = new Map();
   /** What was sent and not answered, by name. */
   readonly unanswered: Set<string> = new Set();
+  /** Ghosts that were given back since the record was last read after a pause, by name. */
+  readonly givenBack: Set<string> = new Set();
   /** Of what was not answered it was told once, until it is. */
   readonly told: Set<string> = new Set();
 
