@@ -1,12 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import {
-  type ClaimAnswer,
   type LockHolder,
   type Memory,
   memory,
   type RunState,
   type SessionState,
-  type Snapshot,
   type StopList,
   type StoredRun,
 } from '../backend/index.js';
@@ -74,10 +71,10 @@ export class Desk {
 
   /** Buries what lapsed nodes have, in one session or in all, without a contender. */
   bury(worker: Worker, only?: string): void {
-    this.work(worker, () => {
+    this.work(worker, (backend) => {
       for (const [sessionKey, nodes] of nodesBySession(this.#before)) {
         if (only !== undefined && only !== sessionKey) continue;
-        if ([...nodes].some((nodeId) => this.#hasLapsed(nodeId))) this.#buryIn(sessionKey);
+        for (const nodeId of nodes) if (this.#hasLapsed(nodeId)) backend.bury(sessionKey, nodeId);
       }
     });
   }
@@ -112,30 +109,6 @@ export class Desk {
     const beat = this.#nodes.get(nodeId) ?? this.#before.beats[nodeId];
     if (beat === undefined) return false;
     return this.#deaths.isDead(beat) || this.#judged.has(markOf(this.#before, beat));
-  }
-
-  /**
-   * A claim that only lapsed nodes are in the way of buries them, and knows the reason that their runs have. It ends at
-   * once. A grant, a reservation and a run that is stopping keep no claim waiting: they are given back one by one.
-   */
-  #buryIn(sessionKey: string): void {
-    const { backend } = this;
-    const asking = { sessionKey, nodeId: randomUUID(), seen: 0 };
-    const read = (): Snapshot => backend.readSession({ ...asking, watch: false }) as Snapshot;
-    const { runs } = read();
-    const others = runs.filter(({ nodeId }) => !this.#hasLapsed(nodeId));
-    if (runs.some(({ nodeId, status }) => status === 'running' && this.#hasLapsed(nodeId))) {
-      const run = { ...asking, runId: asking.nodeId };
-      const answer = backend.claim({ ...CLAIM, ...run, beside: others.map(({ runId }) => runId) }) as ClaimAnswer;
-      if (answer.kind === 'granted') backend.end({ ...END, ...run, generation: answer.generation, retain: false });
-    }
-    const left = read();
-    for (const { runId, generation, nodeId } of left.runs) {
-      if (this.#hasLapsed(nodeId)) backend.end({ ...END, ...asking, runId, generation, retain: true });
-    }
-    for (const { token, nodeId } of left.holder === undefined ? left.reserved : [left.holder, ...left.reserved]) {
-      if (this.#hasLapsed(nodeId)) backend.unlock({ ...asking, token });
-    }
   }
 
   /** Forgets what was kept of nodes that are dead for long. */
@@ -175,26 +148,6 @@ export class Desk {
     });
   }
 }
-
-const CLAIM = {
-  attempt: 0,
-  isOwnId: true,
-  kind: 'janitor',
-  owner: undefined,
-  tags: [],
-  fingerprint: undefined,
-  graceMs: 0,
-  hasEpilogue: false,
-  mode: 'exclusive',
-  whenQuiet: false,
-  replaces: [],
-  repeats: undefined,
-  since: undefined,
-  listSince: 0,
-  judged: 0,
-} as const;
-
-const END = { status: 'aborted', reason: undefined, report: undefined } as const;
 
 function stored({ attempt: _attempt, stoppedBy: _by, grantAtStop: _grant, ...run }: RunState): StoredRun {
   return run;

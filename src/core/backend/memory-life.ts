@@ -46,6 +46,14 @@ export function announceRun(book: MemoryBook, request: AnnounceRequest): Announc
   return { kind: 'announced', epilogue, version: book.version(record), snapshot: book.news(sessionKey) };
 }
 
+/** What a node that is gone has in a session is nobody's. */
+export function bury(book: MemoryBook, sessionKey: string, nodeId: string): void {
+  const record = book.records.get(sessionKey);
+  if (record?.concerns(nodeId) !== true) return;
+  book.begin(record, 0);
+  book.bury(record, nodeId);
+}
+
 /** Sent again, a report is no change. */
 function isSame(a: StoredReport, b: StoredReport | undefined): boolean {
   return (

@@ -1,7 +1,7 @@
 import { MemoryBook } from './memory-book.js';
 import { claim } from './memory-claim.js';
 import { lock, unlock } from './memory-grants.js';
-import { announceRun, end } from './memory-life.js';
+import { announceRun, bury, end } from './memory-life.js';
 import { runOf } from './memory-marks.js';
 import type { MemoryState } from './memory-state.js';
 import { stop, stopEverywhere } from './memory-stop.js';
@@ -49,6 +49,15 @@ export interface Memory extends Backend {
    * it makes a `memory({ state })` from the document, calls one method, and writes `state()` back.
    */
   state(): MemoryState;
+  /**
+   * Takes away what a node that is gone has in one session: its live runs end as lost, or with the reason of a stop that
+   * came before, and its lock and its reservations are free. An operation that needs any of it does the same; this is
+   * for what is in nobody's way.
+   *
+   * @param sessionKey - the session
+   * @param nodeId - the node
+   */
+  bury(sessionKey: string, nodeId: string): void;
 }
 
 /**
@@ -135,6 +144,13 @@ class MemoryBackend implements Memory {
     const answer = unlock(this.#book, request);
     this.#done(request);
     return answer;
+  }
+
+  bury(sessionKey: string, nodeId: string): void {
+    const rehearsal = this.#book.rehearsal();
+    if (rehearsal !== undefined) bury(rehearsal, sessionKey, nodeId);
+    bury(this.#book, sessionKey, nodeId);
+    this.#done({ sessionKey, nodeId, seen: 0 });
   }
 
   check({ sessionKey, run, token }: CheckRequest): boolean {

@@ -1,6 +1,8 @@
-import { type Memory, memory } from 'runfence/backend';
-import { expect, test } from 'vitest';
+import { type Memory, memory, type Notices, type Snapshot } from 'runfence/backend';
+import { describe, expect, test } from 'vitest';
 import { MemoryNode } from './memory-node.js';
+
+const SILENT: Notices = { changed: () => {}, listed: () => {}, gap: () => {}, lost: () => {}, orphaned: () => {} };
 
 function setUp(): { backend: Memory; sleeper: MemoryNode; node: MemoryNode } {
   const backend = memory({ lapsed: (nodeId) => nodeId === 'sleeper' });
@@ -56,4 +58,32 @@ test('an id that it had may be repeated, by its generation', () => {
   const generation = sleeper.begin('r', { sessionKey: 't' });
   expect(node.claim('r')).toMatchObject({ kind: 'duplicate', run: { generation, status: 'aborted' } });
   expect(node.claim('r', { repeats: generation })).toMatchObject({ kind: 'granted' });
+});
+
+describe('what a node that is gone has in one session', () => {
+  test('is buried without anybody who needs it, with the reason that it had', () => {
+    const { backend, sleeper, node } = setUp();
+    const told: Snapshot[] = [];
+    backend.subscribe('n', { ...SILENT, changed: (_key, _version, record) => void (record && told.push(record)) });
+    const generation = sleeper.begin('r', { hasEpilogue: true });
+    const stopped = sleeper.begin('stopped', { hasEpilogue: true });
+    sleeper.begin('elsewhere', { sessionKey: 't' });
+    sleeper.hold({ run: { runId: 'r', generation } });
+    node.begin('mine');
+    node.stop({ runs: [{ runId: 'stopped', generation: stopped }], reason: 'policy' });
+    backend.bury('s', 'sleeper');
+    expect(told.at(-1)).toMatchObject({ runs: [{ runId: 'mine' }], holder: undefined, reserved: [] });
+    expect(statusOf(backend, 'r')).toMatchObject({ status: 'aborted', reason: 'heartbeat-lost' });
+    expect(statusOf(backend, 'stopped')).toMatchObject({ status: 'aborted', reason: 'policy' });
+    expect(statusOf(backend, 'elsewhere')).toMatchObject({ status: 'running' });
+  });
+
+  test('is nothing: then nothing changes', () => {
+    const { backend, node } = setUp();
+    node.begin('mine');
+    const before = backend.state();
+    backend.bury('s', 'sleeper');
+    backend.bury('t', 'sleeper');
+    expect(backend.state()).toEqual(before);
+  });
 });
