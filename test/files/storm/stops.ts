@@ -6,7 +6,7 @@ import { removeBundles } from '../support/processes.js';
 import { PHASES, type Phase, stopStorm } from './stops/storm.js';
 import { FAULTS, type Fault, type Witness } from './stops/witness.js';
 
-/** `npm run storm:stops -- --rounds 1000 --seed 1`: so many stops and so many takeovers, between two processes. */
+/** `npm run storm:stops -- --rounds 1000 --seed 1`: so many stops and so many takeovers in each phase, between two processes. */
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '1000' },

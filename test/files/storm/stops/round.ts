@@ -3,7 +3,7 @@ import type { Began, Ended, RunState, Stopped } from './orders.js';
 import { Failed, now, pause, type Server } from './server.js';
 import type { Witness } from './witness.js';
 
-/** A stop has arrived by then, in ms after its acknowledgement. */
+/** A stop has arrived by then, in ms after its acknowledgement in which its process was awake. */
 const ARRIVED_MS = 1_000;
 /** A run that was begun after a stop has lived so long, in ms, when it is looked at. */
 const LIVED_MS = 300;
@@ -68,16 +68,14 @@ export class Lane {
     return [...new Set(answers.flatMap(({ runIds }) => runIds))];
   }
 
-  /** Until when what was acknowledged then must have arrived: a process that stood still hears of it when it goes on. */
-  async deadline(at: number): Promise<number> {
+  /**
+   * Until when what was acknowledged then must have arrived at these servers: a process that stands still hears of it
+   * when it goes on, and has no more time for it than one that never stood still.
+   */
+  async deadline(at: number, servers: readonly Server[] = this.stage.servers): Promise<number> {
     for (;;) {
-      let until = at + ARRIVED_MS;
-      for (const { stands } of this.stage.servers) {
-        for (const stand of stands)
-          if (stand.from <= until && stand.until >= at - 50) until = Math.max(until, stand.until + ARRIVED_MS);
-      }
-      const waited = this.stage.servers.reduce((sum, server) => sum + server.waited(at, until), 0);
-      if (Number.isFinite(until)) return until + waited;
+      const until = Math.max(...servers.map((server) => server.awakeFor(ARRIVED_MS, at)));
+      if (Number.isFinite(until)) return until;
       await pause(50);
     }
   }
@@ -86,7 +84,7 @@ export class Lane {
   async settled(server: Server, runId: string, at: number): Promise<RunState & { readonly deadline: number }> {
     for (;;) {
       const state = await server.ask({ order: 'state', runId });
-      const deadline = await this.deadline(at);
+      const deadline = await this.deadline(at, [server]);
       const isOver = !state.isKnown || (!state.isCurrent && state.ended !== undefined);
       if (isOver || now() > deadline + 100) return { ...state, deadline };
       await pause(40);

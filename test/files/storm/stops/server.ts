@@ -85,14 +85,13 @@ export class Server {
   /** Whether it has stood still since then, or just before: what it did may be late. */
   stoodStill(from: number, until: number, pid?: number): boolean {
     return this.stands.some(
-      (stand) => (pid === undefined || stand.pid === pid) && stand.from <= until && stand.until >= from - 50,
+      (stand) => (pid === undefined || stand.pid === pid) && stand.from <= until && stand.until + AWAKE_MS >= from - 50,
     );
   }
 
-  /** For how long, in ms, the machine has kept it waiting in that time. */
-  waited(from: number, until: number): number {
-    const within = this.#gaps.filter((gap) => gap.from <= until && gap.until >= from);
-    return within.reduce((sum, gap) => sum + gap.until - Math.max(gap.from, from), 0);
+  /** When it has been awake for so long, in ms, since then. `Infinity`: it stands still. */
+  awakeFor(ms: number, since: number): number {
+    return awakeFor(ms, since, [...this.stands, ...this.#gaps]);
   }
 
   sleep(): void {
@@ -102,8 +101,7 @@ export class Server {
 
   wake(): void {
     const last = this.stands.at(-1);
-    // Its own clock goes on somewhat later, and its timers, messages and lease later still.
-    if (last !== undefined) last.until = now() + AWAKE_MS;
+    if (last !== undefined) last.until = now();
     this.#child?.kill('SIGCONT');
   }
 
@@ -147,7 +145,26 @@ export class Server {
   }
 }
 
+/** What it had begun before it stood still, it ends somewhat later than it goes on. */
 const AWAKE_MS = 500;
+
+interface Asleep {
+  readonly from: number;
+  readonly until: number;
+}
+
+/** When somebody has been awake for so long, in ms, since then, who has slept at these times. */
+export function awakeFor(ms: number, since: number, sleeps: readonly Asleep[]): number {
+  let until = since + ms;
+  let sleptUntil = since;
+  for (const { from, until: woke } of [...sleeps].sort((a, b) => a.from - b.from)) {
+    if (from >= until) break;
+    // Of sleeps that overlap, the time counts once.
+    until += Math.max(0, woke - Math.max(from, sleptUntil));
+    sleptUntil = Math.max(sleptUntil, woke);
+  }
+  return until;
+}
 
 /** In ms, by the clock that all processes of the host share. */
 export function now(): number {

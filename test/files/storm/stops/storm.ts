@@ -11,7 +11,7 @@ import { Witness } from './witness.js';
 export interface StopsOptions {
   /** An empty folder. */
   readonly dir: string;
-  /** So many stops and so many takeovers while all is calm; a fifth as many of each while processes stand still, and deaths. */
+  /** In each phase so many stops and so many takeovers; so many deaths in the last. */
   readonly rounds: number;
   readonly seed: number;
   readonly lanes: number;
@@ -36,15 +36,14 @@ export async function stopStorm(options: StopsOptions): Promise<Witness> {
   const witness = new Witness();
   const stage: Stage = { servers, witness, random: new Random(seed), isCalm: true };
   const lanes = Array.from({ length: width }, (_, at) => new Lane(stage, `chat-${at}`));
-  const rounds = Math.ceil(options.rounds / 2);
-  const some = Math.ceil(options.rounds / 5);
+  const { rounds } = options;
   const ticking = setInterval(() => progress(`  ${line(witness)}`), 10_000);
   try {
     await Promise.all(servers.map((server) => server.start()));
     for (const phase of phases) {
       const from = now();
-      if (phase === 'deaths') await deaths(stage, lanes, some);
-      else if (phase === 'pauses') await pauses(stage, lanes, some);
+      if (phase === 'deaths') await deaths(stage, lanes, rounds);
+      else if (phase === 'pauses') await pauses(stage, lanes, rounds);
       else {
         if (phase === 'busy')
           await Promise.all(servers.map((server, at) => server.ask({ order: 'busy', session: `busy-${at}` })));
