@@ -7,6 +7,7 @@
 export { type Memory, type MemoryOptions, memory } from '../core/backend/memory.js';
 export type {
   Attempt,
+  ForgottenStop,
   MemoryState,
   RunState,
   SessionLockState,

@@ -1,13 +1,16 @@
 import type { ListedStop, MemoryState, RecordedStop, RunState, SessionState, StopList } from '../backend/index.js';
 import { ADMIN, type Principal, type Requester } from '../index.js';
 
-/** The sessions of a memory's state. The list of the whole backend is a record of its own. */
-export type Sessions = Omit<MemoryState, 'list'>;
+/**
+ * The sessions of a memory's state. The list of the whole backend is a record of its own; nothing comes twice to a
+ * folder, and what was forgotten there is.
+ */
+export type Sessions = Omit<MemoryState, 'list' | 'forgotten'>;
 
 const ADMIN_MARK: Principal = { userId: '' };
 
 /** As JSON can hold it: `ADMIN` is a mark. */
-export function asJson({ list: _list, ...state }: MemoryState): Sessions {
+export function asJson({ list: _list, forgotten: _forgotten, ...state }: MemoryState): Sessions {
   return { ...state, sessions: withRequesters(state.sessions, marked) };
 }
 

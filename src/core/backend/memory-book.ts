@@ -4,13 +4,16 @@ import { ADMIN, type Principal, type Requester, sharesId } from '../principal.js
 import { matches, type StoredSelector } from '../stop/selector.js';
 import { insertInOrder, MemoryRecord } from './memory-record.js';
 import { type Mark, MemoryRun } from './memory-run.js';
-import type { MemoryState } from './memory-state.js';
+import type { ForgottenStop, MemoryState } from './memory-state.js';
 import type { ListedStop, Snapshot, StopList } from './port.js';
 
 const NONE: readonly never[] = Object.freeze([]);
 
 /** No single operation draws that many numbers. */
 const MANY = 1_000_000;
+
+/** So many stops that are kept no more are known by their attempts: a request that comes twice may come late. */
+const MOST_FORGOTTEN = 1_000;
 
 /** All records, the runs by their ids, the list of stops, and the one counter that numbers everything. */
 export class MemoryBook {
@@ -21,6 +24,7 @@ export class MemoryBook {
   readonly moved: MemoryRecord[] = [];
   readonly #lapsed: ((nodeId: string) => boolean) | undefined;
   readonly #list: ListedStop[] = [];
+  readonly #forgotten: Map<string, ForgottenStop> = new Map();
   #listVersion = 0;
   #counter = 0;
   /** The counter's value when the operation began. */
@@ -35,6 +39,7 @@ export class MemoryBook {
     this.#counter = state.counter;
     this.#listVersion = state.list.version;
     this.#list = state.list.stops.map((stop) => ({ ...stop, requester: stop.requester }));
+    for (const stop of state.forgotten ?? NONE) this.forget(stop);
     for (const session of state.sessions) this.use(session.sessionKey).restore(session);
     for (const stored of state.runs) {
       const run = MemoryRun.restored(stored);
@@ -51,6 +56,7 @@ export class MemoryBook {
       runs: [...this.runs.values()].map((run) => run.state()),
       sessions: this.records.busy.map((record) => record.state()),
       list: this.stops(),
+      ...(this.#forgotten.size > 0 && { forgotten: [...this.#forgotten.values()] }),
     };
   }
 
@@ -175,7 +181,21 @@ export class MemoryBook {
 
   unlist(number: number): void {
     const at = this.#list.findIndex((stop) => stop.number === number);
-    if (at >= 0) this.#list.splice(at, 1);
+    if (at >= 0) for (const stop of this.#list.splice(at, 1)) this.forget(stop);
+  }
+
+  /** It is kept no more, and known. */
+  forget({ nodeId, attempt, number }: ForgottenStop): void {
+    this.#forgotten.set(`${nodeId} ${attempt}`, { nodeId, attempt, number });
+    if (this.#forgotten.size <= MOST_FORGOTTEN) return;
+    for (const first of this.#forgotten.keys()) {
+      this.#forgotten.delete(first);
+      return;
+    }
+  }
+
+  forgottenBy(nodeId: string, attempt: number): ForgottenStop | undefined {
+    return this.#forgotten.get(`${nodeId} ${attempt}`);
   }
 
   #next(): number {

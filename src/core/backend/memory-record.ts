@@ -76,11 +76,11 @@ export class MemoryRecord implements Restable {
     insertInOrder(this.#stops, stop, ({ stop: { number } }) => number);
   }
 
-  drop(stop: number): void {
+  drop(stop: number): RecordedStop | undefined {
     const at = this.stops.findIndex(({ stop: { number } }) => number === stop);
-    if (at < 0) return;
-    this.#stops?.splice(at, 1);
+    if (at < 0) return undefined;
     this.#snapshot = undefined;
+    return this.#stops?.splice(at, 1)[0]?.stop;
   }
 
   /** The stops that may concern a claim. */

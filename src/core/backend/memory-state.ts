@@ -10,6 +10,8 @@ export interface MemoryState {
   readonly sessions: readonly SessionState[];
   /** The stops of the whole backend. */
   readonly list: StopList;
+  /** Stops that were forgotten last: sent again, one is no new one. */
+  readonly forgotten?: readonly ForgottenStop[];
 }
 
 /** One operation of one node: sent again, it is the same. */
@@ -18,6 +20,12 @@ export interface Attempt {
   readonly nodeId: string;
   /** The number that it gave to the operation. */
   readonly attempt: number;
+}
+
+/** The operation that a stop came with, which is not kept any more. */
+export interface ForgottenStop extends Attempt {
+  /** The number that the stop had. */
+  readonly number: number;
 }
 
 /** A run, and what is needed to answer for it again. */

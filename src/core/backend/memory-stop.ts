@@ -21,8 +21,11 @@ export function stop(book: MemoryBook, request: StopRequest, isAlone: boolean): 
   book.begin(known, request.seen);
   const kept = known?.stops.find(({ stop: other }) => other.nodeId === nodeId && other.attempt === attempt);
   if (known !== undefined && kept !== undefined) return again(book, known, request, kept);
-  if (number !== undefined) book.reach(number);
   const found = new Found(request);
+  // Its first answer came long ago, or nobody would have had it forgotten. With its number it comes after a failover.
+  if (number === undefined && book.forgottenBy(nodeId, attempt) !== undefined)
+    return answer(book, known, request, found, undefined);
+  if (number !== undefined) book.reach(number);
   const earlier = known === undefined ? NONE : selectedBefore(known, request);
   markListed(book, known, request, found);
   if (earlier.length > 0) found.addAll(earlier);
@@ -49,7 +52,8 @@ export function stop(book: MemoryBook, request: StopRequest, isAlone: boolean): 
 /** Appends to the list of the whole backend. */
 export function stopEverywhere(book: MemoryBook, request: StopEverywhereRequest): StopEverywhereAnswer {
   const { nodeId, attempt, selector, requester, reason, detail, number } = request;
-  const listed = book.listedBy(nodeId, attempt);
+  const forgotten = number === undefined ? book.forgottenBy(nodeId, attempt) : undefined;
+  const listed = book.listedBy(nodeId, attempt) ?? forgotten;
   const stop: Omit<ListedStop, 'number'> = { nodeId, attempt, selector, requester, reason, ...detailOf(detail) };
   return { number: listed?.number ?? book.list(stop, number) };
 }

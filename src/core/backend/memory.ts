@@ -191,7 +191,8 @@ class MemoryBackend implements Memory {
       return;
     }
     const record = this.#book.records.get(what.sessionKey);
-    record?.drop(what.stop);
+    const stop = record?.drop(what.stop);
+    if (stop !== undefined) this.#book.forget(stop);
     if (record?.isIdle === true) this.#book.rest(record);
   }
 

@@ -1,8 +1,9 @@
 import { type Backend, type EndAnswer, memory } from 'runfence/backend';
 import { flush } from 'runfence/testing';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { begin } from '../../support/begin.js';
 import { tracked } from '../../support/tracked.js';
+import { MemoryNode } from './memory-node.js';
 
 test('an ended run is a duplicate on every control of one memory, which keeps no copy of it', async () => {
   const backend = memory();
@@ -109,4 +110,46 @@ test('an end that arrives after its control was drained ends the run for the oth
   expect(live()).toMatchObject({ runs: [] });
   const again = await there.runs.begin({ sessionKey: 's', runId: 'r' });
   expect(again).toMatchObject({ status: 'duplicate', run: { status: 'completed' } });
+});
+
+describe('a stop that was forgotten, and comes once more', () => {
+  test('is no new one: it marks nothing, and is not kept', () => {
+    const backend = memory();
+    const request = { record: { selector: { sessionKey: 's' }, requester: undefined, intent: false }, attempt: 77 };
+    const [node, other] = [new MemoryNode(backend), new MemoryNode(backend, 'other')];
+    const { number } = node.stop({ ...request, select: { sessionKey: 's' } });
+    backend.forget({ sessionKey: 's', stop: number as number });
+    const reloaded = memory({ state: JSON.parse(JSON.stringify(backend.state())) });
+    for (const state of [backend, reloaded]) {
+      const later = new MemoryNode(state, 'later').begin('later');
+      expect(new MemoryNode(state).stop({ ...request, select: { sessionKey: 's' } })).toMatchObject({
+        number: undefined,
+        runs: [],
+      });
+      expect(state.readRun({ runId: 'later', sessionKey: 's', nodeId: 'n', watch: false })).toMatchObject({
+        generation: later,
+        status: 'running',
+      });
+    }
+    other.begin('q');
+  });
+
+  test('of the whole backend, too: it has its number, and the list does not have it', () => {
+    const backend = memory();
+    const stop = {
+      nodeId: 'n',
+      attempt: 5,
+      selector: {},
+      requester: undefined,
+      reason: 'user',
+      number: undefined,
+    } as const;
+    const { number } = backend.stopEverywhere(stop) as { number: number };
+    backend.forget({ listed: number });
+    expect(backend.stopEverywhere(stop)).toEqual({ number });
+    expect(backend.readStops()).toMatchObject({ stops: [] });
+    // After a failover, which has taken it back.
+    expect(backend.stopEverywhere({ ...stop, number })).toEqual({ number });
+    expect(backend.readStops()).toMatchObject({ stops: [{ number }] });
+  });
 });

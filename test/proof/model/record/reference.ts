@@ -82,6 +82,8 @@ export class Reference {
     const { world } = this;
     const known = world.list.find((stop) => stop.nodeId === nodeId && stop.attempt === attempt);
     if (known !== undefined && world.defect !== 'no-attempt-id') return { number: known.number };
+    const forgotten = world.forgotten.get(`${nodeId} ${attempt}`);
+    if (number === undefined && forgotten !== undefined) return { number: forgotten };
     world.counter = Math.max(world.counter, number ?? 0);
     world.listVersion = world.number();
     const stop: ListedStop = {
@@ -100,6 +102,9 @@ export class Reference {
 
   forget(what: ForgetRequest): void {
     const { world } = this;
+    const stops = [...world.list, ...world.rooms.flatMap((room) => room.stops.map(({ stop }) => stop))];
+    const kept = 'listed' in what ? what.listed : 'stop' in what ? what.stop : undefined;
+    for (const stop of stops) if (stop.number === kept) world.forgotten.set(`${stop.nodeId} ${stop.attempt}`, kept);
     if ('listed' in what) world.list = world.list.filter(({ number }) => number !== what.listed);
     else if ('runId' in what) {
       const run = world.generation(what.sessionKey, what);

@@ -9,6 +9,7 @@ export function stop(world: World, room: Room, request: StopRequest): object {
   const by = `${nodeId} ${attempt}`;
   const kept = room.stops.find(({ stop }) => stop.nodeId === nodeId && stop.attempt === attempt);
   if (kept !== undefined && world.defect !== 'no-attempt-id') return stoppedAgain(world, room, request, kept, by);
+  if (number === undefined && world.forgotten.has(by)) return { number: undefined, runs: [], epilogues: [] };
   world.counter = Math.max(world.counter, number ?? 0);
   const isBefore = (run: Run): boolean =>
     number === undefined ||

@@ -10,6 +10,8 @@ export class World {
   rooms: Room[] = [];
   list: ListedStop[] = [];
   listVersion = 0;
+  /** The numbers of stops that are kept no more, by their attempts. */
+  readonly forgotten = new Map<string, number>();
   /** Nodes whose lease has ended. */
   readonly lapsed = new Set<string>();
   /** Nodes that listen. */
