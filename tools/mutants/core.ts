@@ -27,6 +27,16 @@ export const core: readonly Mutant[] = [
     edits: [['if (stands && this.run.current) {', 'if (stands) {']],
   },
   {
+    name: 'a read under the lock goes on over the cut',
+    file: 'src/core/fence/read.ts',
+    edits: [['    run.watch(this);\n', '']],
+  },
+  {
+    name: 'a run that waits for the run that it is asked for in waits for ever',
+    file: 'src/core/run/nesting.ts',
+    edits: [['(queueTimeoutMs ?? this.#selfWaitMs)', 'queueTimeoutMs']],
+  },
+  {
     name: "a gated generator does not look again after the backend's answer",
     file: 'src/core/fence/gate-stream.ts',
     edits: [
