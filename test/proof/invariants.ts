@@ -174,11 +174,11 @@ export class Invariants {
     { runs }: RunControl,
     selector: Selector | 'all',
     { intent = false }: AbortOptions = {},
-    { requester, reason, recorded, runIds }: Receipt,
+    { requester, recorded, runIds }: Receipt,
   ): void {
     const isListed = selector === 'all' || (selector.sessionKey === undefined && selector.runId === undefined);
     const elsewhere = runIds.filter((runId) => runs.get(runId) === undefined);
-    this.history.add({ type: 'acknowledged', requester, intent, isListed, recorded, reason, elsewhere });
+    this.history.add({ type: 'acknowledged', requester, intent, isListed, recorded, elsewhere });
   }
 
   /** As `stop`, for any call that stops. `cut` says of its answer which runs were cut inside the call on this node. */

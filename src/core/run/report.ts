@@ -38,6 +38,6 @@ export function leftoversOf(run: UnwindingRun, aftermath: Aftermath | undefined)
   if (aftermath?.epilogue === 'pending' && !names.includes('epilogue')) names.push('epilogue');
   if (aftermath?.lock === 'pending' && !names.includes('commit')) names.push('lock');
   // Nothing of it is here any more: it waits for the record to say how it ended.
-  if (names.length === 0 && !run.isDecided) names.push('backend');
+  if (names.length === 0 && run.status === 'stopping' && !run.isDecided) names.push('backend');
   return names;
 }

@@ -106,7 +106,6 @@ export type Happening =
       readonly intent: boolean;
       readonly isListed: boolean;
       readonly recorded: string;
-      readonly reason: AbortReason;
       readonly elsewhere: readonly string[];
     }
   /** A stop for all nodes was recorded: these runs were live then, and are what it is aimed at. */

@@ -109,7 +109,6 @@ const acknowledged = (elsewhere: readonly string[], requester?: { userId: string
   intent: false,
   isListed: false,
   recorded: 'cluster',
-  reason: 'user',
   elsewhere,
 });
 const EVE = { userId: 'eve' };
@@ -215,7 +214,7 @@ const WRONG: readonly [string, number, Check, readonly Told[]][] = [
   ],
   ['a waiter that hears something else', 2, oneStory, [recorded('a', 'completed'), heard('a', 'aborted user')]],
   ['a receipt for a run that has completed', 2, oneStory, [acknowledged(['a']), recorded('a', 'completed')]],
-  ['a receipt for another reason', 2, oneStory, [acknowledged(['a']), recorded('a', 'aborted policy')]],
+  ['a receipt before its run was stopped', 2, oneStory, [acknowledged(['a']), recorded('a', 'aborted policy')]],
   [
     'a run that was stopped by a call, and has completed',
     2,
@@ -291,7 +290,7 @@ const RIGHT: readonly [string, Check, readonly Told[]][] = [
   [
     'one outcome for all',
     oneStory,
-    [acknowledged(['a']), recorded('a', 'aborted user'), endedFor('a', 'user'), heard('a', 'aborted user')],
+    [recorded('a', 'aborted user'), acknowledged(['a']), endedFor('a', 'user'), heard('a', 'aborted user')],
   ],
   [
     'another outcome than that of a record that did not answer',

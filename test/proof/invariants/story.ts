@@ -67,15 +67,18 @@ function byOthers(history: History): string[] {
   });
 }
 
-/** What a receipt names of other nodes was stopped, for its reason. A stop for all nodes may come after an end. */
+/**
+ * What a receipt names of other nodes was stopped by then, by this stop or by one before it, whose reason stays. A stop
+ * for all nodes may come after an end.
+ */
 function byReceipts(history: History): string[] {
-  const recorded = history.all('recorded');
-  return history.all('acknowledged').flatMap(({ isListed, recorded: how, elsewhere, reason }): string[] => {
-    if (isListed || how !== 'cluster') return [];
+  const stopped = history.all('recorded').filter(({ outcome }) => outcome.startsWith('aborted '));
+  return history.all('acknowledged').flatMap((told): string[] => {
+    if (told.isListed || told.recorded !== 'cluster') return [];
     const isStopped = (runId: string): boolean =>
-      recorded.some((one) => one.runId === runId && one.outcome === `aborted ${reason}`);
-    return elsewhere
+      stopped.some((one) => one.runId === runId && history.at(one) < history.at(told));
+    return told.elsewhere
       .filter((runId) => !isStopped(runId))
-      .map((runId) => `a receipt says that ${runId} was stopped for ${reason}, and the record does not`);
+      .map((runId) => `a receipt says that ${runId} was stopped, and the record did not by then`);
   });
 }
