@@ -74,7 +74,7 @@ const CALLS: Readonly<Record<string, { readonly call: Call; readonly options: Re
   },
   abort: {
     call: (options) => control().abort('all', options),
-    options: names('requester reason queued intent'),
+    options: names('requester reason detail graceMs queued intent'),
   },
   wait: {
     call: (options) => control().wait('r', options),
@@ -82,7 +82,9 @@ const CALLS: Readonly<Record<string, { readonly call: Call; readonly options: Re
   },
   list: { call: (options) => control().runs.list(options), options: names('requester') },
   isActive: { call: (options) => control().runs.isActive('s', options), options: names('kind requester') },
+  'sessions.active': { call: (options) => control().sessions.active(options), options: names('requester') },
   'sessions.load': { call: (options) => control().sessions.load('s', options), options: names('requester') },
+  inspect: { call: (options) => control().inspect(options), options: names('reveal limit') },
   drain: { call: (options) => control().drain(options), options: names('graceMs') },
   acquire: {
     call: (options) => control().locks.acquire('s', options),
@@ -91,6 +93,22 @@ const CALLS: Readonly<Record<string, { readonly call: Call; readonly options: Re
   whenQuiet: {
     call: async (options) => (await control().abort('all')).whenQuiet(options),
     options: names('timeoutMs'),
+  },
+  whenSaved: {
+    call: async (options) => (await control().abort('all')).whenSaved(options),
+    options: names('timeoutMs'),
+  },
+  'whenSaved of an outcome': {
+    call: async (options) => {
+      const outcome = await control().run({ sessionKey: 's', signal: AbortSignal.abort() }, () => 1);
+      return outcome.status === 'aborted' && outcome.whenSaved(options);
+    },
+    options: names('timeoutMs'),
+  },
+  fence: { call: inRun((run, options) => run.fence((async function* () {})(), options)), options: names('atAbort') },
+  gateStream: {
+    call: inRun((run, options) => run.gateStream(async function* () {}, options)),
+    options: names('name atAbort'),
   },
   gate: { call: inRun((run, options) => run.gate(() => 1, options)), options: names('name') },
   epilogue: { call: inRun((run, options) => run.epilogue(() => 1, options)), options: names('name') },

@@ -13,6 +13,7 @@ export interface ItemSource<T> {
  * streams of `node:stream/web` are no `ReadableStream` for the compiler.
  */
 export interface IterableStream<T> extends AsyncIterable<T> {
+  /** Locks the stream to a reader, as that of a `ReadableStream` does. */
   getReader(): unknown;
 }
 
