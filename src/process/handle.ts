@@ -13,9 +13,9 @@ export interface ProcessHandle extends AsyncDisposable {
    * that any amount of output takes a bounded memory. It ends when nobody has it open any more, which may be later than
    * the exit if something was left in the background. Cancelled, the rest is dropped. Empty if it is not piped.
    */
-  readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>> & AsyncIterable<Uint8Array<ArrayBuffer>>;
   /** As `stdout`. */
-  readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>> & AsyncIterable<Uint8Array<ArrayBuffer>>;
   /** Resolves when the process that was started has ended. Never rejects. */
   readonly exited: Promise<Termination>;
 

@@ -34,7 +34,9 @@ import { HAS_GROUPS, treeOf } from './platform.js';
  * const control = createRunControl();
  * const outcome = control.run({ sessionKey: 'chat-1' }, async (run) => {
  *   const child = await spawn(run, 'sh', ['-c', 'echo ready; sleep 60 & sleep 60']);
- *   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+ *   const decoder = new TextDecoder();
+ *   for await (const bytes of child.stdout) {
+ *     const text = decoder.decode(bytes, { stream: true });
  *     if (text.includes('ready')) void control.abort({ sessionKey: 'chat-1' });
  *   }
  * });

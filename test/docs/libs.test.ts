@@ -1,50 +1,46 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import ts from 'typescript';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { root } from '../../tools/entries.js';
-import { snippetFolder } from './snippets.js';
+import { optionsOfUser, writeDeclarations } from './declarations.js';
+import { describeError, findBlocks, snippetFolder, writeSnippet } from './snippets.js';
 
-// The types that a user gets, by the `lib` of the user. Of the sources, not of the build: nothing needs to be built.
+// What a user of another `lib` than ours compiles: our types, and the blocks of the docs, which are copied.
 
 const libs = join(root, 'test/docs/libs');
 const fixtures = readdirSync(libs).filter((name) => name.endsWith('.ts'));
-const declarations = snippetFolder(root, 'declarations');
+const folder = snippetFolder(root, 'snippets-of-users');
+const blocks = findBlocks(root).map((block) => ({
+  title: `${block.file}:${block.line}`,
+  snippet: writeSnippet(block, folder, join(root, 'test/docs/preludes')),
+}));
+let paths: Record<string, string[]>;
 
 beforeAll(() => {
-  const sources = join(root, 'src');
-  for (const name of readdirSync(sources, { recursive: true, encoding: 'utf8' })) {
-    if (!/^(index|core\/.+)\.ts$/.test(name)) continue;
-    const { outputText } = ts.transpileDeclaration(readFileSync(join(sources, name), 'utf8'), {
-      fileName: name,
-      compilerOptions: { declaration: true, isolatedDeclarations: true, stripInternal: true },
-    });
-    const file = join(declarations, name.replace(/\.ts$/, '.d.ts'));
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, outputText);
-  }
+  paths = writeDeclarations(root, 'declarations');
 }, 120_000);
 
-describe.each(['next', 'node'])('with the compiler options of %s', (name) => {
-  test('the public surface compiles as it is used', () => {
-    const { options } = ts.getParsedCommandLineOfConfigFile(
-      join(libs, name, 'tsconfig.json'),
-      { paths: { runfence: [join(declarations, 'index.d.ts')] } },
-      { ...ts.sys, onUnRecoverableConfigFileDiagnostic: ({ messageText }) => expect.fail(String(messageText)) },
-    ) as ts.ParsedCommandLine;
-    expect(options.lib).toBeDefined();
-    const program = ts.createProgram(
-      fixtures.map((file) => join(libs, file)),
-      options,
-    );
-    // A declaration that does not resolve would be `any`, which the lines that expect an error would tell.
-    const errors = fixtures.flatMap((name) => {
-      const file = program.getSourceFile(join(libs, name));
+describe.each(['next', 'node'])('with the compiler options of %s', (user) => {
+  test('the public surface and the blocks of the docs compile', () => {
+    // A block is a part of a module, also one without an import.
+    const options = { ...optionsOfUser(root, user, paths), moduleDetection: ts.ModuleDetectionKind.Force };
+    const files = fixtures.map((file) => join(libs, file));
+    const program = ts.createProgram([...files, ...blocks.map(({ snippet }) => snippet.path)], options);
+    const errorsOf = (path: string): ts.Diagnostic[] => {
+      const file = program.getSourceFile(path);
       return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)];
-    });
+    };
+    // A declaration that does not resolve would be `any`, which the lines that expect an error would tell.
     expect(fixtures.length).toBeGreaterThan(1);
-    expect(errors.map(told)).toEqual([]);
+    expect(files.flatMap(errorsOf).map(told)).toEqual([]);
     expect(program.getOptionsDiagnostics().map(told)).toEqual([]);
+
+    expect(blocks.length).toBeGreaterThan(100);
+    const errors = blocks.flatMap(({ title, snippet }) =>
+      errorsOf(snippet.path).map((error) => `${title}, ${describeError(snippet, error)}`),
+    );
+    expect(errors).toEqual([]);
   }, 120_000);
 });
 

@@ -110,7 +110,7 @@ export function compileErrors(root: string, snippets: readonly Snippet[]): Map<S
 }
 
 /** One error, with its line in the block. */
-function describeError({ offset }: Snippet, { file, start, messageText }: ts.Diagnostic): string {
+export function describeError({ offset }: Snippet, { file, start, messageText }: ts.Diagnostic): string {
   const line = file && start !== undefined ? file.getLineAndCharacterOfPosition(start).line + 1 - offset : 0;
   return `line ${line} of the block: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
 }
