@@ -1,5 +1,5 @@
 import { type Memory, memory, type StopList } from '../backend/index.js';
-import { asBeat, asList, asNumber, asObject, checkDistinct } from './check.js';
+import { asBeat, asFlag, asList, asNumber, asObject, checkDistinct, ifGiven, type Unknown } from './check.js';
 import { checkStop } from './check-state.js';
 import type { Deaths } from './desk.js';
 import { listAsJson, listFromJson } from './json.js';
@@ -55,6 +55,7 @@ export function checkList(value: unknown): ListState {
   for (const beat of Object.values(beats)) asBeat(beat, 'a heartbeat');
   const stops = asList(list.stops, 'the stops').map((stop) => {
     const number = checkStop(stop, counter);
+    ifGiven((stop as Unknown).intent, (intent) => asFlag(intent, 'the intent of a stop'));
     const { nodeId } = stop as { readonly nodeId: string };
     if (!Object.hasOwn(beats, nodeId)) throw new TypeError(`node ${nodeId} has no heartbeat`);
     return number;

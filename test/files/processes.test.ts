@@ -114,6 +114,32 @@ test('a run that was stopped before it began does not begin in another process e
   await endAll(nodes);
 });
 
+test('a run that was stopped by its id alone before it began does not begin, in whichever session and process', async () => {
+  const { nodes } = await start(3);
+  const [a, b, c] = nodes as [Other, Other, Other];
+  expect(await a.ask('intent', { runId: 'early' })).toMatchObject({ recorded: 'cluster', result: 'nothing-running' });
+  expect(await b.ask('begin', { sessionKey: 's', runId: 'early' })).toMatchObject({ status: 'aborted' });
+  expect(await c.ask('begin', { sessionKey: 't', runId: 'early' })).toMatchObject({ status: 'aborted' });
+  expect(await b.ask('begin', { sessionKey: 's', runId: 'there' })).toMatchObject({ status: 'started' });
+  expect(await a.ask('intent', { runId: 'there' })).toMatchObject({ recorded: 'cluster', result: 'aborted' });
+  await b.says('stopping', ({ runId }) => runId === 'there');
+  await endAll(nodes);
+});
+
+test('a run that begins in one process while another stops it by its id alone does not go on', async () => {
+  const { nodes } = await start(2);
+  const [a, b] = nodes as [Other, Other];
+  for (let i = 0; i < 20; i++) {
+    const runId = `race${i}`;
+    const [, begun] = await Promise.all([
+      a.ask('intent', { runId }),
+      b.ask('begin', { sessionKey: `s${i}`, runId, options: { timeoutMs: 60_000 } }),
+    ]);
+    if (begun.status === 'started') await b.says('stopping', (said) => said.runId === runId);
+  }
+  await endAll(nodes);
+});
+
 test('a queued run starts when the run of the other process ends', async () => {
   const { nodes } = await start(2);
   const [a, b] = nodes as [Other, Other];

@@ -168,7 +168,37 @@ export const comparison: readonly Mutant[] = [
   {
     name: 'a listed stop hits what was begun after it',
     file: 'src/core/ledger/shared/listed-stops.ts',
-    edits: [['nodeId !== this.#nodeId && number > since &&', 'nodeId !== this.#nodeId && number > 0 &&']],
+    edits: [['return number > since &&', 'return number > 0 &&']],
+  },
+  {
+    name: 'an intent of the list does not hit what was claimed while it was on its way',
+    file: 'src/core/ledger/shared/listed-stops.ts',
+    edits: [['?? this.#intents.get(run.id)?.find(hits);', ';']],
+  },
+  {
+    name: 'a claim overtakes an intent by id alone that its own node has sent',
+    file: 'src/core/ledger/shared/shared-ledger.ts',
+    edits: [['    if (pending !== undefined) return pending.then(() => this.claim(candidate));\n', '']],
+  },
+  {
+    name: 'an intent by id alone that is answered late leaves what has begun here alone',
+    file: 'src/core/ledger/shared/intents.ts',
+    edits: [['if (run !== undefined && isLive(run) &&', 'if (run !== undefined && !isLive(run) &&']],
+  },
+  {
+    name: 'an intent by id alone does not look for what began while it was on its way',
+    file: 'src/core/run/stop-sender.ts',
+    edits: [['() => this.#stopOthers(request, findings),\n        (error)', '() => undefined,\n        (error)']],
+  },
+  {
+    name: 'what other nodes have is read before the stop is kept',
+    file: 'src/core/run/stop-sender.ts',
+    edits: [
+      [
+        'answers.push(chain(sent, () => this.#stopOthers(request, findings)));',
+        'answers.push(this.#stopOthers(request, findings));',
+      ],
+    ],
   },
   {
     name: 'a listed stop does not hit a queued run',

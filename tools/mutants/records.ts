@@ -72,6 +72,16 @@ export const records: readonly Mutant[] = [
     edits: [['if (stop.intent) return stop.selector.runId === runId;', 'if (stop.intent) return false;']],
   },
   {
+    name: 'a claim is not told of the intents of the list',
+    file: 'src/core/backend/memory-book.ts',
+    edits: [
+      [
+        '.filter(({ intent, number, selector }) => intent === true &&',
+        '.filter(({ intent, number, selector }) => !intent &&',
+      ],
+    ],
+  },
+  {
     name: 'a session stop is not kept for what other nodes have queued',
     file: 'src/core/backend/memory-stop.ts',
     edits: [['(keep.intent || !isAlone || request.select !== undefined);', 'keep.intent;']],

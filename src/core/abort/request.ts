@@ -24,8 +24,8 @@ export interface AbortOptions {
   /** `keep`: runs that are still queued stay queued, and the session's later ones are not concerned. */
   readonly queued?: 'drop' | 'keep' | undefined;
   /**
-   * With a selector of exactly `{ sessionKey, runId }`: if that run has not begun, it is stopped
-   * when it does, within 60 s. The answer is the one for an unknown run.
+   * With a selector of `{ runId }`, or `{ sessionKey, runId }`, and nothing else: if that run has not begun, it is
+   * stopped when it does, within 60 s. The answer is the one for an unknown run.
    */
   readonly intent?: boolean | undefined;
 }
@@ -59,7 +59,7 @@ export function checkAbort(selector: unknown, options: unknown = {}): AbortReque
   }
   const copy = copySelector(selector);
   if (intent === true && !isForOneRun(copy)) {
-    throw invalid('An intent is for one run of one session: give sessionKey and runId, and nothing else.');
+    throw invalid('An intent is for one run: give runId, or sessionKey and runId, and nothing else.');
   }
   return {
     selector: copy,
@@ -78,7 +78,8 @@ function checkDetail(detail: unknown): void {
 }
 
 function isForOneRun(selector: StoredSelector): boolean {
-  return selector.runId !== undefined && selector.sessionKey !== undefined && Object.keys(selector).length === 2;
+  const { runId, sessionKey, ...more } = selector;
+  return runId !== undefined && Object.keys(more).length === 0;
 }
 
 /** Whether it stops a session as a whole, runs included that are still queued elsewhere. */

@@ -5,7 +5,7 @@ import { matches, type StoredSelector } from '../stop/selector.js';
 import { insertInOrder, MemoryRecord } from './memory-record.js';
 import { type Mark, MemoryRun } from './memory-run.js';
 import type { ForgottenStop, MemoryState } from './memory-state.js';
-import type { ListedStop, Snapshot, StopList } from './port.js';
+import type { ClaimRequest, ListedStop, RecordedStop, Snapshot, StopList } from './port.js';
 
 const NONE: readonly never[] = Object.freeze([]);
 
@@ -177,6 +177,14 @@ export class MemoryBook {
     const number = again ?? this.#listVersion;
     insertInOrder(this.#list, { number, ...stop }, (other) => other.number);
     return number;
+  }
+
+  /** The intents of the list that may concern a claim. */
+  intentsFor({ runId, listJudged = 0 }: ClaimRequest): readonly RecordedStop[] {
+    if (this.#list.length === 0) return NONE;
+    return this.#list
+      .filter(({ intent, number, selector }) => intent === true && selector.runId === runId && number > listJudged)
+      .map((stop) => ({ ...stop, intent: true, marked: NONE }));
   }
 
   unlist(number: number): void {

@@ -2,7 +2,7 @@ import type { MemoryBook } from './memory-book.js';
 import { epiloguesOf, markItem, runOf } from './memory-marks.js';
 import type { MemoryRecord } from './memory-record.js';
 import { MemoryRun } from './memory-run.js';
-import type { ClaimAnswer, ClaimRequest, ReservedEpilogue } from './port.js';
+import type { ClaimAnswer, ClaimRequest, RecordedStop, ReservedEpilogue } from './port.js';
 
 const NONE: readonly never[] = Object.freeze([]);
 
@@ -20,7 +20,7 @@ export function claim(book: MemoryBook, request: ClaimRequest): ClaimAnswer {
   if (known !== undefined && (known.isLive || known.generation !== request.repeats)) {
     return { kind: 'duplicate', run: known.stored(), version: book.version(record), snapshot: book.news(sessionKey) };
   }
-  const stops = record?.stopsFor(request) ?? NONE;
+  const stops = stopsFor(book, record, request);
   if (stops.length > 0) {
     const { now } = book;
     const version = book.version(record);
@@ -40,6 +40,13 @@ export function claim(book: MemoryBook, request: ClaimRequest): ClaimAnswer {
   used.running.add(run);
   book.runs.set(runId, run);
   return granted(book, used, run, epilogues);
+}
+
+/** Nearly always there are none of either kind. */
+function stopsFor(book: MemoryBook, record: MemoryRecord | undefined, request: ClaimRequest): readonly RecordedStop[] {
+  const intents = book.intentsFor(request);
+  const stops = record?.stopsFor(request) ?? NONE;
+  return intents.length === 0 ? stops : [...stops, ...intents];
 }
 
 function granted(

@@ -51,10 +51,11 @@ export function stop(book: MemoryBook, request: StopRequest, isAlone: boolean): 
 
 /** Appends to the list of the whole backend. */
 export function stopEverywhere(book: MemoryBook, request: StopEverywhereRequest): StopEverywhereAnswer {
-  const { nodeId, attempt, selector, requester, reason, detail, number } = request;
+  const { nodeId, attempt, selector, requester, reason, detail, intent, number } = request;
   const forgotten = number === undefined ? book.forgottenBy(nodeId, attempt) : undefined;
   const listed = book.listedBy(nodeId, attempt) ?? forgotten;
-  const stop: Omit<ListedStop, 'number'> = { nodeId, attempt, selector, requester, reason, ...detailOf(detail) };
+  const said: Omit<ListedStop, 'number'> = { nodeId, attempt, selector, requester, reason, ...detailOf(detail) };
+  const stop = intent === true ? { ...said, intent } : said;
   return { number: listed?.number ?? book.list(stop, number) };
 }
 

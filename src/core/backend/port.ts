@@ -30,7 +30,8 @@ export interface Backend {
   stop(request: StopRequest): Awaitable<StopAnswer>;
   /**
    * Appends a stop to the list of the whole backend. It marks no run and moves no record's version: each node holds the
-   * list against its own runs and candidates, and whoever buries a run judges the list first.
+   * list against its own runs and candidates, and whoever buries a run judges the list first. An intent in the list is
+   * besides for a run that is claimed later.
    */
   stopEverywhere(request: StopEverywhereRequest): Awaitable<StopEverywhereAnswer>;
   /**
@@ -232,6 +233,8 @@ export interface ClaimRequest extends RecordRequest {
   readonly listSince: number | undefined;
   /** Stops up to this number were judged by this node, and do not concern the run. */
   readonly judged: number;
+  /** As `judged`, for the intents of the whole backend; absent: none was. */
+  readonly listJudged?: number | undefined;
 }
 
 /** What a claim came to. */
@@ -273,7 +276,7 @@ export interface ClaimDuplicate extends Answered {
 export interface ClaimStopped extends Answered {
   /** The discriminant. */
   readonly kind: 'stopped';
-  /** The stops to judge. */
+  /** The stops to judge; an intent of the whole backend is one that has marked nothing. */
   readonly stops: readonly RecordedStop[];
   /** The counter's value. */
   readonly now: number;
@@ -362,6 +365,11 @@ export interface StopEverywhereRequest {
   readonly reason: AbortReason;
   /** The host's own word beside the reason, at most 256 characters; absent if there is none. */
   readonly detail?: string | undefined;
+  /**
+   * It is for the run of the selector's `runId`, in whichever session: a claim of that id which comes after it is
+   * `stopped`, unless it has `judged` it. Absent for all other stops.
+   */
+  readonly intent?: boolean | undefined;
   /** A stop that a failover has lost is sent again under its number. */
   readonly number: number | undefined;
 }
@@ -373,7 +381,10 @@ export interface StopEverywhereAnswer {
 }
 
 /** A stop of the whole backend. */
-export type ListedStop = Omit<RecordedStop, 'intent' | 'marked'>;
+export interface ListedStop extends Omit<RecordedStop, 'intent' | 'marked'> {
+  /** Whether it is an intent: it concerns a run that is claimed after it, too. Absent: it is none. */
+  readonly intent?: boolean | undefined;
+}
 
 /** The stops of the whole backend that are kept. */
 export interface StopList {

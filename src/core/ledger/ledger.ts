@@ -47,6 +47,11 @@ export interface Ledger {
   /** Records a stop for every node. */
   stopEverywhere(stop: EverywhereStop): Awaitable<EverywhereVerdict>;
   /**
+   * Keeps an intent for a run whose session is not known. What asks for its generation after the answer is told of it,
+   * on every node; what has asked before is found, or cut once its node has heard of the intent.
+   */
+  keepIntent(stop: EverywhereStop): Awaitable<unknown>;
+  /**
    * Ends a run: `completed` and `failed` are decided by the record, `aborted` is told once it is quiet. The run hears of
    * its outcome in the tick of the answer.
    */
@@ -167,6 +172,8 @@ export interface LedgerCandidate {
   listSince: number | undefined;
   /** Stops up to this number were judged. */
   judged: number;
+  /** As `judged`, for the intents of the whole backend. */
+  listJudged: number;
   /** The record's version when it was last told that somebody is in its way. */
   answeredAt: number;
   /** The ended run of its id that it repeats. */
@@ -201,7 +208,12 @@ export type ClaimVerdict =
   | { readonly kind: 'granted' }
   | { readonly kind: 'gone' }
   | { readonly kind: 'duplicate'; readonly run: StoredRun }
-  | { readonly kind: 'stopped'; readonly stops: readonly RecordedStop[]; readonly now: number }
+  | {
+      readonly kind: 'stopped';
+      readonly stops: readonly RecordedStop[];
+      readonly now: number;
+      readonly listNow: number;
+    }
   | { readonly kind: 'busy' | 'not-quiet'; readonly live: readonly StoredRun[] };
 
 /** A stop of one session. */

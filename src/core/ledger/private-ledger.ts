@@ -2,9 +2,11 @@ import type { RecordedStop, ReservedEpilogue, StopItem, StoredRun } from '../bac
 import type { Awaitable } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
 import type { NodeContext } from '../node-context.js';
+import { matches } from '../stop/selector.js';
 import type {
   ClaimVerdict,
   Elsewhere,
+  EverywhereStop,
   EverywhereVerdict,
   Ledger,
   LedgerCandidate,
@@ -62,7 +64,7 @@ export class PrivateLedger implements Ledger {
   claim(candidate: LedgerCandidate): ClaimVerdict {
     if (this.#intents.size > 0) {
       const stops = this.#intentsFor(candidate);
-      if (stops.length > 0) return { kind: 'stopped', stops, now: this.#counter };
+      if (stops.length > 0) return { kind: 'stopped', stops, now: this.#counter, listNow: 0 };
     }
     const terms = candidate.terms(NOTHING);
     if (terms === undefined) return GONE;
@@ -80,6 +82,10 @@ export class PrivateLedger implements Ledger {
 
   stopEverywhere(): EverywhereVerdict {
     return NOWHERE;
+  }
+
+  keepIntent(stop: EverywhereStop): void {
+    this.#keepIntent(undefined, { ...stop, intent: true });
   }
 
   end(run: LedgerRun): void {
@@ -130,7 +136,7 @@ export class PrivateLedger implements Ledger {
   }
 
   #keepIntent(
-    sessionKey: string,
+    sessionKey: string | undefined,
     stop: Pick<RecordedStop, 'selector' | 'requester' | 'intent' | 'reason' | 'detail'>,
   ): void {
     const { runId } = stop.selector;
@@ -143,7 +149,7 @@ export class PrivateLedger implements Ledger {
 
   #intentsFor({ run, judged }: LedgerCandidate): readonly RecordedStop[] {
     const stops = this.#intents.get(run.id) ?? NOTHING;
-    return stops.filter(({ number, selector }) => number > judged && selector.sessionKey === run.sessionKey);
+    return stops.filter(({ number, selector }) => number > judged && matches(selector, run));
   }
 
   #forgetIntent(number: number): void {

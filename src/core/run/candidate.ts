@@ -27,6 +27,7 @@ export class Candidate implements LedgerCandidate, Link<Candidate> {
   since: number | undefined = undefined;
   listSince: number | undefined = undefined;
   judged = 0;
+  listJudged = 0;
   answeredAt = 0;
   repeats: number | undefined = undefined;
   /** What it asks next is who is in its way, and no generation. */

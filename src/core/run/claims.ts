@@ -1,6 +1,6 @@
 import type { AbortRegistry } from '../abort/registry.js';
 import { Stop } from '../abort/stop.js';
-import type { RecordedStop, StoredRun } from '../backend/port.js';
+import type { StoredRun } from '../backend/port.js';
 import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
 import type { ClaimVerdict, Ledger } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';
@@ -159,7 +159,7 @@ export class Claims {
   /** A stop that was recorded before the run began, or while it was queued elsewhere. `undefined`: none concerns it. */
   #judgeStops(
     candidate: Candidate,
-    { stops, now }: { readonly stops: readonly RecordedStop[]; readonly now: number },
+    { stops, now, listNow }: Extract<ClaimVerdict, { readonly kind: 'stopped' }>,
   ): Verdict | undefined {
     const { run } = candidate;
     const { authority, clock } = this.#runtime;
@@ -168,6 +168,7 @@ export class Claims {
         marked.includes(run.id) || (matches(selector, run) && authority.may('abort', requester, run)),
     );
     candidate.judged = Math.max(candidate.judged, now);
+    candidate.listJudged = Math.max(candidate.listJudged, listNow);
     if (hit === undefined) return undefined;
     const { reason, requester, detail } = hit;
     this.#aborts.stop([run], new Stop(reason, clock.monotonic(), requester, undefined, detail));

@@ -138,7 +138,7 @@ export class StopSender implements StopRecorder {
       stopped: readonly PreparedStop[],
       why: SessionStop['reason'],
       more: Partial<SessionStop>,
-    ): void => {
+    ): Awaitable<unknown> => {
       const runs = stopped.map(({ item }) => item);
       if (why === reason) for (const run of unsure.of(key)) runs.push(itemOf(run));
       const stop = { sessionKey: key, reason: why, detail, runs, select: undefined, record: undefined, ...more };
@@ -146,13 +146,20 @@ export class StopSender implements StopRecorder {
       // The record itself selects what runs, and says nothing of what is stopping.
       const mayBeStopping = more.select !== undefined && stopped.length === 0;
       answers.push(mayBeStopping ? chain(sent, () => this.#noteStopping(request, findings)) : sent);
+      return sent;
     };
     const isEverywhere = sessionKey === undefined && runId === undefined;
     // Nothing is recorded: what leaves its queue because of this very stop is not there yet.
-    if (record === undefined && !isEverywhere) answers.push(this.#stopOthers(request, findings));
+    if (record === undefined && !isEverywhere) {
+      answers.push(request.intent ? this.#intend(request, findings) : this.#stopOthers(request, findings));
+    }
     const isWhole = sessionKey !== undefined && (record !== undefined || isSelected);
-    if (isWhole)
-      send(sessionKey, stops.of(sessionKey, reason), reason, { record, select: isSelected ? selector : undefined });
+    if (isWhole) {
+      const select = isSelected ? selector : undefined;
+      const sent = send(sessionKey, stops.of(sessionKey, reason), reason, { record, select });
+      // Looked for once the stop is kept: what is granted before that is found, and what asks later is told of it.
+      if (!isSelected) answers.push(chain(sent, () => this.#stopOthers(request, findings)));
+    }
     const unsent = new Set(unsure.sessionKeys);
     if (isWhole) unsent.delete(sessionKey);
     stops.forEach((key, why, stopped) => {
@@ -162,8 +169,6 @@ export class StopSender implements StopRecorder {
     });
     for (const key of unsent) send(key, NOTHING, reason, {});
     if (isEverywhere) answers.push(this.#stopEverywhere(request, findings));
-    // What is granted before the stop is kept is found; what asks later is told of it.
-    else if (record !== undefined && !isSelected) answers.push(this.#stopOthers(request, findings));
     return answers;
   }
 
@@ -250,6 +255,27 @@ export class StopSender implements StopRecorder {
   #noteOver(run: StoredRun, findings: Findings): void {
     if (run.status === 'stopping') findings.stopping.push(this.#remote(run));
     else findings.ended = true;
+  }
+
+  /**
+   * An intent for a run of any session. One that is there is stopped, and nothing is kept. Looked for again afterwards:
+   * what was granted before the intent was kept is found then, and what asks later is told of it.
+   */
+  #intend(request: AbortRequest, findings: Findings): Awaitable<unknown> {
+    const { selector, requester, reason, detail } = request;
+    if (this.#entries.get(selector.runId as string) !== undefined) return undefined;
+    return chain(this.#stopOthers(request, findings), () => {
+      if (hasFound(findings)) return undefined;
+      return settle(
+        () => this.#ledger.keepIntent({ selector, requester, reason, detail }),
+        () => this.#stopOthers(request, findings),
+        (error) => {
+          findings.recorded = 'unreachable';
+          this.#runtime.onError(error, selector);
+          return undefined;
+        },
+      );
+    });
   }
 
   /** Of a principal: the runs of other nodes are read, each is authorised, and those are stopped by id. */
@@ -403,6 +429,10 @@ export class StopSender implements StopRecorder {
 const NONE: ReadonlySet<Entry> = new Set();
 const NO_RUNS: UnsureRuns = new UnsureRuns(NOTHING);
 const NO_VERDICT: StopVerdict = Object.freeze({ runs: NOTHING, epilogues: NOTHING });
+
+function hasFound({ elsewhere, stopping, ended, forbidden, stale }: Findings): boolean {
+  return elsewhere.length + stopping.length > 0 || ended || forbidden || stale;
+}
 
 function settleRuns<T>(value: Awaitable<T>, runs: (value: T) => readonly StoredRun[]): Awaitable<readonly StoredRun[]> {
   return isThenable(value) ? (value as PromiseLike<T>).then(runs) : runs(value);

@@ -134,6 +134,63 @@ export const lists: readonly Scenario[] = [
     },
   },
   {
+    name: 'list-intent: an intent of the whole backend is told to every later claim of its id, in any session, and to no other',
+    run: async (bench) => {
+      const [here, there] = await twoNodes(bench);
+      const [key, other] = [bench.key(), bench.key()];
+      const runId = there.newRunId();
+      const requester = { userId: 'eve' };
+      const selector = { runId };
+      const plain = await here.list({ selector });
+      await there.ended(await there.granted(key, { runId }));
+      const number = await here.list({ selector, requester, reason: 'policy', detail: 'early', intent: true });
+      for (const node of [here, there]) {
+        for (const sessionKey of [key, other]) {
+          const { stops, listNow } = answered(await node.claim(sessionKey, { runId }), 'stopped');
+          assert.ok(listNow >= number);
+          assert.deepEqual(
+            stops.map(({ attempt: _, ...stop }) => stop),
+            [
+              {
+                number,
+                nodeId: here.id,
+                selector,
+                requester,
+                reason: 'policy',
+                detail: 'early',
+                intent: true,
+                marked: [],
+              },
+            ],
+          );
+        }
+        answered(await node.claim(key, { runId, mode: 'probe' }), 'stopped');
+      }
+      assert.deepEqual(
+        (await listedBy(there, here)).map((stop) => [stop.number, stop.intent === true]),
+        [
+          [plain, false],
+          [number, true],
+        ],
+      );
+      await there.granted(key, { since: 0, listSince: 0 });
+      answered(await there.claim(other, { runId, listJudged: number - 1 }), 'stopped');
+      await there.granted(other, { runId, listJudged: number });
+    },
+  },
+  {
+    name: 'list-intent-forgotten: a forgotten intent of the whole backend concerns no claim any more',
+    run: async (bench) => {
+      const [here, there] = await twoNodes(bench);
+      const key = bench.key();
+      const runId = there.newRunId();
+      const number = await here.list({ selector: { runId }, intent: true });
+      answered(await there.claim(key, { runId }), 'stopped');
+      await here.backend.forget({ listed: number });
+      await there.granted(key, { runId });
+    },
+  },
+  {
     name: 'list-resent: a stop of the whole backend that a failover lost is listed again under its number',
     run: async (bench) => {
       const [here, there] = await twoNodes(bench);

@@ -182,7 +182,8 @@ const bad: readonly [string, unknown, unknown?][] = [
   ['a requester with a claim', 'all', { requester: { userId: 'ada', isAdmin: true } }],
   ['an intent that is text', { sessionKey: 's', runId: 'r' }, { intent: 'yes' }],
   ['an intent for a session', { sessionKey: 's' }, { intent: true }],
-  ['an intent for an id alone', { runId: 'r' }, { intent: true }],
+  ['an intent for an id and a kind', { runId: 'r', kind: 'chat' }, { intent: true }],
+  ['an intent for a generation of an id', { runId: 'r', generation: 1 }, { intent: true }],
   ['an intent for all', 'all', { intent: true }],
   ['an intent for a generation', { sessionKey: 's', runId: 'r', generation: 1 }, { intent: true }],
 ];

@@ -190,6 +190,42 @@ describe.each(strangers)('on the other node $what', ({ selector, options }) => {
   });
 });
 
+describe('a stop that is still on its way when the run of this node begins', () => {
+  function stopping() {
+    const state = memory();
+    const slow = new FaultyBackend({ over: state });
+    const { control: here, clock } = tracked({ backend: state });
+    const { control: there } = tracked({ backend: slow }, clock);
+    slow.hold('stop');
+    return { slow, here, there, clock };
+  }
+
+  test('an intent finds it once it is kept (A57)', async () => {
+    const { slow, here, there } = stopping();
+    const stop = there.abort({ sessionKey: 's', runId: 'r' }, { intent: true, reason: 'policy' });
+    await flush();
+    const run = await begin(here, RUN);
+    slow.release('stop');
+    expect(await stop).toMatchObject({ result: 'aborted', runIds: ['r'] });
+    expect(run).toMatchObject({ status: 'stopping', reason: 'policy' });
+    run.complete();
+  });
+
+  test('its owner’s stop of the session finds it, which was queued before (A49)', async () => {
+    const { slow, here, there } = stopping();
+    const first = await begin(here, { owner: eve });
+    const next = await queued(here, RUN);
+    const stop = there.abort({ sessionKey: 's' }, { requester: ada, reason: 'policy' });
+    await flush();
+    first.complete();
+    expect(await next.started).toMatchObject({ status: 'started' });
+    slow.release('stop');
+    expect(await stop).toMatchObject({ result: 'aborted', runIds: ['r'] });
+    expect(next.run).toMatchObject({ status: 'stopping', reason: 'policy' });
+    next.run.complete();
+  });
+});
+
 describe('an intent of the other node', () => {
   test.each(['before', 'after'] as const)('hits a run that is being claimed here (held %s it acts)', async (when) => {
     const { slow, there, run, calls, state } = slowNode();

@@ -13,7 +13,7 @@ export function abort(cast: Cast, node: Node, run: Run): void {
   const requester = asUnique(cast, random.pick([undefined, ADA, EVE]));
   const reason = random.pick<AbortReason>(['user', 'policy', 'disconnect']);
   const runId = cast.newId('intent');
-  const intended = { runId, sessionKey };
+  const intended = random.chance(0.5) ? { runId } : { runId, sessionKey };
   const selector = random.pick<Selector | 'all'>([
     { runId: run.id },
     { runId: run.id },

@@ -169,7 +169,9 @@ export class Reference {
   #intentAgainst(run: Run): Stop | undefined {
     return [...this.#intents].find(
       ({ selector, requester }) =>
-        selector.runId === run.id && selector.session === run.session && may(requester, run.spec.owner),
+        selector.runId === run.id &&
+        (selector.session ?? run.session) === run.session &&
+        may(requester, run.spec.owner),
     );
   }
 

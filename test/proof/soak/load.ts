@@ -224,7 +224,8 @@ export class Load {
     const random = this.#random;
     const seen = this.#witness.anyLive(random, node.name);
     if (random.chance(0.05)) {
-      const intent = { sessionKey: this.#wishes.sessionKey(), runId: this.#wishes.idToCome() };
+      const [sessionKey, runId] = [this.#wishes.sessionKey(), this.#wishes.idToCome()];
+      const intent = random.chance(0.5) ? { runId } : { sessionKey, runId };
       await this.#witness.track('an intent', node.control.abort(intent, { intent: true }));
     } else if (seen !== undefined) {
       await this.#abort(node, this.#wishes.selector(seen));

@@ -74,6 +74,52 @@ export const LISTS: readonly WrongBackend[] = [
     })),
   },
   {
+    wrong: 'tells no claim of the intents of all',
+    noticed: 'list-intent',
+    make: over((right) => ({
+      stopEverywhere: ({ intent: _, ...request }) => right.stopEverywhere(request),
+    })),
+  },
+  {
+    wrong: 'takes every stop of all that names a run for an intent',
+    noticed: 'list-intent',
+    make: over((right) => ({
+      stopEverywhere: (request) => right.stopEverywhere({ ...request, intent: request.selector.runId !== undefined }),
+    })),
+  },
+  {
+    wrong: 'does not say in the list which stops are intents',
+    noticed: 'list-intent',
+    make: over((right) => ({
+      readStops: () => {
+        const { version, stops } = right.readStops();
+        return { version, stops: stops.map(({ intent: _, ...stop }) => stop) };
+      },
+    })),
+  },
+  {
+    wrong: 'asks again about intents of all that were judged',
+    noticed: 'list-intent',
+    make: over((right) => ({ claim: (request) => right.claim({ ...request, listJudged: 0 }) })),
+  },
+  {
+    wrong: 'keeps telling of intents of all that are forgotten',
+    noticed: 'list-intent-forgotten',
+    make: over((right) => {
+      const intents = new Set<number>();
+      return {
+        stopEverywhere: (request) => {
+          const answer = right.stopEverywhere(request);
+          if (request.intent === true) intents.add(answer.number);
+          return answer;
+        },
+        forget: (request) => {
+          if (!('listed' in request && intents.has(request.listed))) right.forget(request);
+        },
+      };
+    }),
+  },
+  {
     wrong: 'gives a new number to a stop of all that a failover has lost',
     noticed: 'list-resent',
     make: over((right) => ({ stopEverywhere: (request) => right.stopEverywhere({ ...request, number: undefined }) })),

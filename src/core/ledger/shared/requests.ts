@@ -347,7 +347,7 @@ export class Requests implements Debts {
   #claimRequest(view: SessionView, candidate: LedgerCandidate): Omit<ClaimRequest, 'nodeId'> | undefined {
     const terms = candidate.terms(view.kept?.runs ?? NOTHING);
     if (terms === undefined) return undefined;
-    const { run, isOwnId, attempt, repeats, since, listSince, judged } = candidate;
+    const { run, isOwnId, attempt, repeats, since, listSince, judged, listJudged } = candidate;
     const { id: runId, kind, owner, tags, fingerprint, graceMs, hasEpilogue } = run;
     return {
       sessionKey: view.key,
@@ -365,6 +365,7 @@ export class Requests implements Debts {
       since,
       listSince,
       judged,
+      listJudged,
       ...terms,
     };
   }
@@ -391,7 +392,7 @@ export class Requests implements Debts {
       case 'stopped':
         candidate.since ??= answer.now;
         candidate.listSince ??= answer.listNow;
-        return { kind: 'stopped', stops: answer.stops, now: answer.now };
+        return { kind: 'stopped', stops: answer.stops, now: answer.now, listNow: answer.listNow };
       default: {
         candidate.since ??= answer.now;
         candidate.listSince ??= answer.listNow;

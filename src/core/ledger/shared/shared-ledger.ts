@@ -20,6 +20,7 @@ import type {
   StopVerdict,
 } from '../ledger.js';
 import { StoredStops } from '../stored-stops.js';
+import { Intents } from './intents.js';
 import { Lease } from './lease.js';
 import { ListedStops } from './listed-stops.js';
 import { OtherNodes } from './other-nodes.js';
@@ -44,6 +45,7 @@ export class SharedLedger implements Ledger {
   readonly #requests: Requests;
   readonly #watch: RunWatch;
   readonly #lease: Lease;
+  readonly #intents: Intents;
   #unsubscribe: (() => void) | undefined = undefined;
   #isClosed = false;
 
@@ -78,6 +80,13 @@ export class SharedLedger implements Ledger {
       records: this.#records,
       storedStops: this.storedStops,
       endUnanswered: (run) => this.#lease.outcomeUnknown(run),
+    });
+    this.#intents = new Intents({
+      client,
+      host,
+      stored: this.storedStops,
+      nextAttempt: () => this.#requests.nextAttempt(),
+      forget: (number) => this.#forgetListed(number),
     });
     const reconciliation = new Reconciliation(client.nodeId, host, listed, this.#requests);
     this.elsewhere = new OtherNodes(client, this.#watch);
@@ -132,6 +141,10 @@ export class SharedLedger implements Ledger {
         },
       );
     });
+  }
+
+  keepIntent(stop: EverywhereStop): Awaitable<unknown> {
+    return this.#intents.keep(stop);
   }
 
   end(run: LedgerRun, status: EndStatus): void {
@@ -209,6 +222,7 @@ export class SharedLedger implements Ledger {
 
   close(): void {
     this.#isClosed = true;
+    this.#intents.close();
     this.#unsubscribe?.();
     this.storedStops.clear();
     this.#watch.close();
@@ -223,6 +237,8 @@ export class SharedLedger implements Ledger {
 
   /** Behind the lease: a generation that is given while nothing may start would be one that nobody ends. */
   #claim(candidate: LedgerCandidate): Awaitable<ClaimVerdict> {
+    const pending = this.#intents.pendingFor(candidate.run.id);
+    if (pending !== undefined) return pending.then(() => this.claim(candidate));
     return this.#requests.claim(this.#records.view(candidate.run.sessionKey), candidate);
   }
 

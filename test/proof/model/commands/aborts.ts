@@ -96,9 +96,10 @@ const abortAll = action('abort all', 1, fc.record({ requester, reason }), (seque
 const intent = action(
   'intent',
   2,
-  fc.record({ session, runId: ownId, requester, reason }),
+  fc.record({ session: fc.option(session, { nil: undefined }), runId: ownId, requester, reason }),
   (sequence, { session: ofSession, runId, ...given }) => {
-    abort(sequence, { ...given, selector: { session: ofSession, runId }, keepQueued: false, intent: true });
+    const selector = ofSession === undefined ? { runId } : { session: ofSession, runId };
+    abort(sequence, { ...given, selector, keepQueued: false, intent: true });
     return true;
   },
 );

@@ -1,4 +1,4 @@
-import type { ClaimRequest, ReservedEpilogue } from 'runfence/backend';
+import type { ClaimRequest, RecordedStop, ReservedEpilogue } from 'runfence/backend';
 import { epiloguesOf, markItem } from './marks.js';
 import { isLive, type Kept, type Room, type Run, told } from './parts.js';
 import type { World } from './world.js';
@@ -23,7 +23,8 @@ export function claim(world: World, room: Room, request: ClaimRequest): object {
     (taken.generation === request.repeats ||
       (world.defect === 'repeats-any-generation' && request.repeats !== undefined));
   if (taken !== undefined && !isRepeated) return { kind: 'duplicate', run: told(taken) };
-  const stops = room.stops.filter((kept) => mayConcern(world, kept, request)).map(({ stop }) => stop);
+  const kept = room.stops.filter((one) => mayConcern(world, one, request)).map(({ stop }) => stop);
+  const stops = [...kept, ...intentsFor(world, request)];
   const now = { now: world.counter, listNow: world.counter };
   if (stops.length > 0) return { kind: 'stopped', stops, ...now };
   const kind = inTheWay(world, room, request);
@@ -45,6 +46,14 @@ function mayConcern(world: World, { stop, unmet }: Kept, { runId, nodeId, since,
   const isIntended = stop.intent && stop.selector.runId === runId;
   const isLater = !stop.intent && stop.nodeId !== nodeId && since !== undefined && stop.number > since;
   return isNamed || isIntended || isLater;
+}
+
+/** Those of the whole backend. */
+function intentsFor({ list, defect }: World, { runId, listJudged }: ClaimRequest): RecordedStop[] {
+  if (defect === 'ignores-listed-intents') return [];
+  return list
+    .filter((stop) => stop.intent && stop.selector.runId === runId && stop.number > (listJudged ?? 0))
+    .map((stop) => ({ ...stop, intent: true, marked: [] }));
 }
 
 function inTheWay(world: World, room: Room, request: ClaimRequest): 'busy' | 'not-quiet' | undefined {

@@ -24,6 +24,7 @@ const DEFECTS: Readonly<Record<Defect, string>> = {
   'any-reservation-first': 'a later epilogue overtakes an earlier one',
   'revokes-any-grant': 'a stop revokes a grant that it does not name',
   'ignores-stops': 'a claim is not held against the stops that are kept',
+  'ignores-listed-intents': 'a claim is not held against the intents of the whole backend',
   'replaces-any-generation': 'a takeover by an old generation marks the new run',
   'repeats-any-generation': 'a run is repeated though another generation of it has ended since',
   'left-out-too-often': 'a burial is not told to the node that buried',

@@ -47,6 +47,7 @@ export type Defect =
   | 'any-reservation-first'
   | 'revokes-any-grant'
   | 'ignores-stops'
+  | 'ignores-listed-intents'
   | 'replaces-any-generation'
   | 'repeats-any-generation'
   | 'left-out-too-often';

@@ -76,9 +76,8 @@ export class Reference {
     });
   }
 
-  stopEverywhere({ nodeId, attempt, selector, requester, reason, detail, number }: StopEverywhereRequest): {
-    number: number;
-  } {
+  stopEverywhere(request: StopEverywhereRequest): { number: number } {
+    const { nodeId, attempt, selector, requester, reason, detail, intent, number } = request;
     const { world } = this;
     const known = world.list.find((stop) => stop.nodeId === nodeId && stop.attempt === attempt);
     if (known !== undefined && world.defect !== 'no-attempt-id') return { number: known.number };
@@ -89,6 +88,7 @@ export class Reference {
     const stop: ListedStop = {
       ...{ number: number ?? world.listVersion, nodeId, attempt, selector, requester, reason },
       ...(detail !== undefined && { detail }),
+      ...(intent === true && { intent }),
     };
     world.list = [...world.list, stop].sort((a, b) => a.number - b.number);
     if (world.defect === 'list-moves-records') for (const room of world.rooms) room.version = world.listVersion;

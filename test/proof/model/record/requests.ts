@@ -80,6 +80,7 @@ export class Requests {
       since: random.chance(0.5) ? this.#earlier() : undefined,
       listSince: random.chance(0.5) ? this.#earlier() : undefined,
       judged: random.chance(0.3) ? this.#earlier() : 0,
+      ...(random.chance(0.3) && { listJudged: this.#earlier() }),
     };
   }
 
@@ -124,6 +125,10 @@ export class Requests {
     if (random.chance(0.2)) selector.owner = random.of<Principal>({ userId: 'u1' }, { deviceId: 'd1' });
     if (run !== undefined && random.chance(0.1)) selector.generation = run.generation + random.below(2);
     return selector;
+  }
+
+  runId(): string {
+    return this.#random.of(...IDS);
   }
 
   requester(): Requester | undefined {

@@ -89,7 +89,8 @@ export class Sequence {
     const again = random.chance(0.3) ? random.one(lost) : undefined;
     if (again !== undefined) return again;
     const [nodeId, attempt] = [random.of<string>(...NODES), this.#requests.attempt()];
-    const selector = this.#requests.selector(undefined);
+    const intent = random.chance(0.4);
+    const selector = intent ? { runId: this.#requests.runId() } : this.#requests.selector(undefined);
     const requester = this.#requests.requester();
     const detail = this.#requests.detail();
     return {
@@ -99,6 +100,7 @@ export class Sequence {
       requester,
       reason: random.of('user', 'shutdown'),
       ...detail,
+      ...(intent && { intent }),
       number: undefined,
     };
   }
