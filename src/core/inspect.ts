@@ -98,7 +98,7 @@ class Inspection {
         runs: wait.runs.map((id) => this.#id(id)),
         ...optional('session', session === undefined ? undefined : this.#hidden(session)),
       })),
-      unfinished: run.leftovers(),
+      unfinished: this.#fewNames(run.leftovers()),
     };
   }
 
@@ -169,6 +169,11 @@ class Inspection {
       waits.push({ for: 'quiet', runs: this.#few(idsOf(stopping)) });
     }
     return waits;
+  }
+
+  #fewNames(names: readonly string[]): string[] {
+    const left = names.length - this.#limit;
+    return left > 0 ? [...names.slice(0, this.#limit), `and ${left} more`] : [...names];
   }
 
   #few(ids: Iterable<string>): string[] {

@@ -34,7 +34,6 @@ export function copyPrincipal(what: string, value: unknown): Principal {
   }
   const copy: { -readonly [K in keyof Principal]: Principal[K] } = {};
   let given = 0;
-  // Only own ids count: an id on Object.prototype would make a stranger the owner.
   for (const name of Object.keys(value)) {
     if (name !== 'userId' && name !== 'deviceId' && name !== 'connId') {
       throw invalid(`${what} may have userId, deviceId and connId, nothing else.`);
@@ -73,19 +72,26 @@ export function ownerOf(options: Readonly<Record<string, unknown>>): Principal |
   return owner === HOST ? undefined : copyPrincipal('owner', owner);
 }
 
+/** Only own ids count: an id on Object.prototype would make a stranger the owner. */
+function idOf(principal: Principal, name: (typeof IDS)[number]): string | undefined {
+  return Object.hasOwn(principal, name) ? principal[name] : undefined;
+}
+
 /** Whether both have one id in common. A blank id never gets this far. */
 export function sharesId(a: Principal, b: Principal): boolean {
-  for (const name of IDS) if (a[name] !== undefined && a[name] === b[name]) return true;
-  return false;
+  return IDS.some((name) => idOf(a, name) !== undefined && idOf(a, name) === idOf(b, name));
 }
 
 /** Whether `owner` has every id that `wanted` names. */
 export function hasIds(owner: Principal | undefined, wanted: Principal): boolean {
-  return owner !== undefined && IDS.every((name) => wanted[name] === undefined || wanted[name] === owner[name]);
+  return (
+    owner !== undefined &&
+    IDS.every((name) => idOf(wanted, name) === undefined || idOf(wanted, name) === idOf(owner, name))
+  );
 }
 
 /** One string a principal, to count what it has stored: by its widest id, or a new connection would start anew. */
 export function principalKey(principal: Principal): string {
-  const widest = IDS.find((name) => principal[name] !== undefined);
+  const widest = IDS.find((name) => idOf(principal, name) !== undefined);
   return JSON.stringify(widest === undefined ? [] : [widest, principal[widest]]);
 }

@@ -75,7 +75,7 @@ export interface RunSnapshot {
   readonly parentId?: string;
   /** What keeps it from going on, as far as runfence knows: what its own code awaits besides is not known. */
   readonly waitsFor: readonly WaitSnapshot[];
-  /** What of it is there, by name: `work`, gated calls, attached things, `commit`, `epilogue`, `lock`, `defer`. */
+  /** What of it is there, by name: `work`, gated calls, attached things, `commit`, `epilogue`, `lock`, `defer`; behind `limit` names how many more. */
   readonly unfinished: readonly string[];
 }
 

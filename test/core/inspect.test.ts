@@ -9,6 +9,25 @@ import { gate, untilCut } from '../support/work.js';
 const reveal = { reveal: true } as const;
 
 describe('what a snapshot says:', () => {
+  test('one run with thousands of tools and children fills no log', async () => {
+    const { control } = tracked();
+    const stop = gate();
+    const outcome = control.run({ sessionKey: 's' }, async (run) => {
+      for (let i = 0; i < 500; i += 1) {
+        void run.gate(() => stop.promise, { name: `tool ${i}` })();
+        void run.child({}, () => stop.promise);
+      }
+      await stop.promise;
+    });
+    const { runs } = control.inspect({ limit: 10 });
+    const [widest] = runs.filter(({ unfinished }) => unfinished.length > 2);
+    expect(widest?.unfinished).toHaveLength(11);
+    expect(widest?.unfinished.at(-1)).toBe('and 491 more');
+    expect(JSON.stringify(control.inspect({ limit: 10 })).length).toBeLessThan(10_000);
+    stop.open();
+    await outcome;
+  });
+
   test('nothing of an idle control, and its counts are 0 (F13)', async () => {
     const { control } = tracked();
     await control.run({ sessionKey: 's' }, () => 1);

@@ -41,6 +41,22 @@ test('an id on Object.prototype makes nobody the owner', async () => {
   run.complete();
 });
 
+test('an id on Object.prototype lets no stranger at a run', async () => {
+  const { control } = tracked();
+  const run = await begin(control, { owner: { userId: 'ada' } });
+  const eve = { userId: 'eve' };
+  Object.defineProperty(Object.prototype, 'deviceId', POLLUTION);
+  try {
+    expect(control.runs.list({ requester: eve })).toEqual([]);
+    expect(await control.abort({ sessionKey: 's' }, { requester: eve })).toMatchObject({ result: 'forbidden' });
+    expect(await control.abort({ owner: eve })).toMatchObject({ result: 'nothing-running' });
+    expect(run.isCurrent()).toBe(true);
+  } finally {
+    Reflect.deleteProperty(Object.prototype, 'deviceId');
+  }
+  run.complete();
+});
+
 test('an unknown option of the call itself is still refused', async () => {
   expect(() => createRunControl({ extra: 1 } as never)).toThrow('"extra"');
   const { control } = tracked();

@@ -8,6 +8,8 @@ import { reportLate } from './iterable.js';
 export interface ChunkSource<T> {
   pull(): PromiseLike<{ readonly done?: boolean | undefined; readonly value?: T | undefined }>;
   stop(reason: unknown): unknown;
+  /** Whether all that the work waits for now ends with `stop`. A pull from an iterator does not. */
+  endsAtOnce(isPulling: boolean): boolean;
 }
 
 /** What a run that ends with its stream is told. */
@@ -35,6 +37,10 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
   private isPulling = false;
   private isStopping = false;
   private endLeftover: (() => void) | undefined = undefined;
+
+  get isAlone(): boolean {
+    return this.source.endsAtOnce(this.isPulling);
+  }
 
   private readonly run: FencedRun;
   private readonly source: ChunkSource<T>;
@@ -189,6 +195,8 @@ export class FencedStream<T> implements Watcher, UnderlyingDefaultSource<T> {
 export function fromReader<T>(stream: ReadableStream<T>): ChunkSource<T> {
   const reader = stream.getReader();
   return {
+    // Without a pull, work goes on with something else.
+    endsAtOnce: (isPulling) => isPulling,
     pull: () => reader.read(),
     stop: (reason) => reader.cancel(reason),
   };
@@ -196,6 +204,7 @@ export function fromReader<T>(stream: ReadableStream<T>): ChunkSource<T> {
 
 export function fromIterator<T>(iterator: AsyncIterator<T>): ChunkSource<T> {
   return {
+    endsAtOnce: () => false,
     pull: () => iterator.next(),
     stop: () => iterator.return?.(),
   };

@@ -106,7 +106,7 @@ export class HeldGrant implements Grant {
   }
 
   isHeld(): boolean {
-    return this.#state === 'held' && this.run?.isCurrent() !== false;
+    return this.#state === 'held' && this.run?.current !== false;
   }
 
   commit<T>(section: (context: CommitContext) => Awaitable<T>): Promise<T> {
@@ -188,7 +188,7 @@ export class HeldGrant implements Grant {
   }
 
   #refusal(): RunfenceError {
-    return this.run?.isCurrent() === false ? this.run.closedError() : lockLost();
+    return this.run?.current === false ? this.run.closedError() : lockLost();
   }
 
   [Symbol.dispose](): void {

@@ -25,7 +25,7 @@ export interface Leftover {
 export interface LockingRun extends LedgerRun {
   readonly ledger: Ledger;
   readonly grants: Set<HeldGrant>;
-  isCurrent(): boolean;
+  readonly current: boolean;
   /** It is not sure that its node's lease runs: it is not current until that is known. */
   readonly isSuspended: boolean;
   /** Whether the record still has the run as current; cuts it if not. */
@@ -44,5 +44,5 @@ export interface LockingRun extends LedgerRun {
 
 /** Cut or ended, and not only suspended: whoever waits for something does not wait in vain. */
 export function isOver(run: LockingRun): boolean {
-  return !run.isCurrent() && !run.isSuspended;
+  return !run.current && !run.isSuspended;
 }

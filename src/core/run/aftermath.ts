@@ -14,6 +14,7 @@ export class Aftermath {
   error: unknown = undefined;
   /** The epilogue that is reserved. */
   due: Epilogue | undefined = undefined;
+  unread: Timer | undefined = undefined;
   overdue: Timer | undefined = undefined;
   /** When it is reported to the other nodes. */
   reporting: Timer | undefined = undefined;

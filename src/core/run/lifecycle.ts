@@ -122,6 +122,9 @@ export class Lifecycle implements RunHost {
   static readonly #unwinding: readonly Step[] = [
     (life, run) => life.#limitUnwinding(run),
     (life, run) => {
+      if (run.interrupted === false) life.#tellUnreadLater(run);
+    },
+    (life, run) => {
       const isHeardElsewhere = run.generation > 0 && life.ledger.isShared;
       if (run.stop !== undefined && isHeardElsewhere) life.#reportLater(run, REPORT_MS);
     },
@@ -232,6 +235,13 @@ export class Lifecycle implements RunHost {
   }
 
   /** Only what a timeout left behind is abandoned; leftovers of a normal end have no receipt to be named in. */
+  /** Work that looks whether it is current may not have looked yet. */
+  #tellUnreadLater(run: ManagedRun): void {
+    run.aftermath.unread ??= this.runtime.timers.after(REPORT_MS, () => {
+      if (run.interrupted === false) this.runtime.signalUnread(run);
+    });
+  }
+
   #limitUnwinding(run: ManagedRun): void {
     if (run.stop !== undefined && run.stop.reason !== 'timeout') return;
     const { aftermath } = run;

@@ -94,14 +94,13 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= this.host.runtime.controllers.make();
+    if (this.#controller === undefined) {
+      this.#controller = this.host.runtime.controllers.make();
+      this.host.nesting.made(this.#controller.signal, this);
+    }
     const { signal } = this.#controller;
     if (this.stop !== undefined && !signal.aborted) fire(this.#controller, this.closedError());
     return signal;
-  }
-
-  hasSignal(signal: AbortSignal): boolean {
-    return this.#controller?.signal === signal;
   }
 
   within<T>(call: () => T): T {
@@ -186,11 +185,19 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   isCurrent(): boolean {
-    return this.current;
+    return this.current || this.#isKnownStale();
   }
 
   throwIfStale(): void {
-    if (!this.current) throw this.closedError();
+    if (this.current) return;
+    this.#isKnownStale();
+    throw this.closedError();
+  }
+
+  /** Work that looks is told by that. */
+  #isKnownStale(): false {
+    if (this.interrupted === false) this.interrupted = true;
+    return false;
   }
 
   fence<A extends readonly unknown[], R, This = unknown>(
@@ -338,7 +345,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
       if (!saysStopped(cause, false)) this.lost(cause);
     };
     const saved = open.map((draft) => draft.saveFailed(error).catch(failed));
-    void Promise.all(saved).then(() => this.#threw(error));
+    // A save that hangs has the run's grace, as all unwinding: the caller waits for the error.
+    void this.host.runtime.timers.within(Promise.all(saved), this.graceMs, undefined).then(() => this.#threw(error));
   }
 
   #threw(error: unknown): void {
@@ -472,6 +480,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     const { resources } = this;
     const isAwaiting = this.isWorking && this.generation > 0 && this.#controller === undefined;
     if (!isAwaiting || this.stop?.comesFromSignal === true || resources?.tellsWork === true) return true;
+    if (this.host.nesting.isInside(this)) return true;
     if (this.isHandle) return undefined;
     return !this.isCalled || this.hasLoneWatcher;
   }

@@ -1,11 +1,7 @@
-import type { EntryIndex } from '../abort/entry-index.js';
 import { RunfenceError } from '../internal/errors.js';
 import type { NodeContext } from '../node-context.js';
-import { ManagedRun } from './managed-run.js';
+import type { ManagedRun } from './managed-run.js';
 import type { RunSpec } from './options.js';
-
-/** A hint is not worth a walk over thousands of runs that are beside each other. */
-const MOST_LOOKED_AT = 32;
 
 /**
  * Runs that are asked for inside another run without being its children. In the session of that run, such a run stops
@@ -13,16 +9,16 @@ const MOST_LOOKED_AT = 32;
  */
 export class Nesting {
   readonly #runtime: NodeContext;
-  readonly #entries: EntryIndex;
   /** Bounds a wait that would wait for itself, in ms. */
   readonly #selfWaitMs: number;
   /** The run whose work, or whose gated function, is being called in this very tick. */
   #inside: ManagedRun | undefined = undefined;
+  /** Whose signal it is, of those that were read. */
+  readonly #runs = new WeakMap<AbortSignal, ManagedRun>();
   #hasTold = false;
 
-  constructor(runtime: NodeContext, entries: EntryIndex, selfWaitMs: number) {
+  constructor(runtime: NodeContext, selfWaitMs: number) {
     this.#runtime = runtime;
-    this.#entries = entries;
     this.#selfWaitMs = selfWaitMs;
   }
 
@@ -37,17 +33,21 @@ export class Nesting {
     }
   }
 
+  /** What goes on in this tick is called by that run. */
+  isInside(run: ManagedRun): boolean {
+    return this.#inside === run;
+  }
+
+  /** The signal of a run was made. */
+  made(signal: AbortSignal, run: ManagedRun): void {
+    this.#runs.set(signal, run);
+  }
+
   /** The run that this one is asked for in, as far as it can be seen: by the tick, or by its signal. */
-  callerOf(spec: RunSpec): ManagedRun | undefined {
+  callerOf({ signal }: RunSpec): ManagedRun | undefined {
     if (this.#inside?.isLive === true) return this.#inside;
-    const { signal, sessionKey } = spec;
-    if (signal === undefined) return undefined;
-    let entry = this.#entries.firstPresent(sessionKey);
-    for (let seen = 0; entry !== undefined && seen < MOST_LOOKED_AT; seen += 1) {
-      if (entry instanceof ManagedRun && entry.isLive && entry.hasSignal(signal)) return entry;
-      entry = entry.nextInSession;
-    }
-    return undefined;
+    const caller = signal === undefined ? undefined : this.#runs.get(signal);
+    return caller?.isLive === true ? caller : undefined;
   }
 
   /**

@@ -13,7 +13,7 @@ export function perform(run: ManagedRun, work: (run: Run) => unknown): void {
     void run.whenResumed().then(() => perform(run, work));
     return;
   }
-  if (!run.isCurrent()) {
+  if (!run.current) {
     run.unwound();
     return;
   }

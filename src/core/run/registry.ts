@@ -114,7 +114,7 @@ export class RunRegistry {
     const duplicates = new Duplicates(runtime, ledger.elsewhere);
     const sender = new StopSender({ runtime, ledger, locks, entries, epilogueMs, timeoutMs: backendTimeoutMs });
     aborts.recorder = sender;
-    const nesting = new Nesting(runtime, entries, lockTimeoutMs);
+    const nesting = new Nesting(runtime, lockTimeoutMs);
     const lifecycle = new Lifecycle({
       aborts,
       ledger,

@@ -121,6 +121,8 @@ export class AttachedThing {
   readonly #tellsGone: boolean;
   readonly #explains: ((error: unknown) => boolean) | undefined;
   #isStopped = false;
+  /** When it was told to be gone by, on the monotonic clock. */
+  #dueAt = Number.POSITIVE_INFINITY;
 
   constructor(attachment: Attachment, run: ManagedRun, gone: () => void) {
     this.name = attachment.name;
@@ -151,6 +153,9 @@ export class AttachedThing {
   /** One that was not told to stop has nothing to hurry. */
   hasten(graceMs: number): void {
     if (!this.#isStopped) return;
+    const dueAt = this.#run.clock.monotonic() + graceMs;
+    if (dueAt >= this.#dueAt) return;
+    this.#dueAt = dueAt;
     settle(
       () => this.#attachment.hasten?.(graceMs),
       () => {},

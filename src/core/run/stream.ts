@@ -20,7 +20,7 @@ export function streamToAnswer<T>(
   const { status } = begun;
   const run = begun.run as ManagedRun;
   const outcome = outcomeOfBegun(begun) as Promise<never>;
-  const chunks = new LateChunks<T>();
+  const chunks = new LateChunks<T>(run);
   const reader = new ReaderWatch(runtime, run, readTimeoutMs);
   const fenced = new FencedStream<T>(run, chunks, atAbort, {
     pulled: () => reader.isReading(),
@@ -45,7 +45,7 @@ export function streamToAnswer<T>(
       void run.whenResumed().then(start);
       return;
     }
-    if (!run.isCurrent()) {
+    if (!run.current) {
       run.unwound();
       return;
     }
@@ -70,10 +70,23 @@ export function streamToAnswer<T>(
 /** The chunks of work that has not given its source yet: a stream is handed out before that. */
 class LateChunks<T> implements ChunkSource<T> {
   readonly #source: Deferred<ChunkSource<T> | undefined> = new Deferred();
+  #opened: ChunkSource<T> | undefined;
   #isStopped = false;
+  #isPulled = false;
+  readonly #run: ManagedRun;
+
+  constructor(run: ManagedRun) {
+    this.#run = run;
+  }
 
   open(source: ChunkSource<T>): void {
+    this.#opened = source;
     this.#source.resolve(source);
+  }
+
+  /** A source that nobody pulls waits for its reader. */
+  endsAtOnce(isPulling: boolean): boolean {
+    return this.#opened !== undefined && (!isPulling || this.#opened.endsAtOnce(true));
   }
 
   /** There will be no source. */
@@ -84,7 +97,11 @@ class LateChunks<T> implements ChunkSource<T> {
   async pull(): Promise<{ readonly done?: boolean | undefined; readonly value?: T | undefined }> {
     const source = await this.#source.promise;
     // A source that arrives after the stop is only told so: a pull would set it going.
-    return source === undefined || this.#isStopped ? { done: true } : source.pull();
+    if (source === undefined || this.#isStopped) return { done: true };
+    if (this.#isPulled) return source.pull();
+    this.#isPulled = true;
+    // The body of a generator begins here.
+    return this.#run.within(() => source.pull());
   }
 
   async stop(reason: unknown): Promise<void> {

@@ -68,7 +68,6 @@ export abstract class UnwindingRun extends WatchedEntry {
 
   override unwind(): void {
     this.#isUnwound = true;
-    if (this.interrupted === false) this.host.runtime.signalUnread(this.self);
     this.resources?.stopAttached(this.stop?.reason);
     this.trySettle();
     if (!this.isQuiet) this.host.unwinding(this.self);
@@ -91,6 +90,8 @@ export abstract class UnwindingRun extends WatchedEntry {
     if (this.status === 'stopping') this.status = 'aborted';
     this.host.runtime.timers.cancel(this.#aftermath?.overdue);
     this.host.runtime.timers.cancel(this.#aftermath?.reporting);
+    this.host.runtime.timers.cancel(this.#aftermath?.unread);
+    if (this.interrupted === false) this.host.runtime.signalUnread(this.self);
     this.host.settled(this.self);
     this.#aftermath?.tell('saved', this.self);
     this.#aftermath?.tell('quiet', this.self);

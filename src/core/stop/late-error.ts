@@ -1,7 +1,7 @@
 import { isRunAbortedError } from './reason.js';
 
 /** How many errors of one are looked at: causes may form a cycle, and an aggregate may be endless. */
-const MOST = 32;
+const MOST = 1_000;
 
 /** `AbortError` and `APIUserAbortError`, and the words of other libraries for it, such as `CanceledError`. */
 const ABORT = /(Abort|Cancel(l?ed|lation)?)Error$/;

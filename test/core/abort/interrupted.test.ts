@@ -53,6 +53,29 @@ describe('interrupted', () => {
       },
     ],
     ['the work awaits a write', (run, model) => run.commit(() => model)],
+    [
+      'the work looks whether it is current',
+      async (run) => {
+        while (run.isCurrent()) await flush();
+      },
+    ],
+    [
+      'the work throws when it is not current',
+      async (run) => {
+        for (;;) {
+          run.throwIfStale();
+          await flush();
+        }
+      },
+    ],
+    [
+      'the work awaits a fenced ReadableStream',
+      async (run) => {
+        for await (const _part of run.fence(new ReadableStream<string>()) as unknown as AsyncIterable<string>) {
+          expect.unreachable();
+        }
+      },
+    ],
     ['the work reads under the lock', (run, model) => run.read(() => model)],
     [
       'the work waits for the lock',
@@ -78,6 +101,52 @@ describe('interrupted', () => {
     expect(unread).toEqual([]);
     await held.release();
     other.complete();
+    await outcome;
+  });
+
+  test('is true where the work itself stops its run', async () => {
+    const { control, unread } = tracked();
+    const outcome = await control.run({ sessionKey: 's', runId: 'r' }, () => {
+      void control.abort({ runId: 'r' });
+    });
+    if (outcome.status !== 'aborted') throw new Error(outcome.status);
+    expect((await outcome.whenQuiet()).runs).toMatchObject([{ interrupted: true }]);
+    expect(unread).toEqual([]);
+  });
+
+  test.each([
+    ['is true where a stream waits for its reader', true],
+    ['is false where its work goes on', false],
+  ])('%s', async (_what, interrupted) => {
+    const { control, unread } = tracked();
+    const model = gate();
+    const answer = await control.stream({ sessionKey: 's', runId: 'r' }, async function* () {
+      yield 'one';
+      await model.promise;
+      yield 'two';
+    });
+    if (!('stream' in answer)) throw new Error(answer.status);
+    const reader = answer.stream.getReader();
+    await reader.read();
+    const next = interrupted ? undefined : reader.read().catch(() => {});
+    await flush();
+    const receipt = await control.abort({ runId: 'r' });
+    model.open();
+    await next;
+    expect((await receipt.whenQuiet()).runs).toMatchObject([{ interrupted }]);
+    expect(unread).toHaveLength(interrupted ? 0 : 1);
+  });
+
+  test('of work that never ends is told after a moment', async () => {
+    const { control, clock, unread } = tracked();
+    const model = gate();
+    const outcome = control.run({ sessionKey: 's', runId: 'r' }, () => model.promise);
+    await flush();
+    await control.abort({ runId: 'r' });
+    expect(unread).toEqual([]);
+    await clock.advance(200);
+    expect(unread).toEqual([UNREAD]);
+    model.open();
     await outcome;
   });
 

@@ -25,6 +25,18 @@ async function stoppable(options: Parameters<typeof tracked>[0] = {}) {
 }
 
 describe('a second stop', () => {
+  test('with a longer grace than the one before changes nothing', async () => {
+    const { control, clock, run, told, gone } = await stoppable();
+    for (const graceMs of [100, 500, 100, 50]) await control.abort({ runId: 'r' }, { graceMs });
+    await clock.advance(40);
+    await control.abort({ runId: 'r' }, { graceMs: 20 });
+    await control.abort({ runId: 'r' }, { graceMs: 5 });
+    expect(told).toEqual(['stop user', 'hasten 100', 'hasten 50', 'hasten 5']);
+    run.complete();
+    gone.open();
+    await flush();
+  });
+
   test('with a shorter grace hurries what is attached, and its receipt waits (A82)', async () => {
     const { control, run, told, gone } = await stoppable();
     await control.abort({ runId: 'r' }, { reason: 'policy', detail: 'first' });

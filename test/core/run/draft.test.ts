@@ -53,6 +53,29 @@ describe('a draft', () => {
     expect(saved).toEqual(['failed']);
   });
 
+  test('whose save hangs after the work has thrown keeps its caller waiting for the grace, and no longer', async () => {
+    const { control, clock, errors } = tracked();
+    const hanging = gate();
+    let signal: AbortSignal | undefined;
+    const save = (context: SaveContext): Promise<void> => {
+      signal = context.signal;
+      return hanging.promise;
+    };
+    const work = control.run({ sessionKey: 's', save, graceMs: 1_000 }, async () => {
+      throw new Error('model');
+    });
+    const failed = expect(work).rejects.toThrow('model');
+    await flush();
+    await clock.advance(1_000);
+    await failed;
+    expect(control.runs.session('s').hasActiveRun).toBe(false);
+    await clock.advance(5_000);
+    expect(signal?.aborted).toBe(true);
+    expect(errors).toContainEqual(expect.objectContaining({ code: 'LOCK_LOST' }));
+    hanging.open();
+    await flush();
+  });
+
   test('of the options is the one that draft() gives, and is known without being asked for', async () => {
     const { control } = tracked();
     const { saved, save } = store();

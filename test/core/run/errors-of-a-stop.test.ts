@@ -304,6 +304,14 @@ describe('a stop is no alarm:', () => {
   });
 });
 
+test('many aborts at once are no alarm, as a search in many places gives them (B18)', async () => {
+  const { errors, error } = await stopped(async (run) => {
+    await untilCut(run);
+    throw new AggregateError(Array.from({ length: 500 }, () => new DOMException('aborted', 'AbortError')));
+  });
+  expect([errors, error]).toEqual([[], undefined]);
+});
+
 describe('a failure is told after a stop too:', () => {
   const abort = () => new DOMException('This operation was aborted', 'AbortError');
   const reset = () => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', syscall: 'read', errno: -104 });

@@ -75,6 +75,44 @@ describe.each(kinds)('control.run inside a run of the same session, on %s', (_, 
     await flush();
   });
 
+  test.each(['a run', 'a child'])(
+    'and over %s of another session, seen by its signal after any await',
+    async (what) => {
+      const { control, clock, errors } = tracked(options());
+      const back = async (run: Run): Promise<unknown> => {
+        await flush();
+        return control.run({ sessionKey: 'a', whenBusy: 'enqueue', signal: run.signal }, nothing);
+      };
+      const outer = control.run({ sessionKey: 'a' }, async (run) => {
+        await flush();
+        return what === 'a run'
+          ? control.run({ sessionKey: 'b', signal: run.signal }, back)
+          : run.child({ sessionKey: 'b' }, back);
+      });
+      for (let turn = 0; turn < 6; turn += 1) await flush();
+      expect(codes(errors)).toEqual(['NESTED_RUN']);
+      await clock.advance(30_000);
+      expect(await outer).toMatchObject({ value: { value: { status: 'aborted', reason: 'timeout' } } });
+      await flush();
+    },
+  );
+
+  test('the body of a streaming generator is seen', async () => {
+    const { control, clock, errors } = tracked(options());
+    const answer = await control.stream({ sessionKey: 's' }, async function* () {
+      const inner = await control.run({ sessionKey: 's', whenBusy: 'enqueue' }, nothing);
+      yield inner.status;
+    });
+    if (!('stream' in answer)) throw new Error(answer.status);
+    const read = answer.stream.getReader().read();
+    await flush();
+    expect(codes(errors)).toEqual(['NESTED_RUN']);
+    await clock.advance(30_000);
+    expect(await read).toEqual({ done: false, value: 'aborted' });
+    await control.abort('all');
+    await flush();
+  });
+
   test.each([5, Number.POSITIVE_INFINITY])('a queueTimeoutMs of its own stands: %s', async (queueTimeoutMs) => {
     const { control, clock } = tracked(options());
     let inner: Promise<unknown> = Promise.resolve();
