@@ -28,14 +28,11 @@ export function createAgent({ openai, model, tools, transcript }: AgentOptions):
     const save = (...entries: Entry[]): Promise<void> =>
       run.commit(({ token }) => transcript.save(run.sessionKey, token, ...entries));
 
-    // What a stop leaves behind: written before anybody else gets this chat's lock.
-    const draft = run.epilogue(
-      ({ token, reason }) => {
-        reply.state = reason;
-        return transcript.save(run.sessionKey, token, message, reply);
-      },
-      { name: 'save the partial answer' },
-    );
+    // The whole answer, or what there is of it after a stop or an error: before anybody else gets this chat's lock.
+    const draft = run.draft(({ token, how, reason }) => {
+      reply.state = how === 'whole' ? 'complete' : (reason ?? how);
+      return transcript.save(run.sessionKey, token, message, reply);
+    });
 
     const useTool = async (name: string, input: string): Promise<string> => {
       const tool = tools[name];
@@ -53,6 +50,8 @@ export function createAgent({ openai, model, tools, transcript }: AgentOptions):
       }
     };
 
+    // The SDK sleeps before it repeats a refused request. Behind the gate it sends none after the stop.
+    const client = openai.withOptions({ fetch: run.gate(fetch, { name: 'model' }) });
     const converse = async (history: readonly Entry[]): Promise<void> => {
       const messages: OpenAI.ChatCompletionMessageParam[] = [];
       for (const { role, text } of history) {
@@ -60,7 +59,7 @@ export function createAgent({ openai, model, tools, transcript }: AgentOptions):
       }
       for (;;) {
         const request = { model, messages, tools: toolList, stream: true } as const;
-        const stream = await openai.chat.completions.create(request, { signal: run.signal });
+        const stream = await client.chat.completions.create(request, { signal: run.signal });
         const calls: OpenAI.ChatCompletionMessageFunctionToolCall[] = [];
         let content = '';
         for await (const chunk of run.fence(stream)) {
@@ -85,24 +84,10 @@ export function createAgent({ openai, model, tools, transcript }: AgentOptions):
       }
     };
 
-    const finish = (state: string): Promise<void> =>
-      run.commit(async ({ token }) => {
-        reply.state = state;
-        await transcript.save(run.sessionKey, token, reply);
-        draft.release(); // the whole is saved: a stop in this very write leaves nothing behind
-      });
-
-    // Under the lock: what the run before still saves comes first.
-    const history = await run.commit(async ({ token }) => {
-      await transcript.save(run.sessionKey, token, message);
-      return transcript.read(run.sessionKey);
-    });
-    try {
-      await converse(history);
-    } catch (error) {
-      if (run.isCurrent()) await finish('failed'); // a stop is the epilogue's business
-      throw error;
-    }
-    await finish('complete');
+    // A page that is loaded meanwhile shows the message, and a crash does not lose it. So it is not left to the draft.
+    await save(message);
+    const history = await run.read(() => transcript.read(run.sessionKey)); // after the previous run has saved
+    await converse(history);
+    await draft.commit();
   };
 }

@@ -18,9 +18,6 @@ export interface ChatServer {
 /** How long a receipt waits for what was stopped to be really gone, before it names what is left. */
 const QUIET_MS = 3_000;
 
-/** The user is part of the key, so that the chats of two users never collide. */
-export const keyOf = (userId: string, chat: string): string => sessionKeyOf([userId, chat]);
-
 /** A signal that fires when the client hangs up. Call it before the first await of a handler. */
 function disconnectSignal(res: ServerResponse): AbortSignal {
   const gone = new AbortController();
@@ -36,9 +33,10 @@ export function createChatServer(options: ChatServerOptions): ChatServer {
   const answer = createAgent(options);
 
   async function chat(userId: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const signal = disconnectSignal(res);
+    const signal = disconnectSignal(res); // before the first await
     const body = await readBody(req);
-    const [sessionKey, text] = [keyOf(userId, required(body, 'chat')), required(body, 'text')];
+    const text = required(body, 'text');
+    const sessionKey = [userId, required(body, 'chat')]; // the chats of two users never collide
     res.setHeader('content-type', 'text/plain; charset=utf-8').setHeader('connection', 'close');
     // A message to a chat that is still answering takes over: `whenBusy: 'interrupt'` is the default.
     const options = { sessionKey, owner: { userId }, timeoutMs: 120_000, signal };
@@ -54,7 +52,7 @@ export function createChatServer(options: ChatServerOptions): ChatServer {
   }
 
   async function stop(userId: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const sessionKey = keyOf(userId, required(await readBody(req), 'chat'));
+    const sessionKey = [userId, required(await readBody(req), 'chat')];
     const receipt = await control.abort({ sessionKey }, { requester: { userId } });
     sendJson(res, 200, { result: receipt.result, ...(await receipt.whenQuiet({ timeoutMs: QUIET_MS })) });
   }
@@ -69,7 +67,7 @@ export function createChatServer(options: ChatServerOptions): ChatServer {
       case 'POST /stop':
         return stop(userId, req, res);
       case 'GET /transcript':
-        return sendJson(res, 200, transcript.read(keyOf(userId, url.searchParams.get('chat') ?? '')));
+        return sendJson(res, 200, transcript.read(sessionKeyOf([userId, url.searchParams.get('chat') ?? ''])));
       default:
         throw new HttpError(404, 'There are POST /chat, POST /stop and GET /transcript?chat=...');
     }

@@ -52,9 +52,9 @@ const sabotages: readonly Sabotage[] = [
     replace: [['spawn(run, command, args, options)', "spawn(run, command, args, { ...options, atAbort: 'detach' })"]],
   },
   {
-    name: 'there is no epilogue',
+    name: 'a stop saves nothing',
     file: 'agent.ts',
-    replace: [['run.epilogue(', '(() => undefined)(']],
+    replace: [['run.draft(', '((save) => ({ commit: () => run.commit((it) => save({ ...it, how: "whole" })) }))(']],
   },
   {
     name: 'a second message runs beside the first',
@@ -65,7 +65,7 @@ const sabotages: readonly Sabotage[] = [
     name: 'chats are not kept apart by user',
     file: 'server.ts',
     replace: [
-      ['keyOf(userId, ', "keyOf('alice', "],
+      ['[userId, ', "['alice', "],
       ['{ requester: { userId } }', '{}'],
     ],
   },

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { keyOf } from '../server.js';
 import { eventually, Gate } from './gate.js';
 import { Processes } from './processes.js';
-import { AT_ONCE_MS, type Measured, type Stage, since } from './stage.js';
+import { AT_ONCE_MS, keyOf, type Measured, type Stage, since } from './stage.js';
 import { ms } from './timeline.js';
 
 /** How long a scene looks on after it is over: whatever comes late must have had its chance. */
@@ -62,7 +61,7 @@ async function takeover(stage: Stage): Promise<Measured> {
   await sleep(WATCH_MS);
 
   stage.checkStopped(old, 'takeover', 'superseded', stop, stage.scriptEndedAt(first));
-  const kept = stage.store.read(keyOf('alice', 'takeover')).at(-1);
+  const kept = stage.store.read(keyOf('takeover')).at(-1);
   const isWhole = next.ending === 'completed' && kept?.state === 'complete' && kept.text === next.text;
   const firstWord = ms(since(stop.at, next.firstTextAt));
   line.check(isWhole, 'the second message is answered in full', `${next.words} words, the first after ${firstWord}`);
@@ -105,7 +104,7 @@ async function midWrite(stage: Stage): Promise<Measured> {
   line.check(isMute && isFirst, 'the first ends before that write, without a word', told);
   const calls = stage.callsFor(first).length;
   line.check(calls === 0, 'and never reaches the model', `${calls} requests`);
-  const kept = stage.store.read(keyOf('alice', 'double')).map((entry) => `${entry.role} ${entry.state}`);
+  const kept = stage.store.read(keyOf('double')).map((entry) => `${entry.role} ${entry.state}`);
   const all = ['user complete', 'assistant superseded', 'user complete', 'assistant complete'];
   line.check(kept.join() === all.join(), 'the write in flight is kept, and all is in order', `${kept.length} entries`);
   const epilogue = stage.firstSave('double', (entry) => entry.state === 'superseded');

@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import OpenAI from 'openai';
+import { sessionKeyOf } from 'runfence';
 import { type ModelCall, type ModelServer, startModelServer } from '../model-server.js';
-import { type ChatServer, createChatServer, keyOf } from '../server.js';
+import { type ChatServer, createChatServer } from '../server.js';
 import { tools } from '../tools.js';
 import type { Entry } from '../transcript.js';
 import { type Answer, Client, type Receipt } from './client.js';
@@ -41,6 +42,9 @@ export interface Measured {
   readonly fenced: number;
   readonly leftovers: readonly string[];
 }
+
+/** The key of a chat of alice's, as the store has it. */
+export const keyOf = (chat: string): string => sessionKeyOf(['alice', chat]);
 
 /** NaN for what never happened: no comparison with it holds. */
 export function since(from: number | undefined, to: number | undefined): number {
@@ -147,7 +151,7 @@ export class Stage {
 
   /** The first write of alice's chat with such an entry in it. */
   firstSave(chat: string, condition: (entry: Entry) => boolean): Save | undefined {
-    return this.store.saves.find((save) => save.chat === keyOf('alice', chat) && save.entries.some(condition));
+    return this.store.saves.find((save) => save.chat === keyOf(chat) && save.entries.some(condition));
   }
 
   /** When the run of a receipt was quiet, and how many effects of it had been fenced by then. */
@@ -182,7 +186,7 @@ export class Stage {
     const evidence = `last byte ${ms(lastByteMs)}, last text ${ms(lastTextMs)}`;
     line.check(isFirst, 'the answer ends, and waits for nothing that is stopped', evidence);
     line.check(answer.late === '', 'nothing follows', `${answer.late.length} characters`);
-    const entries = this.store.read(keyOf('alice', chat));
+    const entries = this.store.read(keyOf(chat));
     const kept = entries[entries.findIndex((entry) => entry.text === stop.message) + 1];
     const isSame = kept?.state === reason && kept.text !== '' && kept.text === withoutProgress(answer.text);
     line.check(

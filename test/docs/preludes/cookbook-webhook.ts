@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import { createRunControl, type Principal, type SessionKey } from 'runfence';
+import { createRunControl, type Principal, type RunOptions } from 'runfence';
 
 interface Message {
   readonly id: number;
@@ -11,8 +11,24 @@ interface Message {
 }
 const SECRET = 'a shared secret';
 const control = createRunControl();
+interface Turn {
+  readonly id: string;
+  readonly user: string;
+  readonly answer: string;
+}
+const turns = new Map<string, Turn & { readonly chat: string; readonly token: number }>();
+const store = {
+  async save(chat: string, turn: Turn, token: number): Promise<void> {
+    turns.set(turn.id, { ...turn, chat, token });
+  },
+  async read(chat: string): Promise<Turn[]> {
+    return [...turns.values()].filter((turn) => turn.chat === chat);
+  },
+};
+const known: string[] = [];
 const model = {
-  async *stream(text: string, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<string> {
+  async *stream(history: readonly Turn[], text: string, { signal }: { readonly signal: AbortSignal }) {
+    known.push(history.map(({ user }) => user).join());
     for (let word = 1; word <= 20; word++) {
       signal.throwIfAborted();
       yield `${text} ${word} `;
@@ -79,6 +95,13 @@ console.assert(posted[4] === 'Stopped.' && !posted[1]?.endsWith('red 20 '));
 const edits = log.length;
 await new Promise((resolve) => setTimeout(resolve, 60));
 console.assert(log.length === edits && log.at(-1) === 'post Stopped.'); // no edit after it
+
+const saved = [...turns.values()].map(({ answer }) => answer);
+console.assert(saved.length === 2 && saved[0]?.endsWith('whole 20 ') && saved[1]?.startsWith('red 1 '));
+console.assert(known.join(';') === ';whole'); // the second message was answered with the first in mind
+
+await control.drain({ graceMs: 0 });
+console.assert((await call('/webhook', message(1, 'late'), port)) === 503);
 
 const forged = await fetch(`http://127.0.0.1:${port}/webhook`, { method: 'POST' });
 console.assert(forged.status === 401);

@@ -2,14 +2,31 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createRunControl, type SessionKey } from 'runfence';
+import { createRunControl, type RunOptions } from 'runfence';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 
 const control = createRunControl();
+interface Turn {
+  readonly id: string;
+  readonly user: string;
+  readonly answer: string;
+}
+const turns = new Map<string, Turn & { readonly chat: string; readonly token: number }>();
+const store = {
+  async save(chat: string, turn: Turn, token: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    turns.set(turn.id, { ...turn, chat, token });
+  },
+  async read(chat: string): Promise<Turn[]> {
+    return [...turns.values()].filter((turn) => turn.chat === chat);
+  },
+};
 const userOf = (request: IncomingMessage): string => request.headers.authorization ?? 'nobody';
 let produced = 0;
+let known: readonly Turn[] = [];
 const model = {
-  async *stream(text: string, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<string> {
+  async *stream(history: readonly Turn[], text: string, { signal }: { readonly signal: AbortSignal }) {
+    known = history;
     for (let word = 1; word <= 30; word++) {
       signal.throwIfAborted();
       produced++;
@@ -86,6 +103,23 @@ console.assert((await over) === 'disconnect');
 const before = produced;
 await new Promise((resolve) => setTimeout(resolve, 20));
 console.assert(produced === before);
+
+const again = await connect('ada'); // and sends again what was not answered
+again.send(message('left'));
+console.assert((await again.until('end', 'left')).status === 'completed');
+again.send(message('left'));
+while (again.frames.filter(({ type }) => type === 'end').length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+console.assert(again.frames.at(-1)?.status === 'duplicate');
+again.send(message('next'));
+await again.until('end', 'next');
+console.assert(known.map(({ user }) => user).join() === 'whole,stopped,early,left'); // what was stopped is known
+console.assert(known[1]?.answer.startsWith('stopped 1 ') === true && known[3]?.answer.endsWith('left 30 ') === true);
+
+await control.drain({ graceMs: 0 });
+again.send(message('late'));
+const late = await again.until('end', 'late');
+console.assert(late.status === 'rejected' && late.reason === 'draining');
+again.socket.terminate();
 eve.socket.send('no frame');
 console.assert(((await once(eve.socket, 'close')) as [number])[0] === 1008);
 server.close();
