@@ -27,6 +27,8 @@ export class NodeContext {
   readonly signals: SignalLinks = new SignalLinks();
   readonly controllers: Controllers = new Controllers();
   #hasToldUnread = false;
+  /** What the sections of commits have failed with: a broken connection is a lost write, and nothing that a stop explains. */
+  readonly #ofWrites = new WeakSet<object>();
 
   constructor(options: NodeOptions) {
     if (options.clock !== undefined) checkClock(options.clock);
@@ -38,6 +40,14 @@ export class NodeContext {
     this.timers = new Timers(this.clock, this.onError);
     this.events = new Events((error, event) => this.onError(error, 'run' in event ? event.run : event));
     this.authority = new Authority(options.authorize, options.ownerless ?? 'closed', this.onError);
+  }
+
+  writeFailed(error: unknown): void {
+    if (typeof error === 'object' && error !== null) this.#ofWrites.add(error);
+  }
+
+  isOfWrite(error: object): boolean {
+    return this.#ofWrites.has(error);
   }
 
   /** Once: it is an oversight in the host's code, and not of one run. */

@@ -35,13 +35,17 @@ export function debugDiagnostics(): () => void {
   };
 }
 
+/** A kind is the host's, and may hold a line break. */
+function plain(value: unknown): string {
+  const text = String(value);
+  return /^[\w.:-]*$/.test(text) ? text : JSON.stringify(text);
+}
+
 /** Anybody may publish on a channel: what is no payload of ours gives a line without fields. */
 function lineOf(name: EventName, message: unknown): string {
   const { run, ...payload } = (message ?? {}) as { readonly run?: object };
   const shown: Record<string, unknown> = { ...run, ...payload };
-  const fields = FIELDS.filter((field) => shown[field] !== undefined).map(
-    (field) => `${field}=${String(shown[field])}`,
-  );
+  const fields = FIELDS.filter((field) => shown[field] !== undefined).map((field) => `${field}=${plain(shown[field])}`);
   // As JSON: a key or an id may hold a line break.
   const ids = [shown.sessionKey, shown.runId].filter((id) => id !== undefined).map((id) => JSON.stringify(id));
   return [name, ...ids, ...fields].join(' ');

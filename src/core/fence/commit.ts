@@ -1,6 +1,6 @@
 import { type Awaitable, Deferred } from '../internal/awaitable.js';
 import { isRunfenceError } from '../internal/errors.js';
-import type { CommitContext } from '../lock/grant.js';
+import type { CommitContext, HeldGrant } from '../lock/grant.js';
 import type { SessionLock } from '../lock/session-lock.js';
 import type { FencedRun } from './fenced-run.js';
 
@@ -25,7 +25,15 @@ export function commit<T>(
   };
   const write = (): void => {
     if (run.current) {
-      locks.acquireFor(run, timeoutMs, (grant) => written.resolve(grant.commitAtOnce(section)), refuse);
+      const granted = (grant: HeldGrant): void => {
+        const failed = (error: unknown): void => {
+          // A write that hung was taken from it: the receipt names that, and no process ends of it.
+          if (isRunfenceError(error, 'LOCK_LOST')) written.refuse(error);
+          else written.reject(error);
+        };
+        void grant.commitAtOnce(section).then(written.resolve, failed);
+      };
+      locks.acquireFor(run, timeoutMs, granted, refuse);
     } else {
       refuse(run.closedError());
     }

@@ -132,7 +132,7 @@ export class Epilogue implements DueEpilogue {
         (error) => {
           failure ??= { error };
           // Told that its time is over, it may say just that.
-          if (!isOver || !saysStopped(error, true)) this.run.onError(error);
+          if (!isOver || !saysStopped(error, () => true)) this.run.onError(error);
           return next();
         },
       );

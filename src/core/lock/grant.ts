@@ -180,7 +180,8 @@ export class HeldGrant implements Grant {
         finish();
       },
       (error) => {
-        if (this.isRevoked && !saysStopped(error, false)) this.#queue.context.runtime.onError(error, this);
+        this.#queue.context.runtime.writeFailed(error);
+        if (this.isRevoked && !saysStopped(error, () => false)) this.#queue.context.runtime.onError(error, this);
         reject(error);
         finish();
       },

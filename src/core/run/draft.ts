@@ -77,9 +77,10 @@ export class RunDraft implements Draft {
     return this.#commit('failed', error);
   }
 
-  async #commit(how: 'whole' | 'failed', error: unknown): Promise<void> {
-    if (this.#state === 'saved') return;
-    await this.#run.commit(({ token, lost: signal }) =>
+  /** The promise of the run's commit, and none of its own: a refusal by the run's end ends no process if nobody listens. */
+  #commit(how: 'whole' | 'failed', error: unknown): Promise<void> {
+    if (this.#state === 'saved') return Promise.resolve();
+    return this.#run.commit(({ token, lost: signal }) =>
       this.#write({ token, signal, how, reason: undefined, detail: undefined, error, supersededBy: undefined }),
     );
   }

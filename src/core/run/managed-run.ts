@@ -342,7 +342,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     }
     // A save that failed because its connection broke is a lost write.
     const failed = (cause: unknown): void => {
-      if (!saysStopped(cause, false)) this.lost(cause);
+      if (!saysStopped(cause, () => false)) this.lost(cause);
     };
     const saved = open.map((draft) => draft.saveFailed(error).catch(failed));
     // A save that hangs has the run's grace, as all unwinding: the caller waits for the error.

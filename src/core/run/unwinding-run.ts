@@ -53,7 +53,9 @@ export abstract class UnwindingRun extends WatchedEntry {
   }
 
   isOfStop(error: unknown, isTold: boolean): boolean {
-    return saysStopped(error, isTold || this.wasTold, (one) => this.resources?.explains(one) === true);
+    const { runtime } = this.host;
+    const mayBeTold = (one: object): boolean => (isTold || this.wasTold) && !runtime.isOfWrite(one);
+    return saysStopped(error, mayBeTold, (one) => this.resources?.explains(one) === true);
   }
 
   /** The stop has reached what the host gave the signal to, or the signal that the host gave. */
@@ -111,7 +113,8 @@ export abstract class UnwindingRun extends WatchedEntry {
   /** Saved once no write and no epilogue of it goes on. An epilogue comes after the writes; one that hangs is cut off. */
   override get saved(): SavedState | undefined {
     const aftermath = this.#aftermath;
-    const isWriting = this.resources?.isWriting === true && (aftermath?.epilogue ?? 'none') === 'none';
+    const isRevoked = aftermath?.lock === 'revoked' || (aftermath?.epilogue ?? 'none') !== 'none';
+    const isWriting = this.resources?.isWriting === true && !isRevoked;
     if (aftermath?.isPending === true || isWriting) return undefined;
     return savedOf(this.#aftermath, this.savedHow);
   }

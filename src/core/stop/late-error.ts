@@ -3,8 +3,15 @@ import { isRunAbortedError } from './reason.js';
 /** How many errors of one are looked at: causes may form a cycle, and an aggregate may be endless. */
 const MOST = 1_000;
 
-/** `AbortError` and `APIUserAbortError`, and the words of other libraries for it, such as `CanceledError`. */
-const ABORT = /(Abort|Cancel(l?ed|lation)?)Error$/;
+/** What platforms and libraries call an abort. By their whole names: an `OrderCanceledError` is a failure of the host's. */
+const ABORTS: ReadonlySet<unknown> = new Set([
+  'AbortError',
+  'APIUserAbortError',
+  'CancelError',
+  'CanceledError',
+  'CancelledError',
+  'RequestAbortedError',
+]);
 
 /** What Node and undici say of a request, a stream or a client that was destroyed on this side. */
 const DESTROYED: ReadonlySet<unknown> = new Set([
@@ -22,16 +29,21 @@ const ENDED_BY: ReadonlySet<unknown> = new Set(['SIGTERM', 'SIGKILL', 'SIGINT', 
  * the message, in the error itself or in its cause: SDKs wrap what their `fetch` rejects with. An aggregate says so if all
  * that it collects does.
  *
- * @param isTold - what failed may have been destroyed or killed by the stop: a listener of the signal does that
+ * @param isTold - whether what failed with this error may have been destroyed or killed by the stop: a listener of the
+ *   signal does that
  * @param isExplained - what was stopped may know an error as its own end
  */
-export function saysStopped(error: unknown, isTold: boolean, isExplained = (_error: unknown) => false): boolean {
+export function saysStopped(
+  error: unknown,
+  isTold: (one: object) => boolean,
+  isExplained = (_error: unknown) => false,
+): boolean {
   let left = MOST;
   const look = (one: unknown): boolean => {
     if (typeof one !== 'object' || one === null || left === 0) return false;
     left -= 1;
     const told: Told = one;
-    if (isAbort(told) || (isTold && (isDestroyed(told) || isKilled(told))) || isExplained(one)) return true;
+    if (isAbort(told) || ((isDestroyed(told) || isKilled(told)) && isTold(one)) || isExplained(one)) return true;
     const { errors } = told;
     if (Array.isArray(errors)) {
       // Not `every`: it passes over holes, and what cannot be looked at is a failure.
@@ -65,7 +77,7 @@ interface Told {
 }
 
 function isAbort(error: Told): boolean {
-  return isRunAbortedError(error) || namesAbort(error.name) || namesAbort(error.constructor?.name);
+  return isRunAbortedError(error) || ABORTS.has(error.name) || ABORTS.has(error.constructor?.name);
 }
 
 /** What the other side or the system has done comes with the name of a system call. */
@@ -76,8 +88,4 @@ function isDestroyed({ code, syscall }: Told): boolean {
 /** The errors of `child_process`, which has no `exitCode` but the command, and of execa. */
 function isKilled({ signal, exitCode, code, cmd }: Told): boolean {
   return ENDED_BY.has(signal ?? exitCode ?? (cmd === undefined ? undefined : code));
-}
-
-function namesAbort(name: unknown): boolean {
-  return typeof name === 'string' && ABORT.test(name);
 }

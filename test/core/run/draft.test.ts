@@ -53,6 +53,32 @@ describe('a draft', () => {
     expect(saved).toEqual(['failed']);
   });
 
+  test('that nobody awaits ends no process when its run is stopped, or ends', async () => {
+    const { control, errors } = tracked();
+    const unheard: unknown[] = [];
+    const hear = (error: unknown): void => void unheard.push(error);
+    process.on('unhandledRejection', hear);
+    try {
+      for (const end of ['stop', 'complete'] as const) {
+        const held = await control.locks.acquire('s');
+        const begun = await control.runs.begin({ sessionKey: 's' });
+        if (begun.status !== 'started') throw new Error(begun.status);
+        const draft = begun.run.draft(() => {});
+        void draft.commit();
+        if (end === 'stop') await control.abort('all');
+        begun.run.complete();
+        void draft.commit();
+        held.release();
+        await flush();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    } finally {
+      process.off('unhandledRejection', hear);
+    }
+    expect(unheard).toEqual([]);
+    expect(errors.map((error) => (error as { code?: string }).code)).toEqual(['RUN_ENDED', 'RUN_ENDED']);
+  });
+
   test('whose save hangs after the work has thrown keeps its caller waiting for the grace, and no longer', async () => {
     const { control, clock, errors } = tracked();
     const hanging = gate();

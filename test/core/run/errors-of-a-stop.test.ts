@@ -5,6 +5,7 @@ import { PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import OpenAI from 'openai';
 import type { Run, RunOptions } from 'runfence';
+import { flush } from 'runfence/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { tracked, upstream } from '../../support/tracked.js';
 import { untilCut } from '../../support/work.js';
@@ -339,6 +340,43 @@ describe('a failure is told after a stop too:', () => {
     expect(errors.length).toBe(1);
     expect(errors[0] === failure && error === failure).toBe(true);
   });
+
+  test.each<[string, () => Error]>([
+    ['an OrderCanceledError', () => Object.assign(new Error('x'), { name: 'OrderCanceledError' })],
+    ['a TransactionAbortError', () => Object.assign(new Error('x'), { name: 'TransactionAbortError' })],
+  ])('%s of the host (B19)', async (_what, make) => {
+    const failure = make();
+    const { errors, error } = await stopped(async (run) => {
+      await untilCut(run);
+      throw failure;
+    });
+    expect([errors, error]).toEqual([[failure], failure]);
+  });
+
+  test.each([false, true])(
+    'a write whose connection broke while the stop waited for it (B19), wrapped: %s',
+    async (isWrapped) => {
+      const { control, errors } = tracked();
+      const failure = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+      let fail!: (error: unknown) => void;
+      const outcome = control.run({ sessionKey: 's' }, async (run) => {
+        void run.signal;
+        try {
+          await run.commit(() => new Promise((_, reject) => (fail = reject)));
+        } catch (error) {
+          throw isWrapped ? new Error('not saved', { cause: error }) : error;
+        }
+      });
+      await flush();
+      const receipt = await control.abort('all');
+      await outcome;
+      fail(failure);
+      const { runs } = await receipt.whenQuiet();
+      const told = isWrapped ? expect.objectContaining({ cause: failure }) : failure;
+      expect(runs[0]).toMatchObject({ error: told });
+      expect(errors).toEqual([told]);
+    },
+  );
 
   test('a connection that broke, of a run that gave its signal to nobody (B19)', async () => {
     const { control, errors } = tracked();

@@ -22,6 +22,22 @@ describe('whenSaved', () => {
     deaf.open();
   });
 
+  test('does not wait for a commit that hangs beyond the write grace, and says that nothing was announced', async () => {
+    const { control, clock } = tracked({ defaults: { writeGraceMs: 100 } });
+    const hanging = gate();
+    const outcome = control.run({ sessionKey: 's', runId: 'r' }, (run) => run.commit(() => hanging.promise));
+    const receipt = await control.abort({ sessionKey: 's' });
+    const saved = receipt.whenSaved();
+    await clock.advance(100);
+    expect(await saved).toEqual({ r: { state: 'none' } });
+    expect((await receipt.whenQuiet({ timeoutMs: 0 })).runs[0]).toMatchObject({
+      lock: 'revoked',
+      leftovers: ['commit'],
+    });
+    hanging.open();
+    await outcome;
+  });
+
   test('says that the whole was saved before the cut', async () => {
     const { control } = tracked();
     const held = gate();
