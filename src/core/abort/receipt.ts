@@ -85,7 +85,7 @@ export interface RunReport {
    * Whether what the work awaited could hear of the stop. False: nothing had read the run's signal at the cut while its
    * work went on, so that a model call or a tool of it may go on unseen, also where the state is `quiet`. True: the signal
    * was read, or the work looked whether it is current, or it awaited only what runfence itself tells (children, attached
-   * things, locks, a fenced `ReadableStream`), or it made the stop itself, or nothing went on. `undefined`: not known, for a handle
+   * things, locks, a fenced `ReadableStream`), or it made the stop itself before its first `await`, or nothing went on. `undefined`: not known, for a handle
    * of `begin` whose signal nobody has read, and for a run whose node has not said.
    */
   readonly interrupted: boolean | undefined;
