@@ -78,6 +78,8 @@ export interface RunAbortedEvent extends RunEvent {
 
 /** Which run has its outcome. */
 export interface RunEndedEvent extends RunEvent {
+  /** The status of its outcome; `run.status` of an aborted run is `stopping` while its work unwinds. */
+  readonly status: 'completed' | 'failed' | 'aborted';
   /** What the work threw, for a failed run. */
   readonly error?: unknown;
 }

@@ -1,4 +1,4 @@
-import type { RunControl, RunEvents } from 'runfence';
+import type { Run, RunControl, RunEvents } from 'runfence';
 import { memory } from 'runfence/backend';
 import { type FakeClock, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
@@ -69,7 +69,7 @@ describe('every projection shows what an event announces', () => {
     const error = new Error('model is down');
     await control.run({ sessionKey: 's', runId: 'r' }, () => Promise.reject(error)).catch(() => {});
     expect(errors).toEqual([]);
-    expect(ended).toMatchObject([{ run: { status: 'failed' }, error }]);
+    expect(ended).toMatchObject([{ run: { status: 'failed' }, status: 'failed', error }]);
     expect(log.slice(2)).toEqual(['run:ended r failed', 'session:changed active [] stopping []']);
   });
 
@@ -242,6 +242,35 @@ describe('run:ended comes once (F11)', () => {
     await control.run({ sessionKey: 's', signal: AbortSignal.abort() }, () => 1);
     expect(log).toEqual([]);
   });
+});
+
+describe.each([
+  ['the private ledger', undefined],
+  ['a backend', memory],
+] as const)('run:ended carries the status of the outcome, on %s (F17)', (_name, backend) => {
+  const works: Readonly<Record<string, (run: Run) => unknown>> = {
+    completed: () => 1,
+    failed: () => Promise.reject(new Error('model is down')),
+    aborted: untilCut,
+    'aborted in the queue': untilCut,
+  };
+  for (const [how, work] of Object.entries(works)) {
+    test(how, async () => {
+      const { control } = tracked(backend === undefined ? {} : { backend: backend() });
+      const ended: [string, string][] = [];
+      control.on('run:ended', ({ run, status }) => ended.push([run.runId, status]));
+      const isQueued = how === 'aborted in the queue';
+      if (isQueued) await control.start({ sessionKey: 's', runId: 'busy' }, untilCut);
+      const outcome = control
+        .run({ sessionKey: 's', runId: 'r', whenBusy: 'enqueue' }, work)
+        .then(({ status }) => status)
+        .catch(() => 'failed' as const);
+      await flush();
+      if (how.startsWith('aborted')) await control.abort({ runId: 'r' });
+      expect(ended).toEqual([['r', await outcome]]);
+      await control.abort('all');
+    });
+  }
 });
 
 test('effect:fenced comes once a run, however many effects are refused', async () => {

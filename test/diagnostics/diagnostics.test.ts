@@ -108,6 +108,7 @@ describe('debugDiagnostics', () => {
     const told = lines.map((line) => line.replace(/^RUNFENCE \d+: /, ''));
     expect(told).toContain('run:started "chat\\n1" "r1" kind=chat status=running');
     expect(told).toContain('run:aborted "chat\\n1" "r1" kind=chat status=stopping reason=user');
+    expect(told).toContain('run:ended "chat\\n1" "r1" kind=chat status=aborted reason=user');
     expect(told).toContain('run:ended "chat-2" "r2" kind=chat status=failed');
     expect(
       told.some((line) => /^run:quiet "chat\\n1" "r1" kind=chat status=aborted reason=user elapsedMs=/.test(line)),

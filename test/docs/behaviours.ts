@@ -8,7 +8,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   C: 39,
   D: 19,
   E: 14,
-  F: 16,
+  F: 17,
   G: 25,
   H: 15,
   I: 24,

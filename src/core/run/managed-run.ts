@@ -568,7 +568,9 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     if (!this.isAnnounced) return;
     if (events.has('run:ended')) {
       const run = viewOf(this);
-      events.emit('run:ended', this.status === 'failed' ? { run, error: this.result } : { run });
+      const { status } = this;
+      if (status === 'failed') events.emit('run:ended', { run, status, error: this.result });
+      else events.emit('run:ended', { run, status: status === 'completed' ? status : 'aborted' });
     }
     const { sessionKey } = this;
     if (this.generation === 0) {
