@@ -82,6 +82,11 @@ during = async () => {};
 await new Promise((resolve) => setTimeout(resolve, 100)); // the login goes on, and so would the answer
 console.log('another, during its login  ', answered.includes('early') ? 'is answered all the same' : 'costs nothing');
 
+const off = control.on('run:started', ({ run }) => void control.abort({ runId: run.runId })); // before the first word
+const unsent = await post('/chats/c1', 'ada', { id: 'unsent', text: 'unsent' });
+off();
+console.log('stopped before it began    ', unsent.status, 'retry:', unsent.headers.get('x-should-retry'));
+
 console.log('nobody is logged in        ', (await post('/chats/c1', 'nobody', { id: 'm', text: 'hello' })).status);
 console.log(
   'a chat of 2 000 letters    ',

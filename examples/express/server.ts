@@ -59,8 +59,11 @@ export function createApp(options: AppOptions): Express {
       await draft.commit(); // saves the full answer
     });
     if (outcome.status === 'completed') res.end();
-    else if (outcome.status === 'aborted') res.end(`\n[stopped: ${outcome.reason}]`);
-    else if (outcome.status === 'duplicate')
+    else if (outcome.status === 'aborted') {
+      // Nothing was sent yet: a client that goes by the status must neither take it for an answer nor ask again.
+      if (!res.headersSent) res.status(499).set('x-should-retry', 'false');
+      res.end(`\n[stopped: ${outcome.reason}]`);
+    } else if (outcome.status === 'duplicate')
       res.status(409).end('duplicate'); // a repeated id
     else if (outcome.cause === 'draining') res.status(503).set('retry-after', '1').end('draining');
     else res.status(409).end(outcome.cause);
@@ -70,7 +73,9 @@ export function createApp(options: AppOptions): Express {
     const sessionKey = [res.locals.user, req.params.chat];
     const receipt = await control.abort({ sessionKey }, { requester: { userId: res.locals.user } });
     const { quiet } = await receipt.whenQuiet({ timeoutMs: 1_000 });
-    res.json({ result: receipt.result, quiet });
+    // A receipt is for the server. A stranger must not learn that something runs here.
+    const result = receipt.result === 'forbidden' ? 'nothing-running' : receipt.result;
+    res.json({ result, quiet });
   });
 
   app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {

@@ -54,7 +54,9 @@ export function createChatServer(options: ChatServerOptions): ChatServer {
   async function stop(userId: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
     const sessionKey = [userId, required(await readBody(req), 'chat')];
     const receipt = await control.abort({ sessionKey }, { requester: { userId } });
-    sendJson(res, 200, { result: receipt.result, ...(await receipt.whenQuiet({ timeoutMs: QUIET_MS })) });
+    // The report names this user's runs only; `forbidden` would tell a stranger that something runs here.
+    const result = receipt.result === 'forbidden' ? 'nothing-running' : receipt.result;
+    sendJson(res, 200, { result, ...(await receipt.whenQuiet({ timeoutMs: QUIET_MS })) });
   }
 
   async function route(req: IncomingMessage, res: ServerResponse): Promise<void> {
