@@ -4,7 +4,7 @@ const control = createRunControl();
 const answers: string[] = [];
 // ---
 async function POST(req: Request, work: (run: Run) => Promise<string>): Promise<string> {
-  const runId: string = (await req.json()).id;
+  const { id: runId } = (await req.json()) as { readonly id: string };
   const outcome = await control.run(
     { sessionKey: 'chat-1', runId, onDuplicate: 'retry-lost', signal: disconnectSignal(req) },
     work,
