@@ -55,7 +55,9 @@ class Inspection {
   snapshot(): ControlSnapshot {
     const { aborts, ledger, locks, sizes } = this.#runs;
     const count = (status: RunStatus): number => this.#all.filter((run) => run.status === status).length;
-    const waits = new Map(this.#all.map((run) => [run.id, this.#waitsOf(run)]));
+    const waits = new Map(this.#all.map((run) => [run, this.#waitsOf(run)]));
+    // Of a run that waits to be repeated and the one that repeats it, only the latter waits.
+    const waitsById = new Map([...waits].sort(([a], [b]) => a.order - b.order).map(([run, of]) => [run.id, of]));
     const shown = this.#all.slice(0, this.#limit);
     const keys = [...new Set([...shown.map(({ sessionKey }) => sessionKey), ...this.#locks.keys()])];
     const shownKeys = keys.slice(0, this.#limit);
@@ -73,9 +75,9 @@ class Inspection {
         timers: sizes.timers,
       },
       ...optional('backend', ledger.state),
-      runs: shown.map((run) => this.#run(run, waits.get(run.id) ?? [])),
+      runs: shown.map((run) => this.#run(run, waits.get(run) ?? [])),
       sessions: shownKeys.map((key) => this.#session(key)),
-      cycles: cyclesOf(waits).map((cycle) => cycle.map((id) => this.#id(id))),
+      cycles: cyclesOf(waitsById).map((cycle) => cycle.map((id) => this.#id(id))),
       omitted: { runs: this.#all.length - shown.length, sessions: keys.length - shownKeys.length },
     };
   }
@@ -165,9 +167,10 @@ class Inspection {
     const waits: WaitSnapshot[] = [];
     if (ahead !== undefined) before.push(ahead);
     if (before.length > 0) waits.push({ for: 'turn', runs: this.#few(idsOf(before)) });
-    if (run.spec.startWhen === 'quiet' && stopping.length > 0) {
-      waits.push({ for: 'quiet', runs: this.#few(idsOf(stopping)) });
-    }
+    // The run that it repeats has its own id: named here, it would look as if it waited for itself.
+    const isRepeating = run.candidate?.isRepeatingTooEarly === true;
+    const unwinding = run.spec.startWhen === 'quiet' ? stopping.filter(({ id }) => id !== run.id) : [];
+    if (isRepeating || unwinding.length > 0) waits.push({ for: 'quiet', runs: this.#few(idsOf(unwinding)) });
     return waits;
   }
 

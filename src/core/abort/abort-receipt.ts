@@ -74,7 +74,8 @@ function runIdsOf(
   const cut = isNamed ? stopping : stopping.filter(isStopping);
   const known = new Set(stopped.length === 0 ? [] : stopping);
   const entries = [...live, ...stopped.filter((entry) => !known.has(entry)), ...cut, ...over];
-  return [...entries, ...elsewhere, ...others].map(({ id }) => id);
+  // A run that repeats another has its id.
+  return [...new Set([...entries, ...elsewhere, ...others].map(({ id }) => id))];
 }
 
 function resultOf(found: Found, record: StopRecord, isNamed: boolean): AbortResult {

@@ -14,10 +14,27 @@ export class EntryIndex {
   /** Over, and not quiet. In the order in which they were come across. */
   readonly #aside = new EntryLines();
   readonly #withoutSession = new Set<Entry>();
+  /** What stood under the id of an entry that repeats it. */
+  readonly #repeated = new Map<Entry, Entry>();
   #added = 0;
 
   get(id: string): Entry | undefined {
     return this.#byId.get(id);
+  }
+
+  /** The newest of this id, and those that it repeats as long as they unwind. */
+  named(id: string): Entry[] {
+    const newest = this.#byId.get(id);
+    if (newest === undefined) return [];
+    const named = [newest];
+    for (let entry = this.repeatedBy(newest); entry !== undefined; entry = this.repeatedBy(entry)) {
+      if (!entry.isQuiet) named.push(entry);
+    }
+    return named;
+  }
+
+  repeatedBy(entry: Entry): Entry | undefined {
+    return this.#repeated.size === 0 ? undefined : this.#repeated.get(entry);
   }
 
   get size(): number {
@@ -30,6 +47,12 @@ export class EntryIndex {
     this.#byId.set(entry.id, entry);
     if (entry.sessionKey === undefined) this.#withoutSession.add(entry);
     else this.#present.append(entry, entry.sessionKey);
+  }
+
+  /** Has the id from now on; what had it gets it back if nothing is kept of this one. */
+  addRepeating(entry: Entry, earlier: Entry): void {
+    this.add(entry);
+    this.#repeated.set(entry, earlier);
   }
 
   /** It waits for its turn. */
@@ -73,7 +96,23 @@ export class EntryIndex {
   /** Forgets an entry, by identity: a later one of the same id stays. */
   remove(entry: Entry): void {
     this.leaveSession(entry);
-    if (this.#byId.get(entry.id) === entry) this.#byId.delete(entry.id);
+    const earlier = this.repeatedBy(entry);
+    this.#repeated.delete(entry);
+    const newest = this.#byId.get(entry.id);
+    if (newest === entry) {
+      if (earlier === undefined) this.#byId.delete(entry.id);
+      else this.#byId.set(entry.id, earlier);
+    } else if (newest !== undefined && this.#repeated.size > 0) {
+      this.#passOver(newest, entry, earlier);
+    }
+  }
+
+  #passOver(newest: Entry, gone: Entry, earlier: Entry | undefined): void {
+    let later: Entry | undefined = newest;
+    while (later !== undefined && this.#repeated.get(later) !== gone) later = this.#repeated.get(later);
+    if (later === undefined) return;
+    if (earlier === undefined) this.#repeated.delete(later);
+    else this.#repeated.set(later, earlier);
   }
 
   /** In the order of their begins. */

@@ -264,8 +264,10 @@ export class AbortRegistry {
 
   #candidates(selector: StoredSelector): readonly Entry[] {
     if (selector.runId !== undefined) {
-      const entry = this.entries.get(selector.runId);
-      return entry === undefined ? [] : [entry];
+      const named = this.entries.named(selector.runId);
+      // While a run waits to be repeated there are two of one id.
+      const exact = named.filter(({ generation }) => generation === selector.generation);
+      return exact.length === 0 ? named : exact;
     }
     const { sessionKey } = selector;
     if (sessionKey !== undefined) return this.entries.inSession(sessionKey);

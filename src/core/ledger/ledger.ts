@@ -179,6 +179,8 @@ export interface LedgerCandidate {
   /** The ended run of its id that it repeats. */
   readonly repeats: number | undefined;
   readonly isOwnId: boolean;
+  /** Under which id it asks. */
+  readonly askedId: string;
   /** What it asks for now; `undefined`: it does not ask any more. */
   terms(others: readonly StoredRun[]): ClaimTerms | undefined;
   /** In the tick of the answer. One that was cut in the meantime ends its generation. */
@@ -284,7 +286,8 @@ export interface LedgerHost {
   runs(sessionKey: string): readonly LedgerRun[];
   candidates(sessionKey: string): readonly LedgerCandidate[];
   /** Also a retained one. */
-  find(runId: string): LedgerRun | undefined;
+  /** The run of this generation, or else the newest of this id. */
+  find(runId: string, generation?: number): LedgerRun | undefined;
   locks(sessionKey: string): LedgerLocks | undefined;
   sessionKeys(): Iterable<string>;
   /** Cuts runs and candidates of this node. */

@@ -1,3 +1,4 @@
+import type { Entry } from '../abort/entry.js';
 import type { AbortRegistry } from '../abort/registry.js';
 import { type Awaitable, chain, isThenable, settle } from '../internal/awaitable.js';
 import { saysReason } from '../stop/reason.js';
@@ -42,7 +43,7 @@ export class Admission {
     this.#claims = options.claims;
     this.#takeovers = options.takeovers;
     this.#duplicates = options.duplicates;
-    this.queue = new StartQueue(options.aborts, (candidate) => this.#claim(candidate));
+    this.queue = new StartQueue(options.aborts, options.duplicates, (candidate) => this.#claim(candidate));
   }
 
   /** Throws, or rejects with, `RUN_ID_CONFLICT` or `BACKEND_UNAVAILABLE`. */
@@ -50,14 +51,15 @@ export class Admission {
     const { authority } = this.#host.runtime;
     if (!authority.may('start', spec.owner, spec)) return rejected('forbidden');
     const first = this.#aborts.entries.get(runId);
-    const lost = first === undefined ? undefined : this.#duplicates.lostHere(first, spec);
-    if (lost !== undefined && !lost.isQuiet) return this.#afterQuiet(lost, spec, runId, parent, isDetached);
+    const repeated = this.#duplicates.isLostHere(first, spec) ? first : undefined;
     const run = new ManagedRun(this.#host, runId, spec, parent);
     if (parent === undefined) run.caller = this.#host.nesting.callerOf(spec);
-    const answer = this.#known(run, lost) ?? this.#refusal(run, lost);
+    const answer = this.#known(run, repeated) ?? this.#refusal(run, repeated);
     if (answer !== undefined) return answer;
     if (!isDetached) parent?.use().children.add(run);
-    this.#aborts.entries.add(run);
+    const { entries } = this.#aborts;
+    if (repeated === undefined) entries.add(run);
+    else entries.addRepeating(run, repeated);
     try {
       this.#host.reserved(run);
     } catch (error) {
@@ -66,7 +68,7 @@ export class Admission {
     }
     const candidate = new Candidate(run, this.#takeovers);
     run.candidate = candidate;
-    candidate.repeats = lost?.generation;
+    if (repeated !== undefined) this.#repeat(candidate, repeated);
     if (run.caller !== undefined) {
       candidate.queueTimeoutMs = this.#host.nesting.asked(run);
       // What it tells is heard by code of the host.
@@ -86,30 +88,21 @@ export class Admission {
     );
   }
 
-  /** A run that is repeated is quiet first, or it is a duplicate. */
-  async #afterQuiet(
-    lost: ManagedRun,
-    spec: RunSpec,
-    runId: string,
-    parent: ManagedRun | undefined,
-    isDetached: boolean,
-  ): Promise<BeginResult> {
-    const { timers } = this.#host.runtime;
-    let listener = (): void => {};
-    const quiet = new Promise<boolean>((resolve) => {
-      listener = () => resolve(true);
-      lost.on('quiet', listener);
-    });
-    const isQuiet = await timers.within(quiet, lost.graceMs, false);
-    lost.off('quiet', listener);
-    return isQuiet ? this.admit(spec, runId, parent, isDetached) : this.#duplicates.ofLocal(lost, spec);
+  /** A run that is repeated may have been stopped while it waited for one itself: what has started is repeated. */
+  #repeat(candidate: Candidate, repeated: Entry): void {
+    const { entries } = this.#aborts;
+    let lost: Entry | undefined = repeated;
+    while (lost?.generation === 0) lost = entries.repeatedBy(lost);
+    if (!(lost instanceof ManagedRun)) return;
+    candidate.repeats = lost.generation;
+    candidate.lost = lost;
   }
 
   /** What there is to say of it without asking anybody. */
-  #known({ id: runId, spec, parent }: ManagedRun, lost: ManagedRun | undefined): Awaitable<BeginResult> | undefined {
+  #known({ id: runId, spec, parent }: ManagedRun, repeated: Entry | undefined): Awaitable<BeginResult> | undefined {
     if (parent === undefined && this.#isDraining()) return rejected('draining');
     const known = this.#aborts.entries.get(runId);
-    if (known !== undefined && known !== lost) return this.#duplicates.ofLocal(known, spec);
+    if (known !== undefined && known !== repeated) return this.#duplicates.ofLocal(known, spec);
     if (spec.signal?.aborted === true)
       return { status: 'aborted', runId, reason: saysReason(spec.signal.reason), detail: undefined };
     if (parent?.isLive === false) return { status: 'aborted', runId, reason: 'parent', detail: parent.detail };
@@ -117,21 +110,27 @@ export class Admission {
   }
 
   /** What can be refused before anything is reserved, and so before any effect. */
-  #refusal(run: ManagedRun, lost: ManagedRun | undefined): Awaitable<BeginResult> | undefined {
+  #refusal(run: ManagedRun, repeated: Entry | undefined): Awaitable<BeginResult> | undefined {
     const { spec } = run;
     if (spec.whenBusy === 'interrupt') {
       const rivals = this.queue.neighbours.rivals(run);
       if (rivals.length === 0) return undefined;
       // Known again: `authorize` may have aborted or drained, or begun a run of this id.
-      return this.#maySupersedeAll(run, rivals) ? this.#known(run, lost) : rejected('forbidden');
+      return this.#maySupersedeAll(run, rivals) ? this.#known(run, repeated) : rejected('forbidden');
     }
-    if (spec.whenBusy !== 'reject') return undefined;
+    return spec.whenBusy === 'reject' ? this.#busy(run) : undefined;
+  }
+
+  #busy(run: ManagedRun): Rejected | undefined {
+    const { spec } = run;
     const unsettled = spec.startWhen === 'quiet' ? this.queue.neighbours.unsettled(run) : NOBODY;
-    const inTheWay = [...this.queue.neighbours.rivals(run), ...unsettled];
+    // One that waits for the run that it repeats finds it quiet when it asks.
+    const others = unsettled.filter(({ id }) => id !== run.id);
+    const inTheWay = [...this.queue.neighbours.rivals(run), ...others];
     if (inTheWay.length === 0) return undefined;
     const { authority } = this.#host.runtime;
     const readable = inTheWay.filter((rival) => authority.may('read', spec.owner, rival));
-    return rejected('busy', { runIds: readable.map((rival) => rival.id) });
+    return rejected('busy', { runIds: readable.map((rival) => rival.id) }) as Rejected;
   }
 
   #claim(candidate: Candidate): Awaitable<Verdict> {
@@ -143,7 +142,9 @@ export class Admission {
       if (!run.isLive) return { kind: 'over', result: abortedBeforeStart(run) };
       if (run.spec.startWhen === 'quiet' && rivals.length > 0) return this.#takeOverFirst(candidate, rivals);
     }
-    return this.#claims.send(candidate);
+    // Others may have started beside it while it waited for the run that it repeats.
+    const busy = candidate.lost !== undefined && run.spec.whenBusy === 'reject' ? this.#busy(run) : undefined;
+    return busy === undefined ? this.#claims.send(candidate) : { kind: 'over', result: busy };
   }
 
   /** What it takes over from has to be quiet before it may claim: it is stopped first, once its id is known to be new. */
@@ -171,7 +172,8 @@ export class Admission {
       () => this.#claims.probe(candidate),
       (verdict) => {
         if (verdict !== undefined) return this.#answer(candidate, verdict);
-        if (run.spec.whenBusy === 'interrupt') {
+        // One that waits only for the run that it repeats takes over when it starts.
+        if (run.spec.whenBusy === 'interrupt' && run.spec.startWhen === 'quiet') {
           const rivals = this.queue.neighbours.predecessors(run);
           if (!this.#maySupersedeAll(run, rivals)) {
             return this.#answer(candidate, { kind: 'over', result: rejected('forbidden') });

@@ -30,6 +30,8 @@ export class Candidate implements LedgerCandidate, Link<Candidate> {
   listJudged = 0;
   answeredAt = 0;
   repeats: number | undefined = undefined;
+  /** The run here that it repeats, and has to wait for. */
+  lost: ManagedRun | undefined = undefined;
   /** What it asks next is who is in its way, and no generation. */
   isProbing = false;
   /** Asked, and not answered yet. */
@@ -62,8 +64,18 @@ export class Candidate implements LedgerCandidate, Link<Candidate> {
     return this.run.order;
   }
 
+  /** Under its own id the record would answer with the run that it repeats, as long as that unwinds, and say no more. */
+  get askedId(): string {
+    return this.isProbing && this.isRepeatingTooEarly ? `${this.run.id.slice(0, 900)} again` : this.run.id;
+  }
+
   get isOwnId(): boolean {
     return this.run.spec.runId === undefined;
+  }
+
+  /** Two of one id never run at once. */
+  get isRepeatingTooEarly(): boolean {
+    return this.lost !== undefined && !this.lost.isQuiet;
   }
 
   terms(others: readonly StoredRun[]): ClaimTerms | undefined {

@@ -150,7 +150,8 @@ export class Claims {
   /** A run of this node that the record has as live, and that is not: what became of it was not answered. */
   #isOverHere({ runId, generation, nodeId }: StoredRun, kind: 'busy' | 'not-quiet'): boolean {
     if (nodeId !== this.#runtime.nodeId) return false;
-    const own = this.#aborts.entries.get(runId);
+    const named = this.#aborts.entries.named(runId);
+    const own = named.find((entry) => entry.generation === generation) ?? named[0];
     if (!(own instanceof ManagedRun)) return true;
     if (own.stage === 'queued') return false;
     return own.generation !== generation || own.stage === 'settled' || (kind === 'busy' && own.stage !== 'running');

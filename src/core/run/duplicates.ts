@@ -31,10 +31,10 @@ export class Duplicates {
     return { status: 'duplicate', run: viewOf(entry), outcome };
   }
 
-  /** The run here that this request repeats: one that nobody wanted to end. */
-  lostHere(entry: Entry, spec: RunSpec): ManagedRun | undefined {
-    if (spec.onDuplicate !== 'retry-lost' || !(entry instanceof ManagedRun) || !entry.hasOutcome) return undefined;
-    return isLost(entry.reason) && this.#isSame(entry, entry.spec, spec) ? entry : undefined;
+  /** Whether this request repeats the run that has its id here: one that nobody wanted to end. */
+  isLostHere(entry: Entry | undefined, spec: RunSpec): entry is ManagedRun {
+    if (spec.onDuplicate !== 'retry-lost' || !(entry instanceof ManagedRun) || !entry.hasOutcome) return false;
+    return isLost(entry.reason) && this.#isSame(entry, entry.spec, spec);
   }
 
   /** Of a run that the record knows: it is over, and nobody wanted it to end. */
@@ -92,7 +92,7 @@ export class Duplicates {
   }
 }
 
-function isLost(reason: AbortReason | undefined): boolean {
+export function isLost(reason: AbortReason | undefined): boolean {
   return reason === 'disconnect' || reason === 'lock-lost' || reason === 'heartbeat-lost';
 }
 

@@ -22,8 +22,9 @@ export function hostOfLedger({
   return {
     runs: (sessionKey) => runsOf(entries.startedIn(sessionKey)).filter(({ generation }) => generation > 0),
     candidates: (sessionKey) => runsOf(entries.inSession(sessionKey)).map(candidateOf).filter(isThere),
-    find: (runId) => {
-      const entry = entries.get(runId);
+    find: (runId, generation) => {
+      const named = entries.named(runId);
+      const entry = named.find((one) => one.generation === generation) ?? named[0];
       return entry instanceof ManagedRun ? entry : undefined;
     },
     locks: (sessionKey) => locks().locks(sessionKey),

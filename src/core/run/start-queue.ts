@@ -4,6 +4,7 @@ import { type Awaitable, settle } from '../internal/awaitable.js';
 import type { NodeContext } from '../node-context.js';
 import type { Verdict } from './admission.js';
 import type { Candidate } from './candidate.js';
+import type { Duplicates } from './duplicates.js';
 import { Lane } from './lane.js';
 import type { ManagedRun } from './managed-run.js';
 import { Neighbours } from './neighbours.js';
@@ -21,8 +22,10 @@ export class StartQueue {
   readonly #aborts: AbortRegistry;
   readonly #lanes = new Map<string, Lane>();
   readonly #claim: (candidate: Candidate) => Awaitable<Verdict>;
+  readonly #duplicates: Duplicates;
 
-  constructor(aborts: AbortRegistry, claim: (candidate: Candidate) => Awaitable<Verdict>) {
+  constructor(aborts: AbortRegistry, duplicates: Duplicates, claim: (candidate: Candidate) => Awaitable<Verdict>) {
+    this.#duplicates = duplicates;
     this.neighbours = new Neighbours(aborts.entries);
     this.#aborts = aborts;
     this.#runtime = aborts.runtime;
@@ -32,7 +35,7 @@ export class StartQueue {
   /** Whether it has to wait before it may even ask the ledger. */
   mustWait(candidate: Candidate): boolean {
     const { run } = candidate;
-    if (this.#isBlocked(candidate)) return true;
+    if (candidate.isRepeatingTooEarly || this.#isBlocked(candidate)) return true;
     if (run.spec.startWhen !== 'quiet') return false;
     if (this.neighbours.hasUnsettled(run)) return true;
     // Queued runs that a takeover drops: the record, which never heard of them, would not say that they are not quiet.
@@ -126,7 +129,8 @@ export class StartQueue {
         continue;
       }
       lane.serve(candidate);
-      if (run.spec.startWhen === 'quiet' && this.neighbours.hasUnsettled(run)) this.#limitQuietWait(candidate);
+      const isTooEarly = run.spec.startWhen === 'quiet' && this.neighbours.hasUnsettled(run);
+      if (isTooEarly || candidate.isRepeatingTooEarly) this.#limitQuietWait(candidate);
       else this.#attempt(candidate);
     }
   }
@@ -241,15 +245,27 @@ export class StartQueue {
 
   #limitQuietWait(candidate: Candidate): void {
     if (candidate.quietTimer !== undefined) return;
-    const { run } = candidate;
+    const { run, lost, isRepeatingTooEarly } = candidate;
     const { timers } = this.#runtime;
-    const timer = timers.after(run.spec.graceMs, () => {
-      const leftovers = this.neighbours.unsettled(run).flatMap((other) => other.leftovers());
-      this.refuse(candidate, rejected('not-quiet', { leftovers }));
-    });
+    const ms = lost !== undefined && isRepeatingTooEarly ? lost.graceMs : run.spec.graceMs;
+    const timer = timers.after(ms, () => this.refuse(candidate, this.#notQuiet(candidate)));
     // As above; or it was set by now.
     if (run.status === 'queued' && candidate.quietTimer === undefined) candidate.quietTimer = timer;
     else timers.cancel(timer);
+  }
+
+  /** A run that is repeated is quiet in time, or it is a duplicate. */
+  #notQuiet({ run, lost, isRepeatingTooEarly }: Candidate): QueueResult {
+    if (lost === undefined || !isRepeatingTooEarly) {
+      const leftovers = this.neighbours.unsettled(run).flatMap((other) => other.leftovers());
+      return rejected('not-quiet', { leftovers });
+    }
+    try {
+      return this.#duplicates.ofLocal(lost, run.spec);
+    } catch (error) {
+      // Its owner may read it no more.
+      return { status: 'failed', runId: run.id, error };
+    }
   }
 
   #stopQuietWait(candidate: Candidate): void {

@@ -15,6 +15,7 @@ import type { SessionLock } from '../lock/session-lock.js';
 import type { NodeContext } from '../node-context.js';
 import { ADMIN } from '../principal.js';
 import { matches } from '../stop/selector.js';
+import { isLost } from './duplicates.js';
 import { ManagedRun } from './managed-run.js';
 import { SessionStops } from './session-stops.js';
 import { UnsureRuns } from './unsure-runs.js';
@@ -263,7 +264,7 @@ export class StopSender implements StopRecorder {
    */
   #intend(request: AbortRequest, findings: Findings): Awaitable<unknown> {
     const { selector, requester, reason, detail } = request;
-    if (this.#entries.get(selector.runId as string) !== undefined) return undefined;
+    if (!this.#mayStillRun(request, selector.runId)) return undefined;
     return chain(this.#stopOthers(request, findings), () => {
       if (hasFound(findings)) return undefined;
       return settle(
@@ -379,9 +380,15 @@ export class StopSender implements StopRecorder {
     const { selector, requester, intent } = request;
     const { sessionKey, runId } = selector;
     if (sessionKey === undefined) return undefined;
-    const isUnknown = runId !== undefined && this.#entries.get(runId) === undefined;
-    if (!isSessionStop(request) && !(intent && isUnknown)) return undefined;
+    if (!isSessionStop(request) && !(intent && this.#mayStillRun(request, runId))) return undefined;
     return { selector, requester, intent };
+  }
+
+  /** One that is unknown here, and one that was lost before this stop: its client may repeat it. */
+  #mayStillRun({ reason }: AbortRequest, runId: string | undefined): boolean {
+    if (runId === undefined) return false;
+    const known = this.#entries.get(runId);
+    return known === undefined || (known instanceof ManagedRun && isLost(known.reason) && !isLost(reason));
   }
 
   #prepareRun(run: ManagedRun, isRecorded: boolean): PreparedStop {

@@ -108,7 +108,7 @@ export class Reconciliation {
 
   /** A run that the record has as live under this node's name: is it here, or on its way here? */
   #claimOwn(view: SessionView, there: StoredRun): void {
-    const run = this.#host.find(there.runId);
+    const run = this.#host.find(there.runId, there.generation);
     if (run === undefined) {
       if (!view.asking.has(there.runId)) this.#debts.endUnknown(view, there);
       return;

@@ -347,8 +347,8 @@ export class Requests implements Debts {
   #claimRequest(view: SessionView, candidate: LedgerCandidate): Omit<ClaimRequest, 'nodeId'> | undefined {
     const terms = candidate.terms(view.kept?.runs ?? NOTHING);
     if (terms === undefined) return undefined;
-    const { run, isOwnId, attempt, repeats, since, listSince, judged, listJudged } = candidate;
-    const { id: runId, kind, owner, tags, fingerprint, graceMs, hasEpilogue } = run;
+    const { run, askedId: runId, isOwnId, attempt, repeats, since, listSince, judged, listJudged } = candidate;
+    const { kind, owner, tags, fingerprint, graceMs, hasEpilogue } = run;
     return {
       sessionKey: view.key,
       seen: view.seen,
