@@ -4,7 +4,7 @@ import { times } from '../../support/proofs.js';
 export function settings(runs: number): { readonly seed: number; readonly runs: number } {
   return {
     seed: Number(process.env.HOSTILE_SEED ?? 1),
-    runs: Number(process.env.HOSTILE_RUNS ?? times(Math.ceil(runs / 4), runs * 2)),
+    runs: Number(process.env.HOSTILE_RUNS ?? times(Math.ceil(runs / 4), runs)),
   };
 }
 

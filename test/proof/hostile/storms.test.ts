@@ -30,6 +30,10 @@ function begin(control: RunControl, form: (typeof FORMS)[number], start: Start):
     start.run = run;
     return untilCut(run);
   };
+  /** The backend may fail it when its answer was `queued` already. */
+  const failedInQueue = (result: { readonly status: string; readonly error?: unknown }): void => {
+    if (result.status === 'failed') start.code = (result.error as { code?: unknown }).code;
+  };
   switch (form) {
     case 'begin':
       return control.runs.begin(options).then((begun) => {
@@ -37,6 +41,7 @@ function begin(control: RunControl, form: (typeof FORMS)[number], start: Start):
         if (begun.status === 'queued') {
           return begun.started.then((result) => {
             if (result.status === 'started') void work(result.run).then(() => result.run.complete());
+            else failedInQueue(result);
           });
         }
         return undefined;
@@ -44,14 +49,20 @@ function begin(control: RunControl, form: (typeof FORMS)[number], start: Start):
     case 'run':
       return control.run(options, work);
     case 'start':
-      return control.start(options, work).then((answer): unknown => 'outcome' in answer && answer.outcome);
+      return control.start(options, work).then(async (answer) => {
+        if ('outcome' in answer) failedInQueue(await answer.outcome);
+      });
     case 'stream':
       // Nobody reads, and nobody is to give up on that.
-      return control.stream({ ...options, readTimeoutMs: Number.POSITIVE_INFINITY }, (run) => {
-        void work(run);
-        // It says nothing, and is fenced off at the cut.
-        return new ReadableStream();
-      });
+      return control
+        .stream({ ...options, readTimeoutMs: Number.POSITIVE_INFINITY }, (run) => {
+          void work(run);
+          // It says nothing, and is fenced off at the cut.
+          return new ReadableStream();
+        })
+        .then((answer) => {
+          if ('outcome' in answer) void answer.outcome.then(failedInQueue);
+        });
   }
 }
 
