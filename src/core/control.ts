@@ -198,7 +198,7 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
     locks: runs.locks,
     sessions: new Sessions(runtime, runs.ledger, runs),
     // Synchronous up to the backend's answer: the run is registered when the call returns.
-    run: (runOptions, work) => runToOutcome(runtime, () => runs.admit(runOptions), work),
+    run: (runOptions, work) => runToOutcome(runtime, () => runs.admitInTheEnd(runOptions), work),
     start: async (runOptions, work) => {
       checkFunction('work', work);
       return chain(runs.admit(runOptions), (begun) => startToAnswer(begun, work));

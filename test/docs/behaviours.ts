@@ -10,7 +10,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   E: 14,
   F: 17,
   G: 25,
-  H: 18,
+  H: 19,
   I: 24,
 };
 

@@ -111,9 +111,10 @@ describe('a message whose connection broke', () => {
   test('is not answered twice: a retry of what was answered, is being answered or was stopped is refused', async () => {
     const { control, send, seen } = await serve();
     const first = await send('m1');
-    expect((await send('m1')).status).toBe(409); // it is being answered, to a client that is there
+    const early = send('m1'); // it is being answered, to a client that is there
     seen.go.resolve();
     await first.text();
+    expect((await early).status).toBe(409);
     expect((await send('m1')).status).toBe(409);
     seen.go = moment();
     const stopped = await send('m2');

@@ -32,7 +32,7 @@ export type StartWhen = 'fenced' | 'quiet';
 /**
  * What a `runId` that was used before comes to: `report`, a duplicate of the first run. `retry-lost`: a run that ended as
  * `disconnect`, `lock-lost` or `heartbeat-lost`, which nobody wanted to end, runs again; it starts once the first one is
- * quiet.
+ * quiet. While the first one still runs, `control.run` waits for its end; `start`, `stream` and `begin` answer `duplicate`.
  */
 export type OnDuplicate = 'report' | 'retry-lost';
 
@@ -74,7 +74,7 @@ export interface RunOptions {
    * this process, until the run is quiet. It is kept by reference, never read, and never sent to a backend.
    */
   readonly data?: unknown;
-  /** A digest of the request: the same `runId` with another one is a conflict, not a duplicate. */
+  /** A digest of the request, of at most 1 024 characters: the same `runId` with another one is a conflict, not a duplicate. */
   readonly fingerprint?: string | undefined;
   /** `report` by default. */
   readonly onDuplicate?: OnDuplicate | undefined;

@@ -31,6 +31,7 @@ import { neverStarted, type WaitOutcome } from './outcome.js';
 import { runToOutcome } from './perform.js';
 import { checkRegistryOptions, type RunRegistryOptions } from './registry-options.js';
 import { rejected } from './rejected.js';
+import { admitInTheEnd } from './repeat.js';
 import type { BeginResult, RunResult } from './results.js';
 import type { Run } from './run.js';
 import type { StartQueue } from './start-queue.js';
@@ -281,6 +282,15 @@ export class RunRegistry {
   /** Checks and admits, with a plain answer where the backend gives one. @internal */
   admit(options: unknown): Awaitable<BeginResult> {
     return this.#admit(checkRunOptions(options, this.#defaults), undefined, false);
+  }
+
+  /** As `admit`, for a caller who is answered at the end of the run. @internal */
+  admitInTheEnd(options: unknown): Awaitable<BeginResult> {
+    const spec = checkRunOptions(options, this.#defaults);
+    const admit = (): Awaitable<BeginResult> => this.#admit(spec, undefined, false);
+    if (spec.onDuplicate !== 'retry-lost') return admit();
+    const caller = this.#lifecycle.nesting.callerOf(spec);
+    return admitInTheEnd({ entries: this.aborts.entries, caller, admit });
   }
 
   /** @internal */

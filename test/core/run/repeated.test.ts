@@ -30,7 +30,8 @@ describe('a run id that is used again, with retry-lost', () => {
     const { control } = tracked();
     const held = gate();
     const first = control.run({ sessionKey: 's', runId: 'm1' }, () => held.promise);
-    expect(await control.run(AGAIN, () => expect.unreachable())).toMatchObject({ status: 'duplicate' });
+    expect(await control.start(AGAIN, () => expect.unreachable())).toMatchObject({ status: 'duplicate' });
+    expect(await control.runs.begin(AGAIN)).toMatchObject({ status: 'duplicate' });
     held.open();
     await first;
     expect(await control.run(AGAIN, () => expect.unreachable())).toMatchObject({ status: 'duplicate' });
