@@ -291,6 +291,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     checkKey('name', resource?.name);
     checkFunction('stop', resource.stop);
     if (resource.explains !== undefined) checkFunction('explains', resource.explains);
+    if (resource.hasten !== undefined) checkFunction('hasten', resource.hasten);
     if (resource.gone !== undefined && !isThenable(resource.gone)) throw invalid('gone must be a promise.');
     const attached = this.use().attach(resource);
     if (!this.isLive) attached.stop(this.reason);

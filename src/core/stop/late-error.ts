@@ -74,6 +74,7 @@ interface Told {
   readonly signal?: unknown;
   readonly exitCode?: unknown;
   readonly cmd?: unknown;
+  readonly timedOut?: unknown;
 }
 
 function isAbort(error: Told): boolean {
@@ -86,6 +87,8 @@ function isDestroyed({ code, syscall }: Told): boolean {
 }
 
 /** The errors of `child_process`, which has no `exitCode` but the command, and of execa. */
-function isKilled({ signal, exitCode, code, cmd }: Told): boolean {
+function isKilled({ signal, exitCode, code, cmd, timedOut }: Told): boolean {
+  // By its own time limit, and not by the stop.
+  if (timedOut === true) return false;
   return ENDED_BY.has(signal ?? exitCode ?? (cmd === undefined ? undefined : code));
 }

@@ -215,15 +215,19 @@ describe('a stop that does not stop', () => {
   );
 });
 
-test.each([[undefined], [{ name: '', stop: () => {} }], [{ name: 'x' }], [{ name: 'x', stop: () => {}, gone: 5 }]])(
-  'attach(%j) is refused',
-  async (resource) => {
-    const { control } = tracked();
-    const run = await begin(control);
-    expect(() => run.attach(resource as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
-    run.complete();
-  },
-);
+test.each([
+  [undefined],
+  [{ name: '', stop: () => {} }],
+  [{ name: 'x' }],
+  [{ name: 'x', stop: () => {}, gone: 5 }],
+  [{ name: 'x', stop: () => {}, hasten: 3 }],
+  [{ name: 'x', stop: () => {}, explains: 3 }],
+])('attach(%j) is refused', async (resource) => {
+  const { control } = tracked();
+  const run = await begin(control);
+  expect(() => run.attach(resource as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
+  run.complete();
+});
 
 describe('defer', () => {
   test.each(ENDS)('calls back after %s, last announced first, one after the other', async (_, end) => {

@@ -318,6 +318,10 @@ describe('a failure is told after a stop too:', () => {
   const reset = () => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', syscall: 'read', errno: -104 });
 
   test.each<[string, () => unknown]>([
+    [
+      'a process that ended by its own time limit',
+      () => Object.assign(new Error('x'), { signal: 'SIGTERM', timedOut: true, exitCode: undefined }),
+    ],
     ['a TypeError', () => new TypeError('Cannot read properties of undefined')],
     ['an AggregateError in which one is a failure', () => new AggregateError([abort(), new Error('disk full')])],
     ['an AggregateError of nothing', () => new AggregateError([])],
