@@ -1,5 +1,4 @@
 import type { BackendSnapshot } from './ledger/ledger.js';
-import type { LockView } from './lock/queue.js';
 import type { AbortReason } from './stop/reason.js';
 import type { RunStatus } from './stop/states.js';
 
@@ -113,7 +112,7 @@ export interface LockSnapshot {
    * `held`; `saving`: an epilogue runs under it; `asking`: the backend is asked; `returning`: it is given back;
    * `elsewhere`: another node has it; `free`.
    */
-  readonly state: LockView['state'];
+  readonly state: 'free' | 'returning' | 'asking' | 'held' | 'saving' | 'elsewhere';
   /** The run that has it, if it is one. */
   readonly runId?: string;
   /** The node that has it. */
