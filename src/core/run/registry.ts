@@ -287,10 +287,10 @@ export class RunRegistry {
   /** As `admit`, for a caller who is answered at the end of the run. @internal */
   admitInTheEnd(options: unknown): Awaitable<BeginResult> {
     const spec = checkRunOptions(options, this.#defaults);
-    const admit = (): Awaitable<BeginResult> => this.#admit(spec, undefined, false);
-    if (spec.onDuplicate !== 'retry-lost') return admit();
+    const admit = (asked: RunSpec): Awaitable<BeginResult> => this.#admit(asked, undefined, false);
+    if (spec.onDuplicate !== 'retry-lost') return admit(spec);
     const caller = this.#lifecycle.nesting.callerOf(spec);
-    return admitInTheEnd({ entries: this.aborts.entries, caller, admit });
+    return admitInTheEnd({ runtime: this.#runtime, entries: this.aborts.entries, spec, caller, admit });
   }
 
   /** @internal */

@@ -51,6 +51,36 @@ describe.each(Object.keys(BACKENDS))('a retry that comes while its first run goe
     expect(await retry).toMatchObject({ status: 'completed', value: 'again' });
   });
 
+  test('hears its own hang-up and its time while it waits, and then does not run', async () => {
+    const gone = new AbortController();
+    const { held, retry, seen, hangUp, clock, control } = await early(kind, { signal: gone.signal });
+    const impatient = control.run({ ...MESSAGE, queueTimeoutMs: 20 }, () => expect.unreachable());
+    await flush();
+    gone.abort(new RunAbortedError('disconnect'));
+    expect(await retry).toMatchObject({ status: 'aborted', reason: 'disconnect' });
+    await clock.advance(20);
+    expect(await impatient).toMatchObject({ status: 'aborted', reason: 'timeout' });
+    const late = control.run({ ...MESSAGE, signal: gone.signal }, () => expect.unreachable());
+    expect(await late).toMatchObject({ status: 'aborted', reason: 'disconnect' });
+    await hangUp();
+    held.open();
+    await flush();
+    expect(seen.calls).toBe(0);
+  });
+
+  test('takes nothing from a newer message that has come since', async () => {
+    const { held, retry, hangUp, control } = await early(kind);
+    const newerHeld = gate();
+    const newer = control.run({ sessionKey: 's', whenBusy: 'concurrent' }, () => newerHeld.promise);
+    await flush();
+    await hangUp();
+    held.open();
+    await flush();
+    newerHeld.open();
+    expect(await newer).toMatchObject({ status: 'completed' });
+    expect(await retry).toMatchObject({ status: 'completed', value: 'again' });
+  });
+
   test('is a duplicate once the first run has completed, with its value (H19)', async () => {
     const { held, retry, seen } = await early(kind);
     held.open();
