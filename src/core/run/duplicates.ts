@@ -25,10 +25,26 @@ export class Duplicates {
       throw conflict();
     }
     const outcome = new Promise<Outcome>((resolve) => {
-      if (entry.hasOutcome) resolve(entry.outcome);
+      if (entry.hasOutcome) resolve(this.latest(entry));
       else entry.onEnded(resolve);
     });
     return { status: 'duplicate', run: viewOf(entry), outcome };
+  }
+
+  /** How a run of this node has ended. One that was lost may have been repeated under its id by another node since. */
+  async latest(run: ManagedRun): Promise<Outcome> {
+    const repeated = isLost(run.reason) ? await this.repeatedElsewhere(run.id) : undefined;
+    return repeated === undefined ? run.outcome : this.#outcomeElsewhere(repeated);
+  }
+
+  async repeatedElsewhere(runId: string): Promise<StoredRun | undefined> {
+    try {
+      const stored = await this.#elsewhere.find(runId, undefined);
+      return stored?.nodeId === this.#runtime.nodeId ? undefined : stored;
+    } catch {
+      // What is known here stands: the backend does not answer.
+      return undefined;
+    }
   }
 
   /** Whether this request repeats the run that has its id here: one that nobody wanted to end. */

@@ -1,11 +1,12 @@
 import type { EntryIndex } from '../abort/entry-index.js';
+import type { StoredRun } from '../backend/port.js';
 import { invalid } from '../internal/errors.js';
 import { isAbortSignal } from '../internal/signals.js';
 import { checkKey, checkObject, checkTag, waitMs } from '../internal/validate.js';
 import type { Elsewhere } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';
 import { type HOST, type Requester, requesterOf } from '../principal.js';
-import type { Duplicates } from './duplicates.js';
+import { type Duplicates, isLost } from './duplicates.js';
 import { ManagedRun } from './managed-run.js';
 import { type Outcome, outcomeOfStored, type WaitOutcome } from './outcome.js';
 
@@ -48,11 +49,30 @@ export async function wait(
     const entry = entries.get(runId);
     if (!(entry instanceof ManagedRun) || (kind !== undefined && kind !== entry.kind)) return undefined;
     if (!runtime.authority.may('read', requester, entry)) return undefined;
-    if (entry.hasOutcome) return Promise.resolve(entry.outcome);
+    if (entry.hasOutcome && !(isLost(entry.reason) && timeoutMs > 0)) return Promise.resolve(entry.outcome);
+    if (entry.hasOutcome) {
+      return duplicates.repeatedElsewhere(runId).then((stored) => {
+        const isMeant = stored !== undefined && (kind === undefined || kind === stored.kind);
+        return isMeant && runtime.authority.may('read', requester, stored) ? ofStored(stored) : entry.outcome;
+      });
+    }
     return untilEnded(runtime, timeoutMs, signal, {
       // It may have ended just now: reading the clock is calling code of the host.
       listen: (listener) => (entry.hasOutcome ? listener(entry.outcome) : entry.onEnded(listener)),
       forget: (listener) => entry.offEnded(listener),
+    });
+  };
+  const ofStored = async (stored: StoredRun): Promise<WaitOutcome> => {
+    const outcome = outcomeOfStored(runtime, elsewhere, stored);
+    if (outcome !== undefined) return outcome;
+    // No notice tells a node of its own runs: it has begun here in the meantime, or is over and forgotten.
+    if (stored.nodeId === runtime.nodeId) return here() ?? UNKNOWN;
+    let remove: (() => void) | undefined;
+    return untilEnded(runtime, timeoutMs, signal, {
+      listen: (listener) => {
+        remove = duplicates.whenEndedElsewhere(stored, listener);
+      },
+      forget: () => remove?.(),
     });
   };
   const known = here();
@@ -60,17 +80,7 @@ export async function wait(
   const stored = await elsewhere.find(runId, undefined);
   if (stored === undefined || (kind !== undefined && kind !== stored.kind)) return UNKNOWN;
   if (!runtime.authority.may('read', requester, stored)) return UNKNOWN;
-  const outcome = outcomeOfStored(runtime, elsewhere, stored);
-  if (outcome !== undefined) return outcome;
-  // No notice tells a node of its own runs: it has begun here in the meantime, or is over and forgotten.
-  if (stored.nodeId === runtime.nodeId) return here() ?? UNKNOWN;
-  let remove: (() => void) | undefined;
-  return untilEnded(runtime, timeoutMs, signal, {
-    listen: (listener) => {
-      remove = duplicates.whenEndedElsewhere(stored, listener);
-    },
-    forget: () => remove?.(),
-  });
+  return ofStored(stored);
 }
 
 function untilEnded(

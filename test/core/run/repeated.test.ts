@@ -78,6 +78,29 @@ describe('a run id that is used again, with retry-lost', () => {
     expect(twice).toMatchObject({ status: 'duplicate', run: { status: 'completed' } });
   });
 
+  test('has the outcome of its repetition on every node, also where the first one was lost', async () => {
+    const backend = memory();
+    const { control: a } = tracked({ backend });
+    const { control: b } = tracked({ backend });
+    await a.run({ sessionKey: 's', runId: 'm1' }, async (run) => {
+      await a.abort({ runId: run.id }, { reason: 'disconnect' });
+    });
+    await flush();
+    expect(await a.wait('m1')).toMatchObject({ status: 'aborted', reason: 'disconnect' });
+    const held = gate();
+    const again = b.run(AGAIN, () => held.promise);
+    await flush();
+    const waiting = a.wait('m1');
+    expect(await a.wait('m1', { timeoutMs: 0 })).toMatchObject({ status: 'aborted' });
+    const asked = await a.start({ sessionKey: 's', runId: 'm1' }, () => expect.unreachable());
+    held.open();
+    expect(await again).toMatchObject({ status: 'completed' });
+    expect(await waiting).toEqual({ status: 'completed' });
+    expect(await a.wait('m1')).toEqual({ status: 'completed' });
+    if (asked.status !== 'duplicate') return expect.unreachable(asked.status);
+    expect(await asked.outcome).toEqual({ status: 'completed' });
+  });
+
   test('is a conflict if the session, the kind or the request is another', async () => {
     const { control } = tracked();
     await control.run({ sessionKey: 's', runId: 'm1', fingerprint: 'a' }, async (run) => {
