@@ -115,11 +115,11 @@ export const comparison: readonly Mutant[] = [
     file: 'src/core/ledger/shared/reconcile.ts',
     edits: [
       [
-        'if (nodeId === this.#nodeId && isNewest(view, record)) this.#debts.unlock(view, token, runId);',
+        'if (nodeId === this.#nodeId && isNewest(view, record)) this.#debts.unlockUnknown(view, token, runId);',
         'void [nodeId, token, runId];',
       ],
       [
-        'isClaiming(view, runId)) view.hasDeferred = true;\n      else this.#debts.unlock(view, token, runId);',
+        'isClaiming(view, runId)) view.hasDeferred = true;\n      else this.#debts.unlockUnknown(view, token, runId);',
         'isClaiming(view, runId)) view.hasDeferred = true;',
       ],
     ],

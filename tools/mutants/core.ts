@@ -81,7 +81,7 @@ export const core: readonly Mutant[] = [
   {
     name: 'work is called although its run was cut before',
     file: 'src/core/run/perform.ts',
-    edits: [['  if (!run.isCurrent()) {\n    run.unwound();\n    return;\n  }\n', '']],
+    edits: [['  if (!run.current) {\n    run.unwound();\n    return;\n  }\n', '']],
   },
   // Invariant 2, one winner.
   {
@@ -118,7 +118,7 @@ export const core: readonly Mutant[] = [
     name: 'a retry runs again where the first run is known',
     file: 'src/core/run/admission.ts',
     edits: [
-      ['if (known !== undefined && known !== lost) return this.#duplicates.ofLocal(known, spec);', 'void known;'],
+      ['if (known !== undefined && known !== repeated) return this.#duplicates.ofLocal(known, spec);', 'void known;'],
     ],
   },
   {
@@ -130,7 +130,7 @@ export const core: readonly Mutant[] = [
   {
     name: 'an ended entry is removed by its id, whoever has it now',
     file: 'src/core/abort/entry-index.ts',
-    edits: [['if (this.#byId.get(entry.id) === entry) this.#byId.delete(entry.id);', 'this.#byId.delete(entry.id);']],
+    edits: [['    if (newest === entry) {\n', '    if (newest !== undefined) {\n']],
   },
   // Invariant 5, authority first.
   {

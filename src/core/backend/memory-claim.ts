@@ -46,7 +46,8 @@ export function claim(book: MemoryBook, request: ClaimRequest): ClaimAnswer {
 function stopsFor(book: MemoryBook, record: MemoryRecord | undefined, request: ClaimRequest): readonly RecordedStop[] {
   const intents = book.intentsFor(request);
   const stops = record?.stopsFor(request) ?? NONE;
-  return intents.length === 0 ? stops : [...stops, ...intents];
+  // In the order in which they came: the first that may stop it says why.
+  return intents.length === 0 ? stops : [...stops, ...intents].sort((a, b) => a.number - b.number);
 }
 
 function granted(

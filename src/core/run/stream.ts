@@ -49,8 +49,14 @@ export function streamToAnswer<T>(
       run.unwound();
       return;
     }
-    run.isCalled = true;
     reader.start();
+    // The clock is code of the host, and may have stopped it.
+    if (!run.current) {
+      reader.stop();
+      run.unwound();
+      return;
+    }
+    run.isCalled = true;
     settle(
       () => run.within(() => work(run)),
       (source) => {

@@ -235,7 +235,10 @@ export class Reference {
 
   /** For a run that has not begun. Whether the requester may stop it is judged when it begins. */
   #keepIntent(request: AbortRequest): void {
-    if (!request.intent || this.known.has(request.selector.runId as string)) return;
+    const first = this.known.get(request.selector.runId as string);
+    // One that was lost may be asked for again under its id.
+    const mayCome = first === undefined || (isLost(first.reason) && !isLost(request.reason));
+    if (!request.intent || !mayCome) return;
     this.#intents.add(request);
     this.time.after(INTENT_MS, () => this.#intents.delete(request));
   }
@@ -273,4 +276,9 @@ function matches(selector: Selector, run: Run): boolean {
     (selector.tag === undefined || run.spec.tags.includes(selector.tag)) &&
     (selector.owner === undefined || hasIdsOf(run.spec.owner, selector.owner))
   );
+}
+
+/** Nobody wanted it to end. */
+function isLost(reason: AbortReason | undefined): boolean {
+  return reason === 'disconnect' || reason === 'lock-lost' || reason === 'heartbeat-lost';
 }
