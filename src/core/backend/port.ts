@@ -272,7 +272,7 @@ export interface ClaimDuplicate extends Answered {
   readonly run: StoredRun;
 }
 
-/** Stops of other nodes, or an intent, may concern the run: its node judges them and claims again. */
+/** Stops of other nodes, or an intent, may concern the run, the oldest first: its node judges them and claims again. */
 export interface ClaimStopped extends Answered {
   /** The discriminant. */
   readonly kind: 'stopped';

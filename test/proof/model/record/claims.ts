@@ -24,7 +24,7 @@ export function claim(world: World, room: Room, request: ClaimRequest): object {
       (world.defect === 'repeats-any-generation' && request.repeats !== undefined));
   if (taken !== undefined && !isRepeated) return { kind: 'duplicate', run: told(taken) };
   const kept = room.stops.filter((one) => mayConcern(world, one, request)).map(({ stop }) => stop);
-  const stops = [...kept, ...intentsFor(world, request)];
+  const stops = [...kept, ...intentsFor(world, request)].sort((a, b) => a.number - b.number);
   const now = { now: world.counter, listNow: world.counter };
   if (stops.length > 0) return { kind: 'stopped', stops, ...now };
   const kind = inTheWay(world, room, request);
