@@ -25,16 +25,18 @@ export class Duplicates {
       throw conflict();
     }
     const outcome = new Promise<Outcome>((resolve) => {
-      if (entry.hasOutcome) resolve(this.latest(entry));
+      if (entry.hasOutcome) resolve(this.#latest(entry, spec));
       else entry.onEnded(resolve);
     });
     return { status: 'duplicate', run: viewOf(entry), outcome };
   }
 
   /** How a run of this node has ended. One that was lost may have been repeated under its id by another node since. */
-  async latest(run: ManagedRun): Promise<Outcome> {
+  async #latest(run: ManagedRun, spec: RunSpec): Promise<Outcome> {
     const repeated = isLost(run.reason) ? await this.repeatedElsewhere(run.id) : undefined;
-    return repeated === undefined ? run.outcome : this.#outcomeElsewhere(repeated);
+    // Its id may be another's by now, of whom whoever asks is to hear nothing.
+    if (repeated === undefined || !this.#isSame(repeated, repeated, spec)) return run.outcome;
+    return this.#outcomeElsewhere(repeated);
   }
 
   async repeatedElsewhere(runId: string): Promise<StoredRun | undefined> {
