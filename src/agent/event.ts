@@ -1,0 +1,54 @@
+import type { Message } from './message.js';
+
+/** A call of a tool that the model asked for. */
+export interface Call {
+  /** The model's name for the call. Models repeat these: it is unique within a turn at best. */
+  readonly callId: string;
+  /** The tool's name. */
+  readonly name: string;
+  /** The arguments, as JSON. */
+  readonly input: unknown;
+}
+
+/**
+ * How a call ended, exactly one of: `ok`, `error` (the tool threw, or its arguments did not fit), `not-started`, and
+ * `unknown`: it was started, and the turn ended before its result was there. It may have taken effect.
+ */
+export type ToolStatus = 'ok' | 'error' | 'not-started' | 'unknown';
+
+/** How many tokens the model counted. */
+export interface Usage {
+  /** Tokens of the requests. */
+  readonly input: number;
+  /** Tokens of the answers. */
+  readonly output: number;
+}
+
+/**
+ * How a turn ended by itself. `client-tools`: the model asked for a tool that the client runs, and the next message
+ * brings its result. `length`: the model's answer was cut at its limit.
+ */
+export interface Finish {
+  /** Why. */
+  readonly reason: 'stop' | 'length' | 'max-steps' | 'client-tools' | 'other';
+  /** What it used, if the model said so. */
+  readonly usage?: Usage;
+}
+
+/** What a turn says while it runs, in the order in which it happens. */
+export type AgentEvent =
+  | { readonly type: 'text' | 'reasoning'; readonly text: string }
+  | { readonly type: 'step' }
+  | ({ readonly type: 'tool-start' } & Call)
+  | {
+      readonly type: 'tool-end';
+      readonly callId: string;
+      readonly name: string;
+      readonly status: ToolStatus;
+      readonly output?: unknown;
+    }
+  | ({ readonly type: 'approval'; readonly approvalId: string } & Call)
+  | { readonly type: 'steered'; readonly messages: readonly Message[] }
+  | { readonly type: 'data'; readonly name: string; readonly data: unknown }
+  | { readonly type: 'error'; readonly message: string }
+  | ({ readonly type: 'finish' } & Finish);
