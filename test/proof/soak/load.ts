@@ -181,7 +181,8 @@ export class Load {
     const isSync = this.#isSync && this.#random.chance(0.5);
     const begun = await this.#witness.track(
       'begin',
-      isSync ? Promise.resolve().then(() => runs.beginSync(options)) : runs.begin(options),
+      // In the tick in which its place was taken: a takeover that is asked for in between comes before it.
+      isSync ? (async () => runs.beginSync(options))() : runs.begin(options),
     );
     if (begun?.status === 'duplicate') void this.#witness.track('outcome', begun.outcome);
     const started = begun?.status === 'queued' ? await this.#witness.track('started', begun.started) : begun;
