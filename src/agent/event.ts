@@ -16,6 +16,12 @@ export interface Call {
  */
 export type ToolStatus = 'ok' | 'error' | 'not-started' | 'unknown';
 
+/**
+ * What may happen if a tool is called twice: `read` changes nothing, `idempotent` changes things once however often it
+ * is called, `unsafe` may do harm. A tool that does not say is `unsafe`.
+ */
+export type ToolEffect = 'read' | 'idempotent' | 'unsafe';
+
 /** How many tokens the model counted. */
 export interface Usage {
   /** Tokens of the requests. */
@@ -39,7 +45,11 @@ export interface Finish {
 export type AgentEvent =
   | { readonly type: 'text' | 'reasoning'; readonly text: string }
   | { readonly type: 'step' }
-  | ({ readonly type: 'tool-start' } & Call)
+  | ({
+      readonly type: 'tool-start';
+      /** Absent means `unsafe`. A turn in which an unsafe tool was started is never repeated by itself. */
+      readonly effect?: ToolEffect;
+    } & Call)
   | {
       readonly type: 'tool-end';
       readonly callId: string;
