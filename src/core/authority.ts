@@ -1,10 +1,13 @@
 import { isThenable } from './internal/awaitable.js';
 import { invalid, RunfenceError } from './internal/errors.js';
 import type { Reporter } from './internal/reporter.js';
-import { ADMIN, type Principal, type Requester, sharesId } from './principal.js';
+import { ADMIN, type Principal, type Requester, sharesId, sharesUser } from './principal.js';
 
-/** What can be allowed or refused. */
-export type Action = 'start' | 'supersede' | 'abort' | 'read' | 'subscribe';
+/**
+ * What can be allowed or refused. `steer` puts words into a run, and `answer` answers what it asks: both act in its owner's
+ * name, so by default one device or connection in common is not enough for them, and the `userId` must be the same.
+ */
+export type Action = 'start' | 'supersede' | 'abort' | 'read' | 'subscribe' | 'steer' | 'answer';
 
 /** What an action is aimed at. `runId` is absent for a session as a whole. */
 export interface AuthorityTarget {
@@ -52,7 +55,7 @@ export class Authority {
 
   may(action: Action, principal: Requester | undefined, target: AuthorityTarget): boolean {
     if (principal === undefined || principal === ADMIN) return true;
-    if (this.#authorize === undefined) return action === 'start' || this.#sharesOwner(principal, target);
+    if (this.#authorize === undefined) return action === 'start' || this.#sharesOwner(action, principal, target);
     try {
       const { sessionKey, runId, kind, owner } = target;
       const answer: unknown = this.#authorize({
@@ -71,9 +74,11 @@ export class Authority {
     }
   }
 
-  #sharesOwner(principal: Principal, target: AuthorityTarget): boolean {
+  #sharesOwner(action: Action, principal: Principal, target: AuthorityTarget): boolean {
     const { owner } = target;
-    if (owner !== undefined) return sharesId(owner, principal);
+    if (owner !== undefined) {
+      return action === 'steer' || action === 'answer' ? sharesUser(owner, principal) : sharesId(owner, principal);
+    }
     if (this.#isOpen) return true;
     if (!this.#reportedOwnerless) {
       this.#reportedOwnerless = true;

@@ -1,7 +1,7 @@
 import type { QuietReport, Receipt } from './abort/receipt.js';
 import { type AbortRegistry, AbortRegistry as Aborts } from './abort/registry.js';
 import type { AbortOptions } from './abort/request.js';
-import type { Authorize, Ownerless } from './authority.js';
+import type { Action, AuthorityTarget, Authorize, Ownerless } from './authority.js';
 import type { Backend } from './backend/port.js';
 import { Drain, type DrainOptions } from './drain.js';
 import type { RunEvents } from './events.js';
@@ -11,12 +11,13 @@ import { type Awaitable, chain } from './internal/awaitable.js';
 import type { Clock } from './internal/clock.js';
 import { invalid } from './internal/errors.js';
 import type { OnError } from './internal/reporter.js';
-import { checkFunction, checkLimit, checkObject } from './internal/validate.js';
+import { checkFunction, checkLimit, checkObject, checkOneOf } from './internal/validate.js';
 import type { SessionLock } from './lock/session-lock.js';
+import { requesterOf } from './principal.js';
 import { RUN_OPTIONS, type RunOptions } from './run/options.js';
 import type { WaitOutcome } from './run/outcome.js';
 import { runToOutcome, startToAnswer } from './run/perform.js';
-import { RunRegistry } from './run/registry.js';
+import { READ, type ReadOptions, RunRegistry } from './run/registry.js';
 import type { Defaults } from './run/registry-options.js';
 import type { RunResult, StartResult, StreamResult } from './run/results.js';
 import type { RetentionOptions } from './run/retention.js';
@@ -134,6 +135,29 @@ export interface RunControl extends AsyncDisposable {
    * @throws `INVALID_OPTIONS`
    */
   inspect(options?: InspectOptions): ControlSnapshot;
+  /**
+   * Whether somebody may do something, as the control itself asks before it acts: for what stands beside it, such as
+   * streams, histories and routes of your own. A view of a run is a target.
+   *
+   * @param action - what it is about
+   * @param target - to what: a run's view, or a session
+   * @param options - `requester`: who asks. `HOST`, or left out: the host itself, which may do everything
+   * @returns what `authorize` says, or the default rule
+   * @throws `INVALID_OPTIONS`
+   *
+   * @example
+   * ```ts
+   * import { createRunControl } from 'runfence';
+   *
+   * const control = createRunControl();
+   * const target = { sessionKey: 'chat-1', owner: { userId: 'ada' } };
+   * console.assert(control.may('read', target, { requester: { userId: 'ada' } }));
+   * console.assert(!control.may('read', target, { requester: { userId: 'eve' } }));
+   * ```
+   */
+  may(action: Action, target: AuthorityTarget, options?: ReadOptions): boolean;
+  /** Where it takes its time from: what stands beside it, such as streams, has the same. */
+  readonly clock: Clock;
   /** The registry of runs. */
   readonly runs: RunRegistry;
   /** The registry of what can be aborted: the one place from which a stop goes out. */
@@ -195,6 +219,7 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
   return {
     runs,
     aborts,
+    clock: runtime.clock,
     locks: runs.locks,
     sessions: new Sessions(runtime, runs.ledger, runs),
     // Synchronous up to the backend's answer: the run is registered when the call returns.
@@ -213,6 +238,12 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
     },
     abort: (selector, abortOptions) => aborts.abort(selector, abortOptions),
     wait: (runId, waitOptions) => runs.wait(runId, waitOptions),
+    may: (action, target, readOptions = {}) => {
+      checkOneOf('action', action, ACTIONS);
+      if (typeof target !== 'object' || target === null) throw invalid('target must be a view of a run, or a session.');
+      const requester = requesterOf(checkObject('may options', readOptions, READ));
+      return runtime.authority.may(action, requester, target);
+    },
     drain: (drainOptions) => drain.drain(drainOptions),
     inspect: (inspectOptions) => inspect(runs, inspectOptions),
     on: (event, listener) => {
@@ -226,6 +257,17 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
     },
   };
 }
+
+/** The compiler checks that none is missing. */
+const ACTIONS: readonly Action[] = Object.keys({
+  start: true,
+  supersede: true,
+  abort: true,
+  read: true,
+  subscribe: true,
+  steer: true,
+  answer: true,
+} satisfies Record<Action, true>) as Action[];
 
 /** The compiler checks that none is missing. */
 const EVENTS: ReadonlySet<string> = new Set(

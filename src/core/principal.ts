@@ -82,6 +82,11 @@ export function sharesId(a: Principal, b: Principal): boolean {
   return IDS.some((name) => idOf(a, name) !== undefined && idOf(a, name) === idOf(b, name));
 }
 
+/** Whether both are the same person or account. */
+export function sharesUser(a: Principal, b: Principal): boolean {
+  return idOf(a, 'userId') !== undefined && idOf(a, 'userId') === idOf(b, 'userId');
+}
+
 /** Whether `owner` has every id that `wanted` names. */
 export function hasIds(owner: Principal | undefined, wanted: Principal): boolean {
   return (

@@ -1,5 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ADMIN, type Authorize, type Principal, type ReadOptions, type Requester, type RunControl } from 'runfence';
+import {
+  ADMIN,
+  type Authorize,
+  HOST,
+  type Principal,
+  type ReadOptions,
+  type Requester,
+  type RunControl,
+} from 'runfence';
 import { memory } from 'runfence/backend';
 import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
@@ -259,4 +267,70 @@ test('owner and tags are copied and frozen: changing what was given changes noth
   expect([run.owner, run.tags].every(Object.isFrozen)).toBe(true);
   expect(control.runs.get('r', { requester: eve })).toBeUndefined();
   run.complete();
+});
+
+describe('control.may', () => {
+  const target = { sessionKey: 's', runId: 'r', kind: 'chat', owner: ada };
+
+  test('answers what the control itself would say (A89)', () => {
+    const asked: unknown[] = [];
+    const { control, errors } = tracked({
+      authorize: (question) => {
+        asked.push(question);
+        return question.action === 'read';
+      },
+    });
+    expect(control.may('abort', target)).toBe(true);
+    expect(control.may('abort', target, { requester: HOST })).toBe(true);
+    expect(control.may('abort', target, { requester: ADMIN })).toBe(true);
+    expect(asked).toEqual([]);
+    expect(control.may('abort', target, { requester: eve })).toBe(false);
+    expect(control.may('read', target, { requester: eve })).toBe(true);
+    expect(asked).toEqual([
+      { action: 'abort', principal: eve, target },
+      { action: 'read', principal: eve, target },
+    ]);
+    expect(errors).toEqual([]);
+  });
+
+  test('a target without owner is a run without owner (A89)', () => {
+    const closed = tracked();
+    expect(closed.control.may('read', { sessionKey: 's' }, { requester: ada })).toBe(false);
+    expect(closed.errors).toMatchObject([{ code: 'OWNER_MISSING' }]);
+    expect(tracked({ ownerless: 'open' }).control.may('read', { sessionKey: 's' }, { requester: ada })).toBe(true);
+  });
+
+  for (const action of ['steer', 'answer'] as const) {
+    test(`${action} needs the owner’s user, and any other action one id in common (A90)`, () => {
+      const { control } = tracked();
+      const phone = { deviceId: 'phone', connId: '1' };
+      expect(control.may('read', target, { requester: phone })).toBe(true);
+      expect(control.may(action, target, { requester: phone })).toBe(false);
+      expect(control.may(action, { ...target, owner: phone }, { requester: phone })).toBe(false);
+      expect(control.may(action, target, { requester: { userId: 'ada' } })).toBe(true);
+      expect(control.may(action, target, { requester: eve })).toBe(false);
+    });
+  }
+
+  test('refuses what is no question', () => {
+    const { control } = tracked();
+    const may =
+      (...given: unknown[]) =>
+      () =>
+        (control.may as (...given: unknown[]) => boolean)(...given);
+    for (const wrong of [
+      may('delete', target),
+      may('read', undefined),
+      may('read', target, { requester: undefined }),
+      may('read', target, { by: ada }),
+    ])
+      expect(wrong).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
+  });
+
+  test('the clock of a control is the one that it was given', () => {
+    const { control, clock } = tracked();
+    const before = control.clock.monotonic();
+    clock.jumpWall(5);
+    expect([control.clock.monotonic(), control.clock.now()]).toEqual([before, clock.now()]);
+  });
 });

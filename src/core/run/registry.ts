@@ -46,7 +46,7 @@ export interface ReadOptions {
   readonly requester?: Requester | typeof HOST;
 }
 
-const READ: ReadonlySet<string> = new Set(['requester']);
+export const READ: ReadonlySet<string> = new Set(['requester']);
 const IS_ACTIVE: ReadonlySet<string> = new Set(['kind', 'requester']);
 
 /**
