@@ -29,10 +29,19 @@ export interface TurnInput<M> {
    */
   emit(event: AgentEvent): boolean;
   /**
-   * Asks for a person's word before a call. A stop rejects it with the run's abort error, and the answer that comes
-   * later finds nothing.
+   * Asks for a person's word before a call. The answer is for this call with this input: an input that has changed in the
+   * meantime is not approved.
+   *
+   * @throws the run's abort error if it is stopped first. The answer that comes later finds nothing
    */
   approve(call: Call): Promise<Decision>;
+  /**
+   * Records that a tool of effect `unsafe` is about to start: await it before the gate of such a tool. A turn that died
+   * after it is never repeated by itself, whichever process it died in. It writes once a turn.
+   *
+   * @throws the run's abort error if it is stopped; what the history throws: then the tool must not start
+   */
+  beforeUnsafe(): Promise<void>;
 }
 
 /** One turn of an agent, on its way. */

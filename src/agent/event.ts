@@ -32,16 +32,20 @@ export interface Usage {
 
 /**
  * How a turn ended by itself. `client-tools`: the model asked for a tool that the client runs, and the next message
- * brings its result. `length`: the model's answer was cut at its limit.
+ * brings its result. `length`: the model's answer was cut at its limit. `repeated`: an earlier turn had taken the message
+ * already, and the model was not asked.
  */
 export interface Finish {
   /** Why. */
-  readonly reason: 'stop' | 'length' | 'max-steps' | 'client-tools' | 'other';
+  readonly reason: 'stop' | 'length' | 'max-steps' | 'client-tools' | 'repeated' | 'other';
   /** What it used, if the model said so. */
   readonly usage?: Usage;
 }
 
-/** What a turn says while it runs, in the order in which it happens. */
+/**
+ * What a turn says while it runs, in the order in which it happens. An agent emits `text`, `reasoning`, `step`, `tool-start`,
+ * `tool-end` and `data`; `approval`, `steered`, `error` and `finish` are the runner's.
+ */
 export type AgentEvent =
   | { readonly type: 'text' | 'reasoning'; readonly text: string }
   | { readonly type: 'step' }

@@ -1,9 +1,13 @@
-import type { AbortReason, Awaitable } from '../index.js';
+import type { AbortReason, Awaitable, Principal } from '../index.js';
 
-/** One turn, as a history keeps it. Its messages are JSON in the agent's own form. */
+/** One turn, as a history keeps it: plain JSON. Its messages are in the agent's own form. */
 export interface TurnRecord {
   /** The run that it was. */
   readonly runId: string;
+  /** Who started the run, which decides who may read the turn; absent for the host itself. */
+  readonly owner?: Principal;
+  /** The kind of the run. */
+  readonly kind: string;
   /** Its place in the session: fixed when it was sent. */
   readonly order: number;
   /** The generation that wrote it, 0 if its run was over before it began. A retry of the run replaces it. */
@@ -12,8 +16,12 @@ export interface TurnRecord {
   readonly format: string;
   /** What the user said. */
   readonly incoming: readonly unknown[];
-  /** What the turn added. */
+  /** What the turn added, with the messages that steered it. */
   readonly answer: readonly unknown[];
+  /** The messages that steered it, once more: a retry of the turn starts from them too. */
+  readonly steered?: readonly unknown[];
+  /** The ids of the messages that it took: none is taken twice. */
+  readonly messageIds?: readonly string[];
   /** `open`: what was said is kept, the answer is still to come. */
   readonly state: 'open' | 'whole' | 'cut' | 'failed';
   /** Why it was cut. */
