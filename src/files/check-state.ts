@@ -95,6 +95,9 @@ function checkReport(value: unknown): void {
   asOneOf(report.lock, LOCKS, 'the lock of a report');
   asOneOf(report.epilogue, EPILOGUES, 'the epilogue of a report');
   for (const name of asList(report.leftovers, 'the leftovers of a report')) asText(name, 'a leftover');
+  ifGiven(report.unknown, (names) => {
+    for (const name of asList(names, 'what is unknown in a report')) asText(name, 'a name of what is unknown');
+  });
   asNumber(report.fencedEffects, 'the fencedEffects of a report', { from: 0 });
   asTime(report.elapsedMs, 'the elapsedMs of a report');
   ifGiven(report.interrupted, (one) => asFlag(one, 'interrupted of a report'));

@@ -26,6 +26,7 @@ async function whole(dir: string): Promise<{ path: string; record: Plain }> {
     lock: 'pending',
     epilogue: 'pending',
     leftovers: ['work'],
+    unknown: ['pay'],
     fencedEffects: 0,
     elapsedMs: 1.5,
     interrupted: true,
@@ -76,7 +77,8 @@ describe('F19: the validator', () => {
       }
     }
     // Texts may be any text; times any time; `null` is how JSON has an infinite time; none of these is no list.
-    const isText = /(sessionKey|runId|nodeId|kind|tags\.\d|userId|fingerprint|host|why|marked\.\d|leftovers\.\d) = "/;
+    const isText =
+      /(sessionKey|runId|nodeId|kind|tags\.\d|userId|fingerprint|host|why|marked\.\d|leftovers\.\d|unknown\.\d) = "/;
     const isTime = /(graceMs|elapsedMs|since) = (-5|9007199254740992|null)$/;
     const isEmpty = /(selector|woken) = \{\}$/;
     expect(taken.filter((one) => !isText.test(one) && !isTime.test(one) && !isEmpty.test(one))).toEqual([]);

@@ -102,6 +102,11 @@ export interface RunReport {
    * `backend` if nothing is, and the backend has not said yet how the run ended.
    */
   readonly leftovers: readonly string[];
+  /**
+   * Gated functions that had started and had not ended at the cut, by name: what they did is not known. They may have
+   * taken effect, also where they have ended since and nothing is left of them.
+   */
+  readonly unknown: readonly string[];
   /** How many effects the fence, the gate and the commit refused since the run ended. */
   readonly fencedEffects: number;
   /** From the cut until quiet, or until now, in ms. */

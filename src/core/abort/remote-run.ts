@@ -58,8 +58,8 @@ export class RemoteRun implements Observed {
   report(): RunReport {
     const { runId, nodeId, report, hasEpilogue } = this.#seen;
     if (report !== undefined) {
-      const { interrupted } = report;
-      return { runId, nodeId, ...report, interrupted, ...this.#stateOf(report) };
+      const { interrupted, unknown = [] } = report;
+      return { runId, nodeId, ...report, interrupted, unknown, ...this.#stateOf(report) };
     }
     return {
       runId,
@@ -70,6 +70,7 @@ export class RemoteRun implements Observed {
       lock: 'none',
       epilogue: hasEpilogue ? (this.isQuiet ? 'skipped' : 'pending') : 'none',
       leftovers: [],
+      unknown: [],
       fencedEffects: 0,
       elapsedMs: roundMs(this.#context.clock.monotonic() - this.#since),
     };

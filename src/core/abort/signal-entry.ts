@@ -110,6 +110,7 @@ export class SignalEntry extends Entry {
       lock: 'none',
       epilogue: 'none',
       leftovers: this.isQuiet ? [] : ['work'],
+      unknown: [],
       fencedEffects: 0,
       elapsedMs: this.#stop === undefined ? 0 : until - this.#stop.at,
     };

@@ -63,7 +63,11 @@ function isSame(a: StoredReport, b: StoredReport | undefined): boolean {
     a.fencedEffects === b.fencedEffects &&
     a.elapsedMs === b.elapsedMs &&
     a.interrupted === b.interrupted &&
-    a.leftovers.length === b.leftovers.length &&
-    a.leftovers.every((name, at) => name === b.leftovers[at])
+    areSame(a.leftovers, b.leftovers) &&
+    areSame(a.unknown ?? [], b.unknown ?? [])
   );
+}
+
+function areSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, at) => name === b[at]);
 }

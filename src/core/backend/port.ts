@@ -122,6 +122,8 @@ export interface StoredReport {
   readonly epilogue: EpilogueState;
   /** What is still there, by name. */
   readonly leftovers: readonly string[];
+  /** What had started and not ended at the cut, by name. */
+  readonly unknown?: readonly string[] | undefined;
   /** How many effects were refused since the cut. */
   readonly fencedEffects: number;
   /** From the cut until quiet, or until the report, in ms. */

@@ -12,6 +12,8 @@ export interface FencedRun extends LockingRun {
   within<T>(call: () => T): T;
   /** An effect was refused: it is counted, and the first one is announced. */
   refused(): void;
+  /** A gated call had started, and the cut came before its end: what it did is not known. */
+  cutShort(name: string): void;
   /**
    * Whether an error that came after the run's end only says that the run was stopped.
    *

@@ -19,16 +19,21 @@ export function gateStream<T>(
 
 /** A call of a gated generator: a fenced source that its first pull checks and starts. */
 class GatedIterator<T> extends FencedIterator<T> {
-  private readonly call: GatedCall<T>;
-
   constructor(run: FencedRun, tool: () => unknown, name: string, atAbort: AtAbort<T>) {
-    const call = new GatedCall<T>(run, tool);
-    super(run, call, atAbort, name);
-    this.call = call;
+    super(run, new GatedCall<T>(run, tool), atAbort, name);
+  }
+
+  /** No field: a run that is over closes the iterator while it is made. */
+  private get call(): GatedCall<T> {
+    return this.source as GatedCall<T>;
   }
 
   override refusal(): RunfenceError {
     return gateError(super.refusal(), this.call.isStarted);
+  }
+
+  protected override cutShort(): void {
+    if (this.call.isStarted) this.run.cutShort(this.name);
   }
 
   protected override close(pull: Deferred<IteratorResult<T>>): void {

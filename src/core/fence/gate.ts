@@ -72,7 +72,8 @@ class GateCall<R> implements Watcher {
   closed(error: RunfenceError): void {
     this.isOver = true;
     const started = this.leftover !== undefined;
-    if (!started) this.run.refused();
+    if (started) this.run.cutShort(this.name);
+    else this.run.refused();
     this.answer.refuse(gateError(error, started));
   }
 

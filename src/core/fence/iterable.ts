@@ -59,9 +59,9 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   nextWatcher: Watcher | undefined = undefined;
   previousWatcher: Watcher | undefined = undefined;
   readonly run: FencedRun;
-  private readonly source: ItemSource<T>;
+  protected readonly source: ItemSource<T>;
   /** What a receipt calls it. */
-  private readonly name: string;
+  protected readonly name: string;
   private readonly atAbort: AtAbort<T>;
   /** `closing`: at the cut, while the last item is asked for. `finished`: over by itself or by its consumer. */
   private state: 'open' | 'closing' | 'closed' | 'finished' = 'open';
@@ -126,6 +126,7 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
   closed(): void {
     if (this.state !== 'open') return;
     this.state = 'closing';
+    this.cutShort();
     const ending = endingOf(this.run, this.atAbort, this.run.closedError());
     if (this.ending !== 'end') this.ending = ending;
     this.state = 'closed';
@@ -152,6 +153,9 @@ export class FencedIterator<T> implements AsyncIterableIterator<T>, Watcher {
     this.closed();
     return true;
   }
+
+  /** It was open at the cut. */
+  protected cutShort(): void {}
 
   /** What a reader gets who comes after the end of the run. */
   refusal(): RunfenceError {

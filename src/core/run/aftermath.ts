@@ -10,6 +10,8 @@ export class Aftermath {
   lock: LockState = 'none';
   epilogue: EpilogueState = 'none';
   fencedEffects = 0;
+  /** Gated calls that the cut has overtaken. */
+  unknown: string[] | undefined = undefined;
   /** What the work threw after the cut. */
   error: unknown = undefined;
   /** The epilogue that is reserved. */

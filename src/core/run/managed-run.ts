@@ -622,8 +622,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   storedReport(): StoredReport {
-    const { lock, epilogue, leftovers, fencedEffects, elapsedMs, interrupted } = this.report();
-    return { lock, epilogue, leftovers, fencedEffects, elapsedMs, interrupted };
+    const { runId: _runId, nodeId: _nodeId, state: _state, error: _error, ...stored } = this.report();
+    return stored;
   }
 
   loseLock(): void {

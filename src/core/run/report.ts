@@ -14,6 +14,7 @@ export function reportOf(run: UnwindingRun, aftermath: Aftermath | undefined): R
     lock: aftermath?.lock ?? 'none',
     epilogue: aftermath?.epilogue ?? 'none',
     leftovers: leftoversOf(run, aftermath),
+    unknown: aftermath?.unknown?.slice() ?? [],
     fencedEffects: aftermath?.fencedEffects ?? 0,
     elapsedMs: run.stop === undefined ? 0 : roundMs(until - run.stop.at),
   };

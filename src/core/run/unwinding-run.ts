@@ -159,6 +159,13 @@ export abstract class UnwindingRun extends WatchedEntry {
     }
   }
 
+  cutShort(name: string): void {
+    // A run that ended by itself has no receipt: whoever ended it knows what it had started.
+    if (this.stop === undefined) return;
+    this.aftermath.unknown ??= [];
+    this.aftermath.unknown.push(name);
+  }
+
   lockEnded(state: LockState): void {
     if (this.stop === undefined) return;
     this.aftermath.lock = state;

@@ -37,6 +37,7 @@ export const REPORT: StoredReport = {
   lock: 'released',
   epilogue: 'done',
   leftovers: ['browser', 'search'],
+  unknown: ['browser', 'pay'],
   fencedEffects: 3,
   elapsedMs: 12,
   interrupted: false,

@@ -34,6 +34,7 @@ describe('whenQuiet', () => {
           lock: 'none',
           epilogue: 'none',
           leftovers: ['work'],
+          unknown: [],
           fencedEffects: 0,
           elapsedMs: 5_000,
         },

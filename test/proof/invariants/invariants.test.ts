@@ -450,6 +450,7 @@ describe('the watcher', () => {
       state: 'quiet',
       interrupted: true,
       leftovers: [],
+      unknown: [],
       fencedEffects: 0,
       elapsedMs: 0,
     } as const;

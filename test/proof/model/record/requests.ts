@@ -217,6 +217,7 @@ export class Requests {
       lock: random.of('released', 'none'),
       epilogue: 'none',
       leftovers,
+      unknown: random.some(['tool'], 0.3),
       fencedEffects: 0,
       elapsedMs: random.below(3),
       interrupted: random.chance(0.5),
