@@ -1,16 +1,27 @@
 import { type Awaitable, Deferred } from '../internal/awaitable.js';
 import { isRunfenceError } from '../internal/errors.js';
+import { checkFunction, checkObject, waitMs } from '../internal/validate.js';
 import type { CommitContext, HeldGrant } from '../lock/grant.js';
 import type { SessionLock } from '../lock/session-lock.js';
 import type { FencedRun } from './fenced-run.js';
+
+const KNOWN: ReadonlySet<string> = new Set(['timeoutMs']);
+
+/** For how long it waits for the lock; `undefined`: as long as the control says. */
+export function lockTimeout(name: string, options: unknown): number | undefined {
+  const { timeoutMs } = checkObject(name, options, KNOWN);
+  return timeoutMs === undefined ? undefined : waitMs('timeoutMs', timeoutMs, 0);
+}
 
 /** Lock, strict check and write in one: the lock's answer is the check, and the write starts in its tick. */
 export function commit<T>(
   run: FencedRun,
   locks: SessionLock,
   section: (context: CommitContext) => Awaitable<T>,
-  timeoutMs: number | undefined,
+  options: unknown,
 ): Promise<T> {
+  checkFunction('section', section);
+  const timeoutMs = lockTimeout('commit options', options);
   const written = new Deferred<T>();
   const refuse = (error: unknown): void => {
     const isEnded = isRunfenceError(error, 'RUN_ENDED');

@@ -1,17 +1,23 @@
 import { adopt, Deferred, follow, settle } from '../internal/awaitable.js';
 import type { RunfenceError } from '../internal/errors.js';
-import type { AtAbort } from './at-abort.js';
+import { checkObject, checkTool } from '../internal/validate.js';
+import { type AtAbort, checkAtAbort } from './at-abort.js';
 import type { FencedRun } from './fenced-run.js';
-import { gateError } from './gate.js';
+import { gateError, toolName } from './gate.js';
 import { FencedIterator } from './iterable.js';
 import { type ItemSource, itemsOf } from './sources.js';
+
+const KNOWN: ReadonlySet<string> = new Set(['name', 'atAbort']);
 
 export function gateStream<T>(
   run: FencedRun,
   tool: (...args: readonly unknown[]) => unknown,
-  name: string,
-  atAbort: AtAbort<T>,
+  options: unknown,
 ): (...args: readonly unknown[]) => AsyncIterableIterator<T> {
+  checkTool('gateStream', tool);
+  const given = checkObject('gateStream options', options, KNOWN);
+  const name = toolName(tool, given.name);
+  const atAbort = checkAtAbort(given.atAbort) as AtAbort<T>;
   return function (this: unknown, ...args) {
     return new GatedIterator<T>(run, () => Reflect.apply(tool, this, args), name, atAbort);
   };

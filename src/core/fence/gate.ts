@@ -1,5 +1,6 @@
 import { type Awaitable, Deferred, settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
+import { checkKey, checkObject, checkTool } from '../internal/validate.js';
 import type { Leftover, Watcher } from '../lock/locking-run.js';
 import { abortError, isRunAbortedError } from '../stop/reason.js';
 import type { FencedRun } from './fenced-run.js';
@@ -9,16 +10,27 @@ import { discard, givesItems } from './sources.js';
 const NOT_GATED =
   'The gated function gave a generator or a stream, and a gate guards no items: use run.gateStream for the function.';
 
+const KNOWN: ReadonlySet<string> = new Set(['name']);
+
 export function gate<A extends readonly unknown[], R>(
   run: FencedRun,
   tool: (...args: A) => Awaitable<R>,
-  name: string,
+  options: { readonly name?: string },
 ): (...args: A) => Promise<R> {
+  checkTool('gate', tool);
+  const name = toolName(tool, checkObject('gate options', options, KNOWN).name);
   return function (this: unknown, ...args) {
     const call = new GateCall<R>(run, name);
     call.make(() => Reflect.apply(tool, this, args));
     return call.answer.promise;
   };
+}
+
+/** What a receipt calls it. */
+export function toolName(tool: { readonly name: string }, given: unknown): string {
+  if (given === undefined) return tool.name || 'tool';
+  checkKey('name', given);
+  return given;
 }
 
 /** A call of a gated function, from its check until it ends. */

@@ -1,8 +1,10 @@
 import { type Awaitable, Deferred, settle } from '../internal/awaitable.js';
 import type { RunfenceError } from '../internal/errors.js';
+import { checkFunction } from '../internal/validate.js';
 import type { CommitContext, HeldGrant } from '../lock/grant.js';
 import type { Watcher } from '../lock/locking-run.js';
 import type { SessionLock } from '../lock/session-lock.js';
+import { lockTimeout } from './commit.js';
 import type { FencedRun } from './fenced-run.js';
 import { reportLate } from './iterable.js';
 
@@ -11,8 +13,10 @@ export function read<T>(
   run: FencedRun,
   locks: SessionLock,
   reader: (context: CommitContext) => Awaitable<T>,
-  timeoutMs: number | undefined,
+  options: unknown,
 ): Promise<T> {
+  checkFunction('reader', reader);
+  const timeoutMs = lockTimeout('read options', options);
   const call = new ReadCall<T>(run, reader);
   const ask = (): void => {
     if (run.current) {

@@ -2,6 +2,7 @@ import type { Entry } from '../abort/entry.js';
 import type { AbortRegistry } from '../abort/registry.js';
 import { type Awaitable, chain, isThenable, settle } from '../internal/awaitable.js';
 import { saysReason } from '../stop/reason.js';
+import { announceStarted } from './announce.js';
 import { Candidate } from './candidate.js';
 import type { Claims } from './claims.js';
 import type { Duplicates } from './duplicates.js';
@@ -10,7 +11,7 @@ import { ManagedRun } from './managed-run.js';
 import type { RunSpec } from './options.js';
 import { rejected } from './rejected.js';
 import type { AbortedBeforeStart, BeginResult, Duplicate, Rejected } from './results.js';
-import { announceStarted, StartQueue } from './start-queue.js';
+import { StartQueue } from './start-queue.js';
 import type { Takeovers } from './takeovers.js';
 
 /** What asking for a generation came to. */

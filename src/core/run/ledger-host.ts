@@ -3,10 +3,10 @@ import type { AbortRegistry } from '../abort/registry.js';
 import { Stop } from '../abort/stop.js';
 import type { Cause, LedgerHost, LedgerRun } from '../ledger/ledger.js';
 import type { SessionLock } from '../lock/session-lock.js';
+import { announceOrphaned } from './announce.js';
 import type { Candidate } from './candidate.js';
 import { ManagedRun } from './managed-run.js';
 import type { StartQueue } from './start-queue.js';
-import { viewOfStored } from './view.js';
 
 /** What a shared ledger finds and does on this node. */
 export function hostOfLedger({
@@ -43,9 +43,7 @@ export function hostOfLedger({
     },
     isUsing: (sessionKey) => entries.isUsing(sessionKey) || locks().isUsing(sessionKey),
     orphaned: (runs, acknowledge) => {
-      if (!runtime.events.has('run:orphaned')) return;
-      for (const run of runs) runtime.events.emit('run:orphaned', { run: viewOfStored(run) });
-      acknowledge();
+      if (announceOrphaned(runtime, runs)) acknowledge();
     },
     suspend: () => {
       for (const run of runsOf(entries.unquiet())) run.suspend();

@@ -6,12 +6,12 @@ import type { Ledger } from '../ledger/ledger.js';
 import type { SessionLock } from '../lock/session-lock.js';
 import type { NodeContext } from '../node-context.js';
 import { type AbortReason, saysReason } from '../stop/reason.js';
+import { announceQuiet } from './announce.js';
 import type { RunHost } from './host.js';
 import type { ManagedRun } from './managed-run.js';
 import type { Nesting } from './nesting.js';
 import { Retention, type RetentionOptions } from './retention.js';
 import type { StartQueue } from './start-queue.js';
-import { viewOf } from './view.js';
 
 /** So long after its cut, in ms, a run that is not quiet is reported to the other nodes, and again when its grace is over. */
 const REPORT_MS = 200;
@@ -142,8 +142,8 @@ export class Lifecycle implements RunHost {
     (life, run) => {
       if (run.stop !== undefined && run.hasStarted) life.ledger.end(run, 'aborted');
     },
-    (life, run) => {
-      if (run.stop !== undefined && run.isAnnounced) life.#announceQuiet(run);
+    (_life, run) => {
+      if (run.stop !== undefined && run.isAnnounced) announceQuiet(run);
     },
     (life, run) => {
       run.forget();
@@ -205,17 +205,6 @@ export class Lifecycle implements RunHost {
     if (signal !== undefined) this.runtime.signals.unlink(signal, run);
   }
 
-  #announceQuiet(run: ManagedRun): void {
-    const { events } = this.runtime;
-    if (events.has('run:quiet')) {
-      const { elapsedMs, fencedEffects } = run.report();
-      events.emit('run:quiet', { run: viewOf(run), elapsedMs, fencedEffects });
-    }
-    if (run.generation > 0 && events.has('session:changed')) {
-      events.emit('session:changed', { sessionKey: run.sessionKey });
-    }
-  }
-
   #forget(run: ManagedRun): void {
     this.#aborts.entries.remove(run);
     // The record never had a run without generation: under this id it may know one of another node.
@@ -234,7 +223,6 @@ export class Lifecycle implements RunHost {
     });
   }
 
-  /** Only what a timeout left behind is abandoned; leftovers of a normal end have no receipt to be named in. */
   /** Work that looks whether it is current may not have looked yet. */
   #tellUnreadLater(run: ManagedRun): void {
     run.aftermath.unread ??= this.runtime.timers.after(REPORT_MS, () => {
@@ -242,6 +230,7 @@ export class Lifecycle implements RunHost {
     });
   }
 
+  /** Only what a timeout left behind is abandoned; leftovers of a normal end have no receipt to be named in. */
   #limitUnwinding(run: ManagedRun): void {
     if (run.stop !== undefined && run.stop.reason !== 'timeout') return;
     const { aftermath } = run;

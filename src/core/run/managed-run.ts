@@ -1,6 +1,5 @@
 import type { Stop } from '../abort/stop.js';
 import type { StoredReport, StoredRun } from '../backend/port.js';
-import { type AtAbort, checkAtAbort } from '../fence/at-abort.js';
 import { commit } from '../fence/commit.js';
 import { type FenceOptions, fence, type GateStreamOptions } from '../fence/fence.js';
 import type { FencedRun } from '../fence/fenced-run.js';
@@ -8,18 +7,19 @@ import { gate } from '../fence/gate.js';
 import { gateStream } from '../fence/gate-stream.js';
 import { read } from '../fence/read.js';
 import type { IterableStream } from '../fence/sources.js';
-import { type Awaitable, Deferred, isThenable, settle } from '../internal/awaitable.js';
+import { type Awaitable, Deferred, settle } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { invalid, RunfenceError, runEnded, runQueued, unavailable } from '../internal/errors.js';
 import { tellAll } from '../internal/events.js';
 import { isAborted } from '../internal/signals.js';
 import type { Timer } from '../internal/timers.js';
-import { checkFunction, checkKey, checkObject, checkTool, waitMs } from '../internal/validate.js';
+import { checkFunction, checkKey, checkObject } from '../internal/validate.js';
 import type { EndStatus, Ledger, Stage } from '../ledger/ledger.js';
 import type { EpilogueContext } from '../lock/epilogue.js';
 import type { CommitContext, HeldGrant } from '../lock/grant.js';
-import { saysStopped } from '../stop/late-error.js';
 import type { AbortReason, RunAbortedError } from '../stop/reason.js';
+import { announceAborted, announceEnded } from './announce.js';
+import { checkAttachment } from './attached-thing.js';
 import type { Candidate } from './candidate.js';
 import { fire, stopping } from './controller.js';
 import { type Draft, RunDraft, type Save } from './draft.js';
@@ -29,11 +29,8 @@ import { type Outcome, outcomeOf } from './outcome.js';
 import type { RunResult } from './results.js';
 import type { Attached, Attachment, Run } from './run.js';
 import { UnwindingRun } from './unwinding-run.js';
-import { viewOf } from './view.js';
 
-const GATE_OPTIONS: ReadonlySet<string> = new Set(['name']);
-const GATE_STREAM_OPTIONS: ReadonlySet<string> = new Set(['name', 'atAbort']);
-const LOCK_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs']);
+const EPILOGUE_OPTIONS: ReadonlySet<string> = new Set(['name']);
 
 /**
  * A run and all that belongs to it. `current` is the one field that every hot path reads; what few
@@ -217,44 +214,30 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     tool: (this: This, ...args: A) => Awaitable<R>,
     options: { readonly name?: string } = {},
   ): (this: This, ...args: A) => Promise<R> {
-    checkTool('gate', tool);
-    checkObject('gate options', options, GATE_OPTIONS);
-    if (options.name !== undefined) checkKey('name', options.name);
-    return gate(this, tool as (...args: A) => Awaitable<R>, options.name ?? (tool.name || 'tool'));
+    return gate(this, tool as (...args: A) => Awaitable<R>, options);
   }
 
   gateStream<A extends readonly unknown[], T, const L = T, This = unknown>(
     tool: (this: This, ...args: A) => Awaitable<AsyncIterable<T> | ReadableStream<T>>,
     options: GateStreamOptions<L> = {},
   ): (this: This, ...args: A) => AsyncIterableIterator<T | L> {
-    checkTool('gateStream', tool);
-    checkObject('gateStream options', options, GATE_STREAM_OPTIONS);
-    if (options.name !== undefined) checkKey('name', options.name);
-    const atAbort = checkAtAbort(options.atAbort) as AtAbort<never>;
-    return gateStream(
-      this,
-      tool as (...args: readonly unknown[]) => unknown,
-      options.name ?? (tool.name || 'tool'),
-      atAbort,
-    );
+    return gateStream(this, tool as (...args: readonly unknown[]) => unknown, options);
   }
 
   commit<T>(
     section: (context: CommitContext) => Awaitable<T>,
     options: { readonly timeoutMs?: number } = {},
   ): Promise<T> {
-    checkFunction('section', section);
-    return commit(this, this.host.locks, section, lockTimeout('commit options', options));
+    return commit(this, this.host.locks, section, options);
   }
 
   read<T>(reader: (context: CommitContext) => Awaitable<T>, options: { readonly timeoutMs?: number } = {}): Promise<T> {
-    checkFunction('reader', reader);
-    return read(this, this.host.locks, reader, lockTimeout('read options', options));
+    return read(this, this.host.locks, reader, options);
   }
 
   epilogue(save: (context: EpilogueContext) => unknown, options: { readonly name?: string } = {}): Attached {
     checkFunction('save', save);
-    checkObject('epilogue options', options, GATE_OPTIONS);
+    checkObject('epilogue options', options, EPILOGUE_OPTIONS);
     if (options.name !== undefined) checkKey('name', options.name);
     if (!this.isLive) throw this.closedError();
     const isFirst = !this.hasEpilogue;
@@ -288,11 +271,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   attach(resource: Attachment): Attached {
-    checkKey('name', resource?.name);
-    checkFunction('stop', resource.stop);
-    if (resource.explains !== undefined) checkFunction('explains', resource.explains);
-    if (resource.hasten !== undefined) checkFunction('hasten', resource.hasten);
-    if (resource.gone !== undefined && !isThenable(resource.gone)) throw invalid('gone must be a promise.');
+    checkAttachment(resource);
     const attached = this.use().attach(resource);
     if (!this.isLive) attached.stop(this.reason);
     return { release: () => attached.release() };
@@ -336,18 +315,10 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   /** The work has thrown. What there is of its drafts is saved first, while the run still has the right to. */
   threw(error: unknown): void {
-    const open = [...(this.resources?.drafts ?? NO_DRAFTS)].filter(({ state }) => state === 'open');
-    if (!this.current || open.length === 0) {
-      this.#threw(error);
-      return;
-    }
-    // A save that failed because its connection broke is a lost write.
-    const failed = (cause: unknown): void => {
-      if (!saysStopped(cause, () => false)) this.lost(cause);
-    };
-    const saved = open.map((draft) => draft.saveFailed(error).catch(failed));
+    const saved = this.current ? this.resources?.saveFailed(error, (cause) => this.lost(cause)) : undefined;
+    if (saved === undefined) this.#threw(error);
     // A save that hangs has the run's grace, as all unwinding: the caller waits for the error.
-    void this.host.runtime.timers.within(Promise.all(saved), this.graceMs, undefined).then(() => this.#threw(error));
+    else void this.host.runtime.timers.within(saved, this.graceMs, undefined).then(() => this.#threw(error));
   }
 
   #threw(error: unknown): void {
@@ -410,7 +381,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   #tell(): void {
     if (this.#outcome !== 'decided' || !this.#mayTell) return;
     this.#outcome = 'told';
-    this.announceEnd();
+    announceEnded(this);
     this.tellEnded();
     if (this.stop === undefined) this.host.ended(this);
     else this.trySettle();
@@ -554,31 +525,9 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   override announce(): void {
-    const { events } = this.host.runtime;
-    const stop = this.stop as Stop;
-    if (this.isAnnounced && events.has('run:aborted')) {
-      const { reason, detail, requester, supersededBy } = stop;
-      events.emit('run:aborted', { run: viewOf(this), reason, detail, requester, supersededBy });
-    }
+    announceAborted(this);
     this.#mayTell = true;
     this.#tell();
-  }
-
-  announceEnd(): void {
-    const { events } = this.host.runtime;
-    if (!this.isAnnounced) return;
-    if (events.has('run:ended')) {
-      const run = viewOf(this);
-      const { status } = this;
-      if (status === 'failed') events.emit('run:ended', { run, status, error: this.result });
-      else events.emit('run:ended', { run, status: status === 'completed' ? status : 'aborted' });
-    }
-    const { sessionKey } = this;
-    if (this.generation === 0) {
-      this.host.queueChanged(sessionKey);
-    } else if (events.has('session:changed')) {
-      events.emit('session:changed', { sessionKey });
-    }
   }
 
   override handOver(): void {
@@ -631,11 +580,5 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 }
 
-function lockTimeout(name: string, options: unknown): number | undefined {
-  const { timeoutMs } = checkObject(name, options, LOCK_OPTIONS);
-  return timeoutMs === undefined ? undefined : waitMs('timeoutMs', timeoutMs, 0);
-}
-
 const NO_RUNS: readonly ManagedRun[] = Object.freeze([]);
 const NO_IDS: readonly string[] = Object.freeze([]);
-const NO_DRAFTS: ReadonlySet<RunDraft> = new Set();

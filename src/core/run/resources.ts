@@ -1,8 +1,10 @@
-import { follow, settle } from '../internal/awaitable.js';
+import { settle } from '../internal/awaitable.js';
 import type { EpilogueStep } from '../lock/epilogue.js';
 import type { HeldGrant } from '../lock/grant.js';
 import type { Leftover } from '../lock/locking-run.js';
+import { saysStopped } from '../stop/late-error.js';
 import type { AbortReason } from '../stop/reason.js';
+import { AttachedThing } from './attached-thing.js';
 import type { RunDraft } from './draft.js';
 import type { ManagedRun } from './managed-run.js';
 import type { Attached, Attachment } from './run.js';
@@ -50,6 +52,17 @@ export class Resources {
         if (at >= 0) this.epilogue.splice(at, 1);
       },
     };
+  }
+
+  /** Saves what is open of a run whose work has thrown. `undefined`: nothing is. */
+  saveFailed(error: unknown, lost: (cause: unknown) => void): Promise<unknown> | undefined {
+    const open = [...this.drafts].filter(({ state }) => state === 'open');
+    if (open.length === 0) return undefined;
+    // A save that failed because its connection broke is a lost write.
+    const failed = (cause: unknown): void => {
+      if (!saysStopped(cause, () => false)) lost(cause);
+    };
+    return Promise.all(open.map((draft) => draft.saveFailed(error).catch(failed)));
   }
 
   attach(attachment: Attachment): AttachedThing {
@@ -108,63 +121,5 @@ export class Resources {
     const names = [...this.work, ...this.#attached].map(({ name }) => name);
     if (this.#isDeferring || this.#deferred.length > 0) names.push('defer');
     return names;
-  }
-}
-
-/** One attached thing, until it is gone or released. */
-export class AttachedThing {
-  readonly name: string;
-  readonly #attachment: Attachment;
-  readonly #run: ManagedRun;
-  readonly #gone: () => void;
-  /** It says by itself when it is gone: to be stopped is not enough. */
-  readonly #tellsGone: boolean;
-  readonly #explains: ((error: unknown) => boolean) | undefined;
-  #isStopped = false;
-  /** When it was told to be gone by, on the monotonic clock. */
-  #dueAt = Number.POSITIVE_INFINITY;
-
-  constructor(attachment: Attachment, run: ManagedRun, gone: () => void) {
-    this.name = attachment.name;
-    this.#attachment = attachment;
-    this.#run = run;
-    this.#gone = gone;
-    const { explains } = attachment;
-    if (explains !== undefined) this.#explains = (error) => explains.call(attachment, error);
-    const told = attachment.gone;
-    this.#tellsGone = told !== undefined;
-    if (told !== undefined) void follow(told, gone, gone);
-  }
-
-  /** One that cannot be stopped stays, by name, until it is gone or released. */
-  stop(reason: AbortReason | undefined): void {
-    if (this.#isStopped) return;
-    this.#isStopped = true;
-    this.#run.use().told(this.#explains);
-    settle(
-      () => this.#attachment.stop(reason),
-      () => {
-        if (!this.#tellsGone) this.#gone();
-      },
-      (error) => this.#run.onError(error),
-    );
-  }
-
-  /** One that was not told to stop has nothing to hurry. */
-  hasten(graceMs: number): void {
-    if (!this.#isStopped) return;
-    const dueAt = this.#run.clock.monotonic() + graceMs;
-    if (dueAt >= this.#dueAt) return;
-    this.#dueAt = dueAt;
-    settle(
-      () => this.#attachment.hasten?.(graceMs),
-      () => {},
-      (error) => this.#run.onError(error),
-    );
-  }
-
-  release(): void {
-    this.#isStopped = true;
-    this.#gone();
   }
 }

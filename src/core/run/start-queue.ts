@@ -3,6 +3,7 @@ import type { AbortRegistry } from '../abort/registry.js';
 import { type Awaitable, settle } from '../internal/awaitable.js';
 import type { NodeContext } from '../node-context.js';
 import type { Verdict } from './admission.js';
+import { announceQueue, announceStarted } from './announce.js';
 import type { Candidate } from './candidate.js';
 import type { Duplicates } from './duplicates.js';
 import { Lane } from './lane.js';
@@ -10,7 +11,6 @@ import type { ManagedRun } from './managed-run.js';
 import { Neighbours } from './neighbours.js';
 import { rejected } from './rejected.js';
 import type { Queued, QueueResult } from './results.js';
-import { viewOf } from './view.js';
 
 /** A backend that said busy is asked again: the notice of another node may be lost. */
 const RETRY_MS = 100;
@@ -155,19 +155,9 @@ export class StartQueue {
 
   /** Tells that the queue is another. */
   changed(sessionKey: string): void {
-    const { events } = this.#runtime;
-    if (!events.has('queue:changed')) return;
-    const waiting = this.#lanes.get(sessionKey)?.length ?? 0;
-    const length = waiting + this.#asking(sessionKey).length;
-    const queuedRunIds = (): string[] => this.queuedRunIds(sessionKey);
-    events.emit('queue:changed', {
-      sessionKey,
-      length,
-      // Made for those who read it: a list with every change would make a queue of n cost n times n.
-      get queuedRunIds() {
-        return queuedRunIds();
-      },
-    });
+    const waiting = (): number => this.#lanes.get(sessionKey)?.length ?? 0;
+    const length = (): number => waiting() + this.#asking(sessionKey).length;
+    announceQueue(this.#runtime, sessionKey, length, () => this.queuedRunIds(sessionKey));
   }
 
   get size(): number {
@@ -285,13 +275,4 @@ const NO_CANDIDATES: readonly Candidate[] = Object.freeze([]);
 /** Something may hang on it that outlives its cut. */
 function isLadenInQueue({ status, resources }: ManagedRun): boolean {
   return status === 'queued' && resources !== undefined;
-}
-
-export function announceStarted(run: ManagedRun): void {
-  const { events } = run.host.runtime;
-  if (!run.isLive) return;
-  if (events.has('run:started')) events.emit('run:started', { run: viewOf(run) });
-  if (events.has('session:changed')) {
-    events.emit('session:changed', { sessionKey: run.sessionKey });
-  }
 }

@@ -5,12 +5,12 @@ import type { Leftover } from '../lock/locking-run.js';
 import { saysStopped } from '../stop/late-error.js';
 import type { EpilogueState, LockState } from '../stop/states.js';
 import { Aftermath } from './aftermath.js';
+import { announceFenced } from './announce.js';
 import type { RunHost } from './host.js';
 import type { ManagedRun } from './managed-run.js';
 import type { RunSpec } from './options.js';
 import { leftoversOf, reportOf, savedOf } from './report.js';
 import { Resources } from './resources.js';
-import { viewOf } from './view.js';
 import { WatchedEntry } from './watched-entry.js';
 
 /** What a run has to do with being over: what is left of it, when it is quiet, and what is reported then. */
@@ -153,10 +153,7 @@ export abstract class UnwindingRun extends WatchedEntry {
 
   refused(): void {
     this.aftermath.fencedEffects += 1;
-    const { events } = this.host.runtime;
-    if (this.aftermath.fencedEffects === 1 && events.has('effect:fenced')) {
-      events.emit('effect:fenced', { run: viewOf(this.self) });
-    }
+    if (this.aftermath.fencedEffects === 1) announceFenced(this.self);
   }
 
   cutShort(name: string): void {
