@@ -82,7 +82,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'bench', include: ['test/bench/**/*.test.ts'] },
+        test: { name: 'bench', include: ['test/bench/**/*.test.ts', 'test/tools/**/*.test.ts'] },
       },
       {
         // Reads `dist`: `npm run test:packaging` builds first.

@@ -187,18 +187,13 @@ export const comparison: readonly Mutant[] = [
   },
   {
     name: 'an intent by id alone does not look for what began while it was on its way',
-    file: 'src/core/run/stop-sender.ts',
-    edits: [['() => this.#stopOthers(request, findings),\n        (error)', '() => undefined,\n        (error)']],
+    file: 'src/core/run/stops-elsewhere.ts',
+    edits: [['() => this.stopFound(),\n        (error)', '() => undefined,\n        (error)']],
   },
   {
     name: 'what other nodes have is read before the stop is kept',
     file: 'src/core/run/stop-sender.ts',
-    edits: [
-      [
-        'answers.push(chain(sent, () => this.#stopOthers(request, findings)));',
-        'answers.push(this.#stopOthers(request, findings));',
-      ],
-    ],
+    edits: [['answers.push(chain(sent, () => others.stopFound()));', 'answers.push(others.stopFound());']],
   },
   {
     name: 'a listed stop does not hit a queued run',

@@ -190,8 +190,8 @@ export const core: readonly Mutant[] = [
     edits: [
       ["    this.status = isAtOnce && this.resources === undefined ? 'aborted' : 'stopping';\n", ''],
       [
-        '    this.#mayTell = true;\n    this.#tell();\n  }\n\n  announceEnd(): void {\n',
-        "    this.status = this.#outcome === 'decided' && this.resources === undefined ? 'aborted' : 'stopping';\n    this.#mayTell = true;\n    this.#tell();\n  }\n\n  announceEnd(): void {\n",
+        '    announceAborted(this);\n',
+        "    announceAborted(this);\n    this.status = this.#outcome === 'decided' && this.resources === undefined ? 'aborted' : 'stopping';\n",
       ],
     ],
   },

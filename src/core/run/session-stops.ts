@@ -1,5 +1,5 @@
 import type { AbortReason } from '../stop/reason.js';
-import type { PreparedStop } from './stop-sender.js';
+import type { PreparedStop } from './prepared-stop.js';
 
 const NOTHING: readonly PreparedStop[] = Object.freeze([]);
 
