@@ -67,6 +67,17 @@ export default defineConfig({
         extends: true,
         resolve,
         test: {
+          name: 'agent',
+          include: ['test/agent/**/*.test.ts', 'test/openai/**/*.test.ts', 'test/testing/**/*.test.ts'],
+          setupFiles: ['./test/support/leaks.ts'],
+          execArgv: ['--expose-gc'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        resolve,
+        test: {
           name: 'files',
           include: ['test/files/**/*.test.ts'],
           setupFiles: ['./test/files/support/leaks.ts'],

@@ -1,6 +1,7 @@
 /**
  * Helpers for the tests of servers that use runfence: time without waiting, a backend that fails and
- * delays on demand, a check that nothing was left behind, and the tests that every backend must pass.
+ * delays on demand, a scripted model that is as strict as the providers are, a check that nothing was left
+ * behind, and the tests that every backend must pass.
  *
  * @module runfence/testing
  */
@@ -18,4 +19,17 @@ export { backendConformance } from './conformance/suite.js';
 export { type ExpectQuietOptions, expectQuiet, NotQuietError } from './expect-quiet.js';
 export { FakeClock, flush } from './fake-clock.js';
 export { type BackendMethod, FaultyBackend, type FaultyBackendOptions } from './faulty-backend.js';
+export type { ModelRefusal } from './model-server/refusal.js';
+export type { ModelRequest } from './model-server/request.js';
+export {
+  Hold,
+  type ModelFailure,
+  type ModelFinish,
+  type ModelPiece,
+  type ModelReply,
+  type ModelScript,
+  type ScriptedCall,
+} from './model-server/script.js';
+export { type ModelServer, type ModelServerOptions, startModelServer } from './model-server/server.js';
+export type { ModelBody, ModelCall, ModelMessage, ModelTool } from './model-server/transcript.js';
 export type { RandomFaults } from './random-faults.js';
