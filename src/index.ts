@@ -17,7 +17,8 @@ export {
 } from './core/abort/registry.js';
 export type { AbortOptions } from './core/abort/request.js';
 export type { Action, AuthorityQuestion, AuthorityTarget, Authorize, Ownerless } from './core/authority.js';
-export type { Backend, LockHolder } from './core/backend/port.js';
+export type { Backend } from './core/backend/port.js';
+export type { LockHolder } from './core/backend/records.js';
 export { createRunControl, type RunControl, type RunControlOptions, type StreamOptions } from './core/control.js';
 export type { DrainOptions } from './core/drain.js';
 export type {

@@ -45,7 +45,7 @@ export const comparison: readonly Mutant[] = [
   },
   {
     name: 'a second end is sent while one is on its way',
-    file: 'src/core/ledger/shared/requests.ts',
+    file: 'src/core/ledger/shared/end-requests.ts',
     edits: [['    if (view.ending.has(run)) return;\n', '']],
   },
   {
@@ -66,10 +66,10 @@ export const comparison: readonly Mutant[] = [
   },
   {
     name: 'the late answer to a claim that was given up leaves its run in the record',
-    file: 'src/core/ledger/shared/requests.ts',
+    file: 'src/core/ledger/shared/claim-requests.ts',
     edits: [
       [
-        'else this.endUnknown(view, { runId: candidate.run.id, generation: answer.generation, reason: undefined });',
+        'else this.#ends.endUnknown(view, { runId: candidate.run.id, generation: answer.generation, reason: undefined });',
         '',
       ],
     ],
@@ -202,13 +202,13 @@ export const comparison: readonly Mutant[] = [
   },
   {
     name: 'a listed stop is not held against a run that was granted behind it',
-    file: 'src/core/ledger/shared/requests.ts',
-    edits: [['    this.#records.judgeListed(view);\n', '']],
+    file: 'src/core/ledger/shared/claim-requests.ts',
+    edits: [['    this.#sending.records.judgeListed(view);\n', '']],
   },
   {
     name: 'a stop that a failover has lost is not sent again',
     file: 'src/core/ledger/shared/shared-ledger.ts',
-    edits: [['        this.#requests.resendStops(view);\n', '']],
+    edits: [['        this.#stops.resend(view);\n', '']],
   },
   // When the records are read.
   {

@@ -1,4 +1,4 @@
-import type { StoredReport, StoredRun } from '../backend/port.js';
+import type { StoredReport, StoredRun } from '../backend/records.js';
 import type { Elsewhere } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';
 import { type Moment, type Observed, type SavedState, savedBy } from './observed.js';

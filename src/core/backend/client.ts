@@ -1,9 +1,10 @@
 import { type Awaitable, chain, isThenable } from '../internal/awaitable.js';
 import type { Timers } from '../internal/timers.js';
+import type { Backend, Notices } from './port.js';
+import type { Snapshot, StopList, StoredRun } from './records.js';
 import type {
   AnnounceAnswer,
   AnnounceRequest,
-  Backend,
   CheckRequest,
   ClaimAnswer,
   ClaimRequest,
@@ -12,17 +13,13 @@ import type {
   ForgetRequest,
   LockAnswer,
   LockRequest,
-  Notices,
-  Snapshot,
   StopAnswer,
   StopEverywhereAnswer,
   StopEverywhereRequest,
-  StopList,
   StopRequest,
-  StoredRun,
   UnlockAnswer,
   UnlockRequest,
-} from './port.js';
+} from './requests.js';
 import { SessionLines } from './session-lines.js';
 
 /** What a node says of itself in every request is filled in here. */

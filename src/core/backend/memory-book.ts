@@ -5,7 +5,8 @@ import { matches, type StoredSelector } from '../stop/selector.js';
 import { insertInOrder, MemoryRecord } from './memory-record.js';
 import { type Mark, MemoryRun } from './memory-run.js';
 import type { ForgottenStop, MemoryState } from './memory-state.js';
-import type { ClaimRequest, ListedStop, RecordedStop, Snapshot, StopList } from './port.js';
+import type { ListedStop, RecordedStop, Snapshot, StopList } from './records.js';
+import type { ClaimRequest } from './requests.js';
 
 const NONE: readonly never[] = Object.freeze([]);
 

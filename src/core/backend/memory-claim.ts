@@ -2,7 +2,8 @@ import type { MemoryBook } from './memory-book.js';
 import { epiloguesOf, markItem, runOf } from './memory-marks.js';
 import type { MemoryRecord } from './memory-record.js';
 import { MemoryRun } from './memory-run.js';
-import type { ClaimAnswer, ClaimRequest, RecordedStop, ReservedEpilogue } from './port.js';
+import type { RecordedStop } from './records.js';
+import type { ClaimAnswer, ClaimRequest, ReservedEpilogue } from './requests.js';
 
 const NONE: readonly never[] = Object.freeze([]);
 

@@ -1,7 +1,7 @@
 import type { MemoryBook } from './memory-book.js';
 import { runOf } from './memory-marks.js';
 import type { MemoryRecord } from './memory-record.js';
-import type { LockAnswer, LockRequest, UnlockAnswer, UnlockRequest } from './port.js';
+import type { LockAnswer, LockRequest, UnlockAnswer, UnlockRequest } from './requests.js';
 
 const NONE: readonly never[] = Object.freeze([]);
 

@@ -1,6 +1,7 @@
 import type { MemoryBook } from './memory-book.js';
 import { announce, runOf } from './memory-marks.js';
-import type { AnnounceAnswer, AnnounceRequest, EndAnswer, EndRequest, StoredReport } from './port.js';
+import type { StoredReport } from './records.js';
+import type { AnnounceAnswer, AnnounceRequest, EndAnswer, EndRequest } from './requests.js';
 
 /** Ends a run. The first result stays. */
 export function end(book: MemoryBook, request: EndRequest): EndAnswer {

@@ -1,5 +1,5 @@
 import type { SessionLockState } from './memory-state.js';
-import type { LockHolder, Reservation } from './port.js';
+import type { LockHolder, Reservation } from './records.js';
 
 const NONE: readonly never[] = Object.freeze([]);
 

@@ -1,7 +1,7 @@
 import type { MemoryBook } from './memory-book.js';
 import type { MemoryRecord } from './memory-record.js';
 import type { Mark, MemoryRun } from './memory-run.js';
-import type { ReservedEpilogue, StopItem } from './port.js';
+import type { ReservedEpilogue, StopItem } from './requests.js';
 
 /** The run that an item means, if this session has it. */
 export function runOf(

@@ -3,7 +3,8 @@ import type { Restable } from '../internal/sessions.js';
 import { MemoryLock } from './memory-lock.js';
 import type { MemoryRun } from './memory-run.js';
 import type { SessionState, StopState } from './memory-state.js';
-import type { ClaimRequest, RecordedStop, Snapshot } from './port.js';
+import type { RecordedStop, Snapshot } from './records.js';
+import type { ClaimRequest } from './requests.js';
 
 const NONE: readonly never[] = Object.freeze([]);
 

@@ -3,7 +3,8 @@ import type { AbortReason } from '../stop/reason.js';
 import type { Selectable } from '../stop/selector.js';
 import type { MemoryRecord } from './memory-record.js';
 import type { Attempt, RunState } from './memory-state.js';
-import type { ClaimRequest, StoredReport, StoredRun } from './port.js';
+import type { StoredReport, StoredRun } from './records.js';
+import type { ClaimRequest } from './requests.js';
 
 /** What a claim says of the run that it asks for. */
 type Claimed = Pick<

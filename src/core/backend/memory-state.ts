@@ -1,4 +1,4 @@
-import type { LockHolder, RecordedStop, Reservation, StopList, StoredRun } from './port.js';
+import type { LockHolder, RecordedStop, Reservation, StopList, StoredRun } from './records.js';
 
 /** Everything that a backend in memory knows, as plain data. The one value in it that JSON cannot hold is `ADMIN`, as a stop's requester. */
 export interface MemoryState {

@@ -3,14 +3,8 @@ import { epiloguesOf, mark, markItem, runOf } from './memory-marks.js';
 import type { MemoryRecord } from './memory-record.js';
 import { detailOf, type Mark, type MemoryRun } from './memory-run.js';
 import type { StopState } from './memory-state.js';
-import type {
-  ListedStop,
-  StopAnswer,
-  StopEverywhereAnswer,
-  StopEverywhereRequest,
-  StoppedRun,
-  StopRequest,
-} from './port.js';
+import type { ListedStop } from './records.js';
+import type { StopAnswer, StopEverywhereAnswer, StopEverywhereRequest, StoppedRun, StopRequest } from './requests.js';
 
 const NONE: readonly never[] = Object.freeze([]);
 

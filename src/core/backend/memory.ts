@@ -5,10 +5,11 @@ import { announceRun, bury, end } from './memory-life.js';
 import { runOf } from './memory-marks.js';
 import type { MemoryState } from './memory-state.js';
 import { stop, stopEverywhere } from './memory-stop.js';
+import type { Backend, Notices } from './port.js';
+import type { Snapshot, StopList, StoredRun } from './records.js';
 import type {
   AnnounceAnswer,
   AnnounceRequest,
-  Backend,
   CheckRequest,
   ClaimAnswer,
   ClaimRequest,
@@ -17,20 +18,16 @@ import type {
   ForgetRequest,
   LockAnswer,
   LockRequest,
-  Notices,
   ReadRunRequest,
   ReadSessionRequest,
   RecordRequest,
-  Snapshot,
   StopAnswer,
   StopEverywhereAnswer,
   StopEverywhereRequest,
-  StopList,
   StopRequest,
-  StoredRun,
   UnlockAnswer,
   UnlockRequest,
-} from './port.js';
+} from './requests.js';
 
 /** What `memory()` may be given. */
 export interface MemoryOptions {

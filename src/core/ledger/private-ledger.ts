@@ -1,4 +1,5 @@
-import type { RecordedStop, ReservedEpilogue, StopItem, StoredRun } from '../backend/port.js';
+import type { RecordedStop, StoredRun } from '../backend/records.js';
+import type { ReservedEpilogue, StopItem } from '../backend/requests.js';
 import type { Awaitable } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
 import type { NodeContext } from '../node-context.js';

@@ -1,7 +1,7 @@
 import { settle } from '../internal/awaitable.js';
 import { RunfenceError } from '../internal/errors.js';
 import { abortWith } from '../internal/signals.js';
-import type { DueEpilogue } from '../ledger/ledger.js';
+import type { DueEpilogue } from '../ledger/host.js';
 import type { NodeContext } from '../node-context.js';
 import { saysStopped } from '../stop/late-error.js';
 import type { AbortReason } from '../stop/reason.js';

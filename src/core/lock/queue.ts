@@ -1,8 +1,9 @@
-import type { LockHolder } from '../backend/port.js';
+import type { LockHolder } from '../backend/records.js';
 import { isThenable, settle } from '../internal/awaitable.js';
 import { Linked } from '../internal/linked.js';
 import type { Timer } from '../internal/timers.js';
-import type { LedgerLocks, LockQuestion, LockVerdict } from '../ledger/ledger.js';
+import type { LedgerLocks } from '../ledger/host.js';
+import type { LockQuestion, LockVerdict } from '../ledger/ledger.js';
 import type { EpilogueState } from '../stop/states.js';
 import type { LockContext } from './context.js';
 import type { Epilogue } from './epilogue.js';

@@ -1,6 +1,7 @@
 import { checkBackend } from '../backend/check-backend.js';
 import { BackendClient } from '../backend/client.js';
-import type { Backend, LockHolder } from '../backend/port.js';
+import type { Backend } from '../backend/port.js';
+import type { LockHolder } from '../backend/records.js';
 import { chain } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { closed, invalid } from '../internal/errors.js';
@@ -9,7 +10,8 @@ import { readSessionKey, type SessionKey } from '../internal/session-key.js';
 import { Sessions } from '../internal/sessions.js';
 import { isAbortSignal } from '../internal/signals.js';
 import { checkLimit, checkObject, waitMs } from '../internal/validate.js';
-import type { Ledger, LedgerHost } from '../ledger/ledger.js';
+import type { LedgerHost } from '../ledger/host.js';
+import type { Ledger } from '../ledger/ledger.js';
 import { PrivateLedger } from '../ledger/private-ledger.js';
 import { SharedLedger } from '../ledger/shared/shared-ledger.js';
 import { NodeContext } from '../node-context.js';

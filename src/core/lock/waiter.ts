@@ -1,4 +1,4 @@
-import type { LockHolder } from '../backend/port.js';
+import type { LockHolder } from '../backend/records.js';
 import { RunfenceError } from '../internal/errors.js';
 import type { Link } from '../internal/linked.js';
 import type { Timer } from '../internal/timers.js';

@@ -1,4 +1,4 @@
-import type { StoredRun } from '../backend/port.js';
+import type { StoredRun } from '../backend/records.js';
 import type { NodeContext } from '../node-context.js';
 import type { ManagedRun } from './managed-run.js';
 import { viewOf, viewOfStored } from './view.js';

@@ -1,4 +1,4 @@
-import type { StoredRun } from '../backend/port.js';
+import type { StoredRun } from '../backend/records.js';
 import type { Link } from '../internal/linked.js';
 import type { Timer } from '../internal/timers.js';
 import type { ClaimGrant, ClaimTerms, LedgerCandidate } from '../ledger/ledger.js';

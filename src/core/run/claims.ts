@@ -1,6 +1,6 @@
 import type { AbortRegistry } from '../abort/registry.js';
 import { Stop } from '../abort/stop.js';
-import type { StoredRun } from '../backend/port.js';
+import type { StoredRun } from '../backend/records.js';
 import { type Awaitable, isThenable, settle } from '../internal/awaitable.js';
 import type { ClaimVerdict, Ledger } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';

@@ -1,5 +1,5 @@
 import type { Entry } from '../abort/entry.js';
-import type { StoredRun } from '../backend/port.js';
+import type { StoredRun } from '../backend/records.js';
 import { RunfenceError } from '../internal/errors.js';
 import type { Elsewhere } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';

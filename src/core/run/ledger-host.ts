@@ -1,7 +1,8 @@
 import type { Entry } from '../abort/entry.js';
 import type { AbortRegistry } from '../abort/registry.js';
 import { Stop } from '../abort/stop.js';
-import type { Cause, LedgerHost, LedgerRun } from '../ledger/ledger.js';
+import type { Cause, LedgerHost } from '../ledger/host.js';
+import type { LedgerRun } from '../ledger/ledger.js';
 import type { SessionLock } from '../lock/session-lock.js';
 import { announceOrphaned } from './announce.js';
 import type { Candidate } from './candidate.js';

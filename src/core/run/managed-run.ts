@@ -1,5 +1,5 @@
 import type { Stop } from '../abort/stop.js';
-import type { StoredReport, StoredRun } from '../backend/port.js';
+import type { StoredReport, StoredRun } from '../backend/records.js';
 import { commit } from '../fence/commit.js';
 import { type FenceOptions, fence, type GateStreamOptions } from '../fence/fence.js';
 import type { FencedRun } from '../fence/fenced-run.js';

@@ -2,7 +2,7 @@ import { withDependants } from '../abort/cut.js';
 import type { Observed, SavedState } from '../abort/observed.js';
 import { type QuietReport, type WhenQuietOptions, whenQuiet, whenSaved } from '../abort/receipt.js';
 import { RemoteRun } from '../abort/remote-run.js';
-import type { StoredRun } from '../backend/port.js';
+import type { StoredRun } from '../backend/records.js';
 import { RunfenceError } from '../internal/errors.js';
 import type { Elsewhere } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';

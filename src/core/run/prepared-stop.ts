@@ -1,4 +1,4 @@
-import type { StopItem } from '../backend/port.js';
+import type { StopItem } from '../backend/requests.js';
 import { finderOf } from '../internal/finder.js';
 import type { StopVerdict } from '../ledger/ledger.js';
 import { Epilogue } from '../lock/epilogue.js';

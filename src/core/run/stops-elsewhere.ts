@@ -1,6 +1,6 @@
 import type { EntryIndex } from '../abort/entry-index.js';
 import type { AbortRequest } from '../abort/request.js';
-import type { StoredRun } from '../backend/port.js';
+import type { StoredRun } from '../backend/records.js';
 import { type Awaitable, chain, isThenable, settle } from '../internal/awaitable.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';

@@ -1,6 +1,7 @@
 import { Cut } from '../abort/cut.js';
 import type { AbortRegistry } from '../abort/registry.js';
-import type { StopItem, StoredRun } from '../backend/port.js';
+import type { StoredRun } from '../backend/records.js';
+import type { StopItem } from '../backend/requests.js';
 import { settle } from '../internal/awaitable.js';
 import { finderOf } from '../internal/finder.js';
 import type { ClaimGrant, ClaimTerms, Ledger } from '../ledger/ledger.js';

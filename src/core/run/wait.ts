@@ -1,5 +1,5 @@
 import type { EntryIndex } from '../abort/entry-index.js';
-import type { StoredRun } from '../backend/port.js';
+import type { StoredRun } from '../backend/records.js';
 import { invalid } from '../internal/errors.js';
 import { isAbortSignal } from '../internal/signals.js';
 import { checkKey, checkObject, checkTag, waitMs } from '../internal/validate.js';

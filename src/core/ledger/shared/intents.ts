@@ -1,6 +1,7 @@
 import type { BackendClient } from '../../backend/client.js';
 import { type Awaitable, isThenable } from '../../internal/awaitable.js';
-import type { EverywhereStop, LedgerHost, LedgerRun } from '../ledger.js';
+import type { LedgerHost } from '../host.js';
+import type { EverywhereStop, LedgerRun } from '../ledger.js';
 import type { StoredStops } from '../stored-stops.js';
 import { causeOf } from './listed-stops.js';
 

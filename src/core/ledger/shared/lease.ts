@@ -2,7 +2,8 @@ import type { BackendClient } from '../../backend/client.js';
 import { Deferred } from '../../internal/awaitable.js';
 import type { Timer } from '../../internal/timers.js';
 import type { NodeContext } from '../../node-context.js';
-import type { LedgerHost, LedgerRun } from '../ledger.js';
+import type { LedgerHost } from '../host.js';
+import type { LedgerRun } from '../ledger.js';
 
 /** A node whose lease may have ended looks so often, in ms, whether it was renewed. */
 const SUSPECT_MS = 25;

@@ -1,6 +1,7 @@
-import type { ListedStop, StopList } from '../../backend/port.js';
+import type { ListedStop, StopList } from '../../backend/records.js';
 import { matches } from '../../stop/selector.js';
-import type { Cause, LedgerHost, LedgerRun } from '../ledger.js';
+import type { Cause, LedgerHost } from '../host.js';
+import type { LedgerRun } from '../ledger.js';
 
 const NONE: readonly never[] = Object.freeze([]);
 

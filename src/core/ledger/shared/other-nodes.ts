@@ -1,5 +1,5 @@
 import type { BackendClient } from '../../backend/client.js';
-import type { Snapshot, StoredRun } from '../../backend/port.js';
+import type { Snapshot, StoredRun } from '../../backend/records.js';
 import type { Awaitable } from '../../internal/awaitable.js';
 import type { Elsewhere } from '../ledger.js';
 import type { RunWatch } from './run-watch.js';

@@ -1,6 +1,7 @@
-import type { LockHolder, RecordedStop, Snapshot, StoredRun } from '../../backend/port.js';
+import type { LockHolder, RecordedStop, Snapshot, StoredRun } from '../../backend/records.js';
 import { matches } from '../../stop/selector.js';
-import type { Cause, EndStatus, LedgerHost, LedgerLocks, LedgerRun } from '../ledger.js';
+import type { Cause, LedgerHost, LedgerLocks } from '../host.js';
+import type { EndStatus, LedgerRun } from '../ledger.js';
 import type { ListedStops } from './listed-stops.js';
 import type { SessionView } from './session-view.js';
 

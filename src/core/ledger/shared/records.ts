@@ -1,9 +1,11 @@
 import type { BackendClient } from '../../backend/client.js';
-import type { Answered, Notices, Snapshot, StopList } from '../../backend/port.js';
+import type { Notices } from '../../backend/port.js';
+import type { Snapshot, StopList } from '../../backend/records.js';
+import type { Answered } from '../../backend/requests.js';
 import { type Awaitable, settle } from '../../internal/awaitable.js';
 import type { Timer } from '../../internal/timers.js';
 import type { NodeContext } from '../../node-context.js';
-import type { LedgerHost } from '../ledger.js';
+import type { LedgerHost } from '../host.js';
 import type { ListedStops } from './listed-stops.js';
 import { SessionView } from './session-view.js';
 

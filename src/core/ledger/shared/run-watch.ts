@@ -1,5 +1,5 @@
 import type { BackendClient } from '../../backend/client.js';
-import type { Snapshot, StoredRun } from '../../backend/port.js';
+import type { Snapshot, StoredRun } from '../../backend/records.js';
 import { settle } from '../../internal/awaitable.js';
 import type { Timer } from '../../internal/timers.js';
 import type { NodeContext } from '../../node-context.js';

@@ -1,4 +1,5 @@
-import type { Snapshot, StoppedRun, StopRequest } from '../../backend/port.js';
+import type { Snapshot } from '../../backend/records.js';
+import type { StoppedRun, StopRequest } from '../../backend/requests.js';
 import type { Clock } from '../../internal/clock.js';
 
 /** For so long in ms a stop that was answered is sent again if a failover has lost it. */

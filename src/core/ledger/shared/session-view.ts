@@ -1,4 +1,4 @@
-import type { Snapshot } from '../../backend/port.js';
+import type { Snapshot } from '../../backend/records.js';
 import type { LedgerCandidate, LedgerRun } from '../ledger.js';
 
 /** What this node has seen of one session's record, and what of its own is on its way there. */

@@ -1,8 +1,10 @@
 import type { BackendClient } from '../../backend/client.js';
-import type { Backend, StoredRun } from '../../backend/port.js';
+import type { Backend } from '../../backend/port.js';
+import type { StoredRun } from '../../backend/records.js';
 import { type Awaitable, chain, settle } from '../../internal/awaitable.js';
 import { closed } from '../../internal/errors.js';
 import type { NodeContext } from '../../node-context.js';
+import type { LedgerHost } from '../host.js';
 import type {
   BackendSnapshot,
   ClaimVerdict,
@@ -12,7 +14,6 @@ import type {
   EverywhereVerdict,
   Ledger,
   LedgerCandidate,
-  LedgerHost,
   LedgerRun,
   LockQuestion,
   LockVerdict,
@@ -20,14 +21,18 @@ import type {
   StopVerdict,
 } from '../ledger.js';
 import { StoredStops } from '../stored-stops.js';
+import { ClaimRequests } from './claim-requests.js';
+import { EndRequests } from './end-requests.js';
 import { Intents } from './intents.js';
 import { Lease } from './lease.js';
 import { ListedStops } from './listed-stops.js';
+import { LockRequests } from './lock-requests.js';
 import { OtherNodes } from './other-nodes.js';
 import { Reconciliation } from './reconcile.js';
 import { Records } from './records.js';
-import { Requests } from './requests.js';
 import { RunWatch } from './run-watch.js';
+import { Sending } from './sending.js';
+import { StopRequests } from './stop-requests.js';
 
 const NOTHING: readonly never[] = Object.freeze([]);
 
@@ -42,7 +47,11 @@ export class SharedLedger implements Ledger {
   readonly #client: BackendClient;
   readonly #host: LedgerHost;
   readonly #records: Records;
-  readonly #requests: Requests;
+  readonly #sending: Sending;
+  readonly #claims: ClaimRequests;
+  readonly #stops: StopRequests;
+  readonly #ends: EndRequests;
+  readonly #locks: LockRequests;
   readonly #watch: RunWatch;
   readonly #lease: Lease;
   readonly #intents: Intents;
@@ -61,7 +70,7 @@ export class SharedLedger implements Ledger {
       listed,
       reconcile: (view) => {
         reconciliation.reconcile(view);
-        this.#requests.resendStops(view);
+        this.#stops.resend(view);
         if (view.kept !== undefined) this.#watch.saw(view.kept);
       },
       hearsGap: () => this.#watch.lookAtAll(),
@@ -71,24 +80,32 @@ export class SharedLedger implements Ledger {
     this.#lease = new Lease(context, client, host, () => this.#records.readAll());
     this.storedStops = new StoredStops(context, ({ sessionKey, number }) => {
       if (sessionKey === undefined) this.#forgetListed(number);
-      else this.#requests.forgetStop(sessionKey, number);
+      else this.#stops.forget(sessionKey, number);
     });
-    this.#requests = new Requests({
-      context,
-      client,
-      host,
-      records: this.#records,
-      storedStops: this.storedStops,
-      endUnanswered: (run) => this.#lease.outcomeUnknown(run),
-    });
+    const sending = new Sending(context, client, host, this.#records);
+    const ends = new EndRequests(sending, (run) => this.#lease.outcomeUnknown(run));
+    const stops = new StopRequests(sending, this.storedStops);
+    const locks = new LockRequests(sending);
+    this.#sending = sending;
+    this.#claims = new ClaimRequests(sending, ends);
+    this.#stops = stops;
+    this.#ends = ends;
+    this.#locks = locks;
     this.#intents = new Intents({
       client,
       host,
       stored: this.storedStops,
-      nextAttempt: () => this.#requests.nextAttempt(),
+      nextAttempt: () => sending.nextAttempt(),
       forget: (number) => this.#forgetListed(number),
     });
-    const reconciliation = new Reconciliation(client.nodeId, host, listed, this.#requests);
+    const reconciliation = new Reconciliation(client.nodeId, host, listed, {
+      end: (view, run, status) => ends.end(view, run, status),
+      endUnknown: (view, run) => ends.endUnknown(view, run),
+      announce: (view, run) => ends.announce(view, run),
+      askOutcome: (view, run) => ends.askOutcome(view, run),
+      mark: (view, run) => stops.mark(view, run),
+      unlockUnknown: (view, token, runId) => locks.unlockUnknown(view, token, runId),
+    });
     this.elsewhere = new OtherNodes(client, this.#watch);
   }
 
@@ -120,11 +137,11 @@ export class SharedLedger implements Ledger {
   }
 
   stop<R>(stop: SessionStop, installed: (verdict: StopVerdict) => R): Awaitable<R> {
-    return this.#requests.stop(this.#records.view(stop.sessionKey), stop, installed);
+    return this.#stops.stop(this.#records.view(stop.sessionKey), stop, installed);
   }
 
   stopEverywhere(stop: EverywhereStop): Awaitable<EverywhereVerdict> {
-    const request = { ...stop, attempt: this.#requests.nextAttempt(), number: undefined };
+    const request = { ...stop, attempt: this.#sending.nextAttempt(), number: undefined };
     const asked = this.#client.stopEverywhere(request, ({ number }) => {
       // Also of an answer that comes after its bound: nobody else would forget it.
       if (this.#isClosed) this.#forgetListed(number);
@@ -148,15 +165,15 @@ export class SharedLedger implements Ledger {
   }
 
   end(run: LedgerRun, status: EndStatus): void {
-    this.#requests.end(this.#records.view(run.sessionKey), run, status);
+    this.#ends.end(this.#records.view(run.sessionKey), run, status);
   }
 
   announce(run: LedgerRun): void {
-    if (run.generation > 0) this.#requests.announce(this.#records.view(run.sessionKey), run);
+    if (run.generation > 0) this.#ends.announce(this.#records.view(run.sessionKey), run);
   }
 
   lock<R>(question: LockQuestion, installed: (verdict: LockVerdict) => R): Awaitable<R> {
-    const ask = (): Awaitable<R> => this.#requests.lock(this.#records.view(question.sessionKey), question, installed);
+    const ask = (): Awaitable<R> => this.#locks.lock(this.#records.view(question.sessionKey), question, installed);
     if (this.isOpen) return ask();
     return this.whenOpen().then(() => {
       // It was open again because nobody looks any more.
@@ -166,7 +183,7 @@ export class SharedLedger implements Ledger {
   }
 
   unlock(sessionKey: string, token: number, runId: string | undefined): Awaitable<boolean> {
-    return this.#requests.unlock(this.#records.view(sessionKey), token, runId);
+    return this.#locks.unlock(this.#records.view(sessionKey), token, runId);
   }
 
   check(sessionKey: string, run: LedgerRun | undefined, token: number | undefined): Awaitable<boolean> {
@@ -180,7 +197,7 @@ export class SharedLedger implements Ledger {
   }
 
   disown(run: StoredRun): void {
-    this.#requests.endUnknown(this.#records.view(run.sessionKey), run);
+    this.#ends.endUnknown(this.#records.view(run.sessionKey), run);
   }
 
   forget(run: LedgerRun): void {
@@ -226,7 +243,7 @@ export class SharedLedger implements Ledger {
     this.#unsubscribe?.();
     this.storedStops.clear();
     this.#watch.close();
-    this.#requests.close();
+    this.#sending.isClosed = true;
     this.#records.close();
     this.#lease.close();
   }
@@ -239,7 +256,7 @@ export class SharedLedger implements Ledger {
   #claim(candidate: LedgerCandidate): Awaitable<ClaimVerdict> {
     const pending = this.#intents.pendingFor(candidate.run.id);
     if (pending !== undefined) return pending.then(() => this.claim(candidate));
-    return this.#requests.claim(this.#records.view(candidate.run.sessionKey), candidate);
+    return this.#claims.claim(this.#records.view(candidate.run.sessionKey), candidate);
   }
 
   #watches(sessionKey: string, by: number): void {
