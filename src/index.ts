@@ -4,7 +4,6 @@
  * @module runfence
  */
 
-export type { SavedState } from './core/abort/observed.js';
 export type { AbortResult, QuietReport, Receipt, Recorded, RunReport, WhenQuietOptions } from './core/abort/receipt.js';
 export {
   AbortRegistry,
@@ -90,4 +89,4 @@ export type {
 } from './core/snapshot.js';
 export { type AbortReason, type GateAbortedError, isRunAbortedError, RunAbortedError } from './core/stop/reason.js';
 export type { Selector } from './core/stop/selector.js';
-export type { EpilogueState, LockState, RunStatus } from './core/stop/states.js';
+export type { EpilogueState, LockState, RunStatus, SavedState } from './core/stop/states.js';

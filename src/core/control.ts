@@ -10,7 +10,7 @@ import { inspect } from './inspect.js';
 import { type Awaitable, chain } from './internal/awaitable.js';
 import type { Clock } from './internal/clock.js';
 import { invalid } from './internal/errors.js';
-import type { OnError } from './internal/reporter.js';
+import type { ErrorContext, OnError } from './internal/reporter.js';
 import { checkFunction, checkLimit, checkObject, checkOneOf } from './internal/validate.js';
 import type { SessionLock } from './lock/session-lock.js';
 import { requesterOf } from './principal.js';
@@ -156,6 +156,14 @@ export interface RunControl extends AsyncDisposable {
    * ```
    */
   may(action: Action, target: AuthorityTarget, options?: ReadOptions): boolean;
+  /**
+   * Tells the `onError` of the options of an error that has no caller, for what stands beside the control. It never throws,
+   * whatever `onError` does, and does nothing if there is none.
+   *
+   * @param error - what went wrong
+   * @param about - the session and the run that it belongs to
+   */
+  onError(error: unknown, about?: ErrorContext): void;
   /** Where it takes its time from: what stands beside it, such as streams, has the same. */
   readonly clock: Clock;
   /** The registry of runs. */
@@ -244,6 +252,7 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
       const requester = requesterOf(checkObject('may options', readOptions, READ));
       return runtime.authority.may(action, requester, target);
     },
+    onError: (error, about) => runtime.onError(error, about),
     drain: (drainOptions) => drain.drain(drainOptions),
     inspect: (inspectOptions) => inspect(runs, inspectOptions),
     on: (event, listener) => {
@@ -275,7 +284,9 @@ const EVENTS: ReadonlySet<string> = new Set(
     'run:started': true,
     'run:aborted': true,
     'run:ended': true,
+    'run:saved': true,
     'run:quiet': true,
+    'run:forgotten': true,
     'run:orphaned': true,
     'session:changed': true,
     'queue:changed': true,

@@ -1,6 +1,6 @@
 import type { Principal, Requester } from './principal.js';
 import type { AbortReason } from './stop/reason.js';
-import type { RunStatus } from './stop/states.js';
+import type { RunStatus, SavedState } from './stop/states.js';
 
 /** A snapshot of a run, for lists, events and duplicates. It is for the host: it names the owner. */
 export interface RunView {
@@ -24,6 +24,11 @@ export interface RunView {
   readonly reason: AbortReason | undefined;
   /** The host's own word beside the reason. */
   readonly detail: string | undefined;
+  /**
+   * What became of what it had to save. `undefined` until it has its outcome and that is over, and for a run of another
+   * node: `whenSaved()` asks that node.
+   */
+  readonly saved: SavedState | undefined;
   /** In ms since the epoch; 0 while queued, and for a run of another node. */
   readonly startedAt: number;
   /** The run that began it as a child. */
@@ -40,8 +45,19 @@ export interface RunEvents {
   'run:aborted': RunAbortedEvent;
   /** A run has its outcome: once, for an aborted one at the cut. */
   'run:ended': RunEndedEvent;
+  /**
+   * A run has its outcome, and what it had to save is saved, or will not be: `run.saved` says which. Once, after
+   * `run:ended` and before `run:quiet`; at once for a run that was not stopped. It never waits for a deaf tool, nor
+   * longer than `writeGraceMs` and `epilogueMs` for a store.
+   */
+  'run:saved': RunEvent;
   /** An aborted run is quiet: its work has unwound and nothing attached to it is left. */
   'run:quiet': RunQuietEvent;
+  /**
+   * A run is not known by its id any more: its retention is over, or it was never let in. What was kept beside it can go.
+   * Another run may have the id by now: `run.generation` tells them apart.
+   */
+  'run:forgotten': RunEvent;
   /** Which runs of a session are active or stopping has changed. */
   'session:changed': SessionEvent;
   /** Which runs of a session are queued has changed. */

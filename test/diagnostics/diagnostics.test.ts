@@ -49,6 +49,7 @@ describe('the channels', () => {
         'run:started',
         'run:aborted',
         'run:ended',
+        'run:saved',
         'run:quiet',
         'session:changed',
         'queue:changed',

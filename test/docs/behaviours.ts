@@ -8,7 +8,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   C: 39,
   D: 19,
   E: 14,
-  F: 17,
+  F: 19,
   G: 25,
   H: 19,
   I: 24,

@@ -1,7 +1,8 @@
 import type { NodeContext } from '../node-context.js';
+import type { SavedState } from '../stop/states.js';
 import { type Cut, withDependants } from './cut.js';
 import type { Entry } from './entry.js';
-import type { Observed, SavedState } from './observed.js';
+import type { Observed } from './observed.js';
 import {
   type AbortResult,
   type QuietReport,

@@ -1,6 +1,6 @@
 import type { Principal } from '../principal.js';
-import type { RunStatus } from '../stop/states.js';
-import type { Moment, Observed, SavedState } from './observed.js';
+import type { RunStatus, SavedState } from '../stop/states.js';
+import type { Moment, Observed } from './observed.js';
 import type { RunReport } from './receipt.js';
 import type { Stop } from './stop.js';
 

@@ -1,18 +1,6 @@
 import type { NodeContext } from '../node-context.js';
-import type { EpilogueState } from '../stop/states.js';
+import type { EpilogueState, SavedState } from '../stop/states.js';
 import type { RunReport } from './receipt.js';
-
-/**
- * What became of what an aborted run had to save. `saved`: what there was. `failed`: its save threw. `timed-out`: it
- * took longer than `epilogueMs`, or than the wait. `skipped`: a later run had the lock before it. `none`: nothing was
- * announced.
- */
-export interface SavedState {
-  /** What became of it. */
-  readonly state: 'saved' | 'failed' | 'timed-out' | 'skipped' | 'none';
-  /** For `saved`: what was saved last; `undefined` for another node's run, and for an epilogue that says nothing of it. */
-  readonly how?: 'whole' | 'cut' | 'failed';
-}
 
 /** A moment in a stopped run's unwinding. It is saved before it is quiet. */
 export type Moment = 'saved' | 'quiet';
@@ -67,6 +55,14 @@ export function longestGrace(observed: readonly Observed[]): number {
 
 /** `undefined` while it is pending. */
 export function savedBy(epilogue: EpilogueState): SavedState | undefined {
-  if (epilogue === 'pending') return undefined;
-  return { state: epilogue === 'done' ? 'saved' : epilogue };
+  return epilogue === 'pending' ? undefined : SAVED_BY[epilogue];
 }
+
+/** Made once: every end of a run asks. */
+const SAVED_BY: Readonly<Record<Exclude<EpilogueState, 'pending'>, SavedState>> = Object.freeze({
+  done: Object.freeze({ state: 'saved' }),
+  failed: Object.freeze({ state: 'failed' }),
+  'timed-out': Object.freeze({ state: 'timed-out' }),
+  skipped: Object.freeze({ state: 'skipped' }),
+  none: Object.freeze({ state: 'none' }),
+});

@@ -2,8 +2,8 @@ import { checkObject, waitMs } from '../internal/validate.js';
 import type { NodeContext } from '../node-context.js';
 import type { Requester } from '../principal.js';
 import type { AbortReason } from '../stop/reason.js';
-import type { EpilogueState, LockState } from '../stop/states.js';
-import { longestGrace, type Observed, type SavedState, whenAll } from './observed.js';
+import type { EpilogueState, LockState, SavedState } from '../stop/states.js';
+import { longestGrace, type Observed, whenAll } from './observed.js';
 
 /**
  * What an abort found. `aborted`: it stopped something. `already-stopping`: it stopped nothing new, and what matched is

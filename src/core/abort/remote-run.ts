@@ -1,7 +1,8 @@
 import type { StoredReport, StoredRun } from '../backend/records.js';
 import type { Elsewhere } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';
-import { type Moment, type Observed, type SavedState, savedBy } from './observed.js';
+import type { SavedState } from '../stop/states.js';
+import { type Moment, type Observed, savedBy } from './observed.js';
 import { type RunReport, roundMs } from './receipt.js';
 
 /** A stopped run of another node, as far as its record tells: its own node reports there while it unwinds, and at its end. */

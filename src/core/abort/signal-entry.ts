@@ -2,8 +2,9 @@ import { tellAll } from '../internal/events.js';
 import type { Timer } from '../internal/timers.js';
 import type { NodeContext } from '../node-context.js';
 import { abortError } from '../stop/reason.js';
+import type { SavedState } from '../stop/states.js';
 import { Entry, type EntrySpec } from './entry.js';
-import type { Moment, SavedState } from './observed.js';
+import type { Moment } from './observed.js';
 import type { RunReport } from './receipt.js';
 import type { Stop } from './stop.js';
 

@@ -33,6 +33,12 @@ export function announceEnded(run: ManagedRun): void {
   else sessionChanged(run);
 }
 
+/** Also of a run that no caller knows of: its id was known, and whoever watches it by its id is told that it is over. */
+export function announceSaved(run: ManagedRun): void {
+  const { events } = run.host.runtime;
+  if (events.has('run:saved')) events.emit('run:saved', { run: viewOf(run) });
+}
+
 export function announceQuiet(run: ManagedRun): void {
   const { events } = run.host.runtime;
   if (events.has('run:quiet')) {
@@ -40,6 +46,12 @@ export function announceQuiet(run: ManagedRun): void {
     events.emit('run:quiet', { run: viewOf(run), elapsedMs, fencedEffects });
   }
   if (run.generation > 0) sessionChanged(run);
+}
+
+/** As `announceSaved`. */
+export function announceForgotten(run: ManagedRun): void {
+  const { events } = run.host.runtime;
+  if (events.has('run:forgotten')) events.emit('run:forgotten', { run: viewOf(run) });
 }
 
 /** Of a run's refused effects, the first: a loop that goes on is no flood of events. */

@@ -6,7 +6,7 @@ import type { Ledger } from '../ledger/ledger.js';
 import type { SessionLock } from '../lock/session-lock.js';
 import type { NodeContext } from '../node-context.js';
 import { type AbortReason, saysReason } from '../stop/reason.js';
-import { announceQuiet } from './announce.js';
+import { announceForgotten, announceQuiet } from './announce.js';
 import type { RunHost } from './host.js';
 import type { ManagedRun } from './managed-run.js';
 import type { Nesting } from './nesting.js';
@@ -148,7 +148,7 @@ export class Lifecycle implements RunHost {
     (life, run) => {
       run.forget();
       if (life.keeps(run)) life.#retention.add(run);
-      else life.#aborts.entries.remove(run);
+      else life.#remove(run);
     },
     (life, run) => life.#queue().pump(run.sessionKey),
     (life, run) => life.ledger.idle(run.sessionKey),
@@ -205,8 +205,13 @@ export class Lifecycle implements RunHost {
     if (signal !== undefined) this.runtime.signals.unlink(signal, run);
   }
 
-  #forget(run: ManagedRun): void {
+  #remove(run: ManagedRun): void {
     this.#aborts.entries.remove(run);
+    announceForgotten(run);
+  }
+
+  #forget(run: ManagedRun): void {
+    this.#remove(run);
     // The record never had a run without generation: under this id it may know one of another node.
     if (run.hasStarted && !this.#isClosed) this.ledger.forget(run);
   }

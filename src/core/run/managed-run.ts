@@ -383,6 +383,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     this.#outcome = 'told';
     announceEnded(this);
     this.tellEnded();
+    this.tellSaved();
     if (this.stop === undefined) this.host.ended(this);
     else this.trySettle();
   }

@@ -1,5 +1,5 @@
 import { withDependants } from '../abort/cut.js';
-import type { Observed, SavedState } from '../abort/observed.js';
+import type { Observed } from '../abort/observed.js';
 import { type QuietReport, type WhenQuietOptions, whenQuiet, whenSaved } from '../abort/receipt.js';
 import { RemoteRun } from '../abort/remote-run.js';
 import type { StoredRun } from '../backend/records.js';
@@ -7,6 +7,7 @@ import { RunfenceError } from '../internal/errors.js';
 import type { Elsewhere } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';
 import type { AbortReason } from '../stop/reason.js';
+import type { SavedState } from '../stop/states.js';
 import type { ManagedRun } from './managed-run.js';
 
 /** How a run ended. The first terminal result stays. */

@@ -1,5 +1,6 @@
-import { type SavedState, savedBy } from '../abort/observed.js';
+import { savedBy } from '../abort/observed.js';
 import { type RunReport, roundMs } from '../abort/receipt.js';
+import type { SavedState } from '../stop/states.js';
 import type { Aftermath } from './aftermath.js';
 import type { UnwindingRun } from './unwinding-run.js';
 

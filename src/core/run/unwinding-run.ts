@@ -1,11 +1,11 @@
-import type { Moment, SavedState } from '../abort/observed.js';
+import type { Moment } from '../abort/observed.js';
 import type { RunReport } from '../abort/receipt.js';
 import type { Stop } from '../abort/stop.js';
 import type { Leftover } from '../lock/locking-run.js';
 import { saysStopped } from '../stop/late-error.js';
-import type { EpilogueState, LockState } from '../stop/states.js';
+import type { EpilogueState, LockState, SavedState } from '../stop/states.js';
 import { Aftermath } from './aftermath.js';
-import { announceFenced } from './announce.js';
+import { announceFenced, announceSaved } from './announce.js';
 import type { RunHost } from './host.js';
 import type { ManagedRun } from './managed-run.js';
 import type { RunSpec } from './options.js';
@@ -26,6 +26,8 @@ export abstract class UnwindingRun extends WatchedEntry {
   resources: Resources | undefined = undefined;
   /** What was saved last of its drafts; kept when the drafts are let go. */
   savedHow: SavedState['how'] = undefined;
+  /** Everybody was told what became of what it had to save. */
+  #isSavedTold = false;
   readonly host: RunHost;
   /** What is attached was told to stop. */
   #isUnwound = false;
@@ -94,6 +96,7 @@ export abstract class UnwindingRun extends WatchedEntry {
     this.host.runtime.timers.cancel(this.#aftermath?.reporting);
     this.host.runtime.timers.cancel(this.#aftermath?.unread);
     if (this.interrupted === false) this.host.runtime.signalUnread(this.self);
+    this.tellSaved();
     this.host.settled(this.self);
     this.#aftermath?.tell('saved', this.self);
     this.#aftermath?.tell('quiet', this.self);
@@ -117,6 +120,19 @@ export abstract class UnwindingRun extends WatchedEntry {
     const isWriting = this.resources?.isWriting === true && !isRevoked;
     if (aftermath?.isPending === true || isWriting) return undefined;
     return savedOf(this.#aftermath, this.savedHow);
+  }
+
+  /** The same, for everybody: a run that was not stopped has nothing left to save, and a stop is not told before its outcome. */
+  get savedAtEnd(): SavedState | undefined {
+    if (!this.isTold) return undefined;
+    return this.stop === undefined ? savedOf(undefined, this.savedHow) : this.saved;
+  }
+
+  /** Once, as soon as it can be said. */
+  protected tellSaved(): void {
+    if (this.#isSavedTold || this.savedAtEnd === undefined) return;
+    this.#isSavedTold = true;
+    announceSaved(this.self);
   }
 
   override on(moment: Moment, listener: () => void): void {
@@ -148,7 +164,9 @@ export abstract class UnwindingRun extends WatchedEntry {
   }
 
   #trySaved(): void {
-    if (this.stop !== undefined && this.saved !== undefined) this.#aftermath?.tell('saved', this.self);
+    if (this.stop === undefined || this.saved === undefined) return;
+    this.#aftermath?.tell('saved', this.self);
+    this.tellSaved();
   }
 
   refused(): void {

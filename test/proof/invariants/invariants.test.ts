@@ -25,6 +25,7 @@ function view(runId: string, status: RunView['status'], generation = 1): RunView
     tags: [],
     data: undefined,
     reason: undefined,
+    saved: undefined,
     startedAt: 0,
     parentId: undefined,
   };
