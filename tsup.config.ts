@@ -8,6 +8,7 @@ export default defineConfig({
     'diagnostics/index': 'src/diagnostics/index.ts',
     'files/index': 'src/files/index.ts',
     'process/index': 'src/process/index.ts',
+    'streams/index': 'src/streams/index.ts',
     'testing/index': 'src/testing/index.ts',
   },
   tsconfig: 'tsconfig.src.json',

@@ -38,6 +38,8 @@ export type ErrorCode =
   | 'NOT_SAVED'
   /** Thrown by `expectQuiet` of `runfence/testing`: something is left; `left` names it. */
   | 'NOT_QUIET'
+  /** There are as many subscribers as `runfence/streams` was told to allow, of all or of one principal. */
+  | 'TOO_MANY_SUBSCRIBERS'
   /** A process could not be started; `cause` is the system's error. */
   | 'PROCESS_NOT_STARTED'
   /** The process is being killed or is gone, and what was asked of it needs one that lives. */
