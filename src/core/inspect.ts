@@ -1,6 +1,6 @@
 import { invalid } from './internal/errors.js';
 import { checkCount, checkObject, keysOf } from './internal/validate.js';
-import type { LockView } from './lock/queue.js';
+import type { LockView } from './lock/queue-state.js';
 import { ManagedRun } from './run/managed-run.js';
 import type { RunRegistry } from './run/registry.js';
 import type {

@@ -20,7 +20,8 @@ import { saysReason } from '../stop/reason.js';
 import type { LockContext } from './context.js';
 import type { Grant, HeldGrant } from './grant.js';
 import { isOver, type LockingRun } from './locking-run.js';
-import { LockQueue, type LockView } from './queue.js';
+import { LockQueue } from './queue.js';
+import type { LockView } from './queue-state.js';
 import { Waiter } from './waiter.js';
 
 /** How a `SessionLock` is made. */
