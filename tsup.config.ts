@@ -4,6 +4,7 @@ export default defineConfig({
   // One line per entry of package.json's `exports`, for example `'files/index': 'src/files/index.ts'`.
   entry: {
     index: 'src/index.ts',
+    'agent/index': 'src/agent/index.ts',
     'backend/index': 'src/backend/index.ts',
     'diagnostics/index': 'src/diagnostics/index.ts',
     'files/index': 'src/files/index.ts',

@@ -13,6 +13,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   H: 19,
   I: 24,
   J: 5,
+  K: 12,
 };
 
 export function idsOf(ranges: Readonly<Record<string, number>>): string[] {

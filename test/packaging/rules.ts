@@ -29,7 +29,7 @@ const rooms: Readonly<Record<string, Room>> = {
   diagnostics: { node: true },
   process: { node: true },
   streams: {},
-  agent: { entries: ['streams'] },
+  agent: { node: true, entries: ['streams'] },
   http: { packages: ['zod'], types: ['agent'] },
   node: { node: true, types: ['http'] },
   gateway: { packages: ['zod'], types: ['agent'] },
