@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { hasRedis } from './test/support/servers/redis.js';
 
 // Tests read the source, not the build; the packaging project reads the build.
 const source = fileURLToPath(new URL('./src/', import.meta.url));
@@ -55,17 +56,6 @@ export default defineConfig({
         extends: true,
         resolve,
         test: {
-          name: 'streams',
-          include: ['test/streams/**/*.test.ts'],
-          setupFiles: ['./test/support/leaks.ts'],
-          execArgv: ['--expose-gc'],
-          testTimeout: 20_000,
-        },
-      },
-      {
-        extends: true,
-        resolve,
-        test: {
           name: 'process',
           include: ['test/process/**/*.test.ts'],
           setupFiles: ['./test/process/left-behind.ts'],
@@ -93,6 +83,18 @@ export default defineConfig({
           include: ['test/files/**/*.test.ts'],
           setupFiles: ['./test/files/support/leaks.ts'],
           // Processes start, stand still and are killed; the machine may be busy.
+          testTimeout: 60_000,
+          ...WAITING,
+        },
+      },
+      {
+        extends: true,
+        resolve,
+        test: {
+          name: 'redis',
+          include: [hasRedis() ? 'test/redis/**/*.test.ts' : 'test/redis/no-server.test.ts'],
+          globalSetup: ['./test/redis/support/needs-server.ts'],
+          setupFiles: ['./test/redis/support/leaks.ts'],
           testTimeout: 60_000,
           ...WAITING,
         },

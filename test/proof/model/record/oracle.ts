@@ -14,6 +14,8 @@ export interface Drive {
   readonly seed: number;
   readonly steps: number;
   readonly defect?: Defect | undefined;
+  /** The backend has nodes elsewhere: none is ever alone on it, and what is retained stays when the last one here leaves. */
+  readonly isShared?: boolean | undefined;
   /** Called after each operation. */
   readonly after?: (() => void) | undefined;
 }
@@ -22,21 +24,27 @@ export interface Drive {
  * Compares a new backend with the reference over one random sequence.
  *
  * @param lapse - ends a node's lease, or lets it run again; without it no lease ends
+ * @param isShared - the backend has nodes elsewhere, too
  */
 export async function driveOracle(
   backend: Backend,
   seed: number,
   steps: number,
   lapse: (nodeId: string, hasLapsed: boolean) => void = () => {},
+  isShared = false,
 ): Promise<void> {
-  await drive([new Whole(backend, lapse, 'any')], { seed, steps });
+  await drive([new Whole(backend, lapse, 'any')], { seed, steps, isShared });
 }
 
 /** The same sequence for the reference and for all subjects. Throws at the first difference. */
-export async function drive(subjects: readonly Subject[], { seed, steps, defect, after }: Drive): Promise<void> {
+export async function drive(
+  subjects: readonly Subject[],
+  { seed, steps, defect, after, isShared }: Drive,
+): Promise<void> {
   const random = new Choices(seed);
   const reference = new Reference(defect);
   const sequence = new Sequence(random, reference.world);
+  if (isShared === true) reference.world.nodes.add('elsewhere');
   const laws = subjects.map(() => new Laws());
   const nodes = random.chance(0.3) ? [] : NODES.slice(0, 1 + random.below(NODES.length));
   for (const nodeId of nodes) take({ kind: 'subscribe', nodeId });

@@ -1,0 +1,87 @@
+import { fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { Worker } from 'node:worker_threads';
+import { redis } from 'runfence/redis';
+import { backendConformance, type ConformanceStore } from 'runfence/testing';
+import { afterAll, beforeAll, test } from 'vitest';
+import { isWhole, times } from '../../support/proofs.js';
+import { RedisServer } from '../../support/servers/redis.js';
+import { type ClientName, type HostClient, hostClient } from '../support/clients.js';
+import { opensForAll } from '../support/leaks.js';
+import { bundled } from '../support/processes.js';
+
+const SHORT_LEASE_MS = times(1_500, 2_000);
+/** Where no process stands still. */
+const LONG_LEASE_MS = 15_000;
+/** The suite mostly waits until leases have ended: its parts wait side by side. */
+const PARTS = 4;
+
+/**
+ * Declares every scenario on one client, or every fourth, from the first, second, third or fourth on. Those with processes that
+ * are killed and stand still are about the lease, and hardly about the client: `PROOFS=whole` has them on both.
+ */
+export async function conformancePart(name: ClientName, part?: 1 | 2 | 3 | 4): Promise<void> {
+  const script = await bundled('conformance');
+  const hasProcesses = isWhole || name === 'ioredis';
+  const leaseMs = hasProcesses ? SHORT_LEASE_MS : LONG_LEASE_MS;
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await RedisServer.start();
+    opensForAll();
+  });
+  afterAll(() => server.remove());
+
+  const open = async (last?: number): Promise<ConformanceStore> => {
+    const prefix = randomUUID();
+    const clients: HostClient[] = [];
+    const connect = async (): Promise<HostClient> => {
+      const client = await hostClient(name, server.port);
+      clients.push(client);
+      return client;
+    };
+    const host = await connect();
+    return {
+      address: `${name} ${server.port} ${prefix} ${leaseMs}`,
+      connect: async () => {
+        const backend = redis((await connect()).client, { prefix, leaseMs });
+        if (last !== undefined) {
+          await backend.readStops();
+          await host.command('HSET', `{rf:${prefix}}:meta`, 'counter', `${last}`);
+        }
+        return backend;
+      },
+      footprint: async () => {
+        const keys = (await host.command('KEYS', `{rf:${prefix}}:*`)) as string[];
+        return keys.length;
+      },
+      destroy: () => {
+        for (const { close } of clients) close();
+      },
+    };
+  };
+
+  let declared = 0;
+  backendConformance({
+    name: `redis on ${name}${part === undefined ? '' : `, part ${part} of ${PARTS}`}`,
+    test: (title, body, timeoutMs) => {
+      declared += 1;
+      if (part === undefined || declared % PARTS === part % PARTS) test(title, body, timeoutMs);
+    },
+    afterAll,
+    print: (line) => process.stdout.write(`${line}\n`),
+    open: () => open(),
+    openAt: (_sessionKey, last) => open(last),
+    isDurable: true,
+    countsFootprint: true,
+    ...(hasProcesses && {
+      processes: {
+        spawn: (address) => fork(script, [address], { execArgv: [], serialization: 'advanced' }),
+        worker: (address) => new Worker(script, { workerData: address }),
+        staleMs: leaseMs,
+        deadWithinMs: leaseMs + 200,
+        selfFences: true,
+      },
+    }),
+    share: times(0.02, 0.1),
+  });
+}
