@@ -4,11 +4,13 @@ export default defineConfig({
   // One line per entry of package.json's `exports`, for example `'files/index': 'src/files/index.ts'`.
   entry: {
     index: 'src/index.ts',
+    'agent/index': 'src/agent/index.ts',
     'backend/index': 'src/backend/index.ts',
     'diagnostics/index': 'src/diagnostics/index.ts',
     'files/index': 'src/files/index.ts',
     'process/index': 'src/process/index.ts',
     'redis/index': 'src/redis/index.ts',
+    'streams/index': 'src/streams/index.ts',
     'testing/index': 'src/testing/index.ts',
   },
   tsconfig: 'tsconfig.src.json',

@@ -56,6 +56,17 @@ export default defineConfig({
         extends: true,
         resolve,
         test: {
+          name: 'streams',
+          include: ['test/streams/**/*.test.ts'],
+          setupFiles: ['./test/support/leaks.ts'],
+          execArgv: ['--expose-gc'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        resolve,
+        test: {
           name: 'process',
           include: ['test/process/**/*.test.ts'],
           setupFiles: ['./test/process/left-behind.ts'],

@@ -46,7 +46,7 @@ export { type AcquireOptions, SessionLock, type SessionLockOptions } from './cor
 export { LockTimeoutError } from './core/lock/waiter.js';
 export { ADMIN, HOST, type Principal, type Requester } from './core/principal.js';
 export type { Draft, Save, SaveContext } from './core/run/draft.js';
-export type { ChildOptions, OnDuplicate, RunDefaults, RunOptions, StartWhen, WhenBusy } from './core/run/options.js';
+export type { ChildOptions, OnDuplicate, RunDefaults, RunOptions, StartWhen } from './core/run/options.js';
 export type {
   AbortedOutcome,
   CompletedOutcome,
@@ -79,6 +79,7 @@ export type { Attached, Attachment, Run } from './core/run/run.js';
 export type { LoadedSession, Sessions } from './core/run/sessions.js';
 export type { SessionView } from './core/run/view.js';
 export type { WaitOptions } from './core/run/wait.js';
+export type { WhenBusy } from './core/run/when-busy.js';
 export type {
   ControlSnapshot,
   InspectOptions,

@@ -32,8 +32,13 @@ export interface TurnRecord {
 
 /** What a write is made under. */
 export interface WriteAt {
-  /** The token of the session's lock: a store that checks it refuses an older one. */
+  /** The token of the session's lock: a store refuses one that is lower than it has seen of the same issuer. */
   readonly token: number;
+  /**
+   * Who gives the tokens out. Those of a backend go on over all processes and restarts; a control without one starts anew
+   * with its process, and is an issuer of its own.
+   */
+  readonly issuer: string;
   /** Aborts when the write must end. */
   readonly signal: AbortSignal;
 }

@@ -11,7 +11,7 @@ import { type Awaitable, chain } from './internal/awaitable.js';
 import type { Clock } from './internal/clock.js';
 import { invalid } from './internal/errors.js';
 import type { ErrorContext, OnError } from './internal/reporter.js';
-import { checkFunction, checkLimit, checkObject, checkOneOf } from './internal/validate.js';
+import { checkFunction, checkLimit, checkObject, checkOneOf, keysOf } from './internal/validate.js';
 import type { SessionLock } from './lock/session-lock.js';
 import { requesterOf } from './principal.js';
 import { RUN_OPTIONS, type RunOptions } from './run/options.js';
@@ -185,15 +185,15 @@ export interface RunControl extends AsyncDisposable {
   on<K extends keyof RunEvents & string>(event: K, listener: (event: RunEvents[K]) => unknown): () => void;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set([
-  'backend',
-  'clock',
-  'authorize',
-  'ownerless',
-  'retention',
-  'defaults',
-  'onError',
-]);
+const OPTIONS: ReadonlySet<string> = keysOf<RunControlOptions>({
+  backend: true,
+  clock: true,
+  authorize: true,
+  ownerless: true,
+  retention: true,
+  defaults: true,
+  onError: true,
+});
 const STREAM_OPTIONS: ReadonlySet<string> = new Set([...RUN_OPTIONS, 'readTimeoutMs', 'atAbort']);
 const DEFAULT_READ_TIMEOUT_MS = 30_000;
 

@@ -4,7 +4,7 @@ import { type QuietReport, type RunReport, whenQuiet } from './abort/receipt.js'
 import { settle } from './internal/awaitable.js';
 import { RunfenceError } from './internal/errors.js';
 import type { Timer } from './internal/timers.js';
-import { checkObject, waitMs } from './internal/validate.js';
+import { checkObject, keysOf, waitMs } from './internal/validate.js';
 import type { ManagedRun } from './run/managed-run.js';
 import type { RunRegistry } from './run/registry.js';
 
@@ -14,7 +14,7 @@ export interface DrainOptions {
   readonly graceMs?: number | undefined;
 }
 
-const KNOWN: ReadonlySet<string> = new Set(['graceMs']);
+const KNOWN: ReadonlySet<string> = keysOf<DrainOptions>({ graceMs: true });
 const DEFAULT_GRACE_MS = 5_000;
 /** What the backend has refused is sent again so soon: nobody sends it after the drain. */
 const RETRY_MS = 100;

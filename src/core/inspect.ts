@@ -1,6 +1,6 @@
 import { invalid } from './internal/errors.js';
-import { checkCount, checkObject } from './internal/validate.js';
-import type { LockView } from './lock/queue.js';
+import { checkCount, checkObject, keysOf } from './internal/validate.js';
+import type { LockView } from './lock/queue-state.js';
 import { ManagedRun } from './run/managed-run.js';
 import type { RunRegistry } from './run/registry.js';
 import type {
@@ -13,7 +13,7 @@ import type {
 } from './snapshot.js';
 import type { RunStatus } from './stop/states.js';
 
-const OPTIONS: ReadonlySet<string> = new Set(['reveal', 'limit']);
+const OPTIONS: ReadonlySet<string> = keysOf<InspectOptions>({ reveal: true, limit: true });
 const DEFAULT_LIMIT = 100;
 const RANKS: readonly RunStatus[] = ['stopping', 'queued', 'running'];
 const NO_RUN = '-';

@@ -12,6 +12,8 @@ export const RANGES: Readonly<Record<string, number>> = {
   G: 25,
   H: 19,
   I: 24,
+  J: 5,
+  K: 12,
 };
 
 export function idsOf(ranges: Readonly<Record<string, number>>): string[] {

@@ -1,4 +1,4 @@
-import { checkObject, waitMs } from '../internal/validate.js';
+import { checkObject, keysOf, waitMs } from '../internal/validate.js';
 import type { NodeContext } from '../node-context.js';
 import type { Requester } from '../principal.js';
 import type { AbortReason } from '../stop/reason.js';
@@ -141,7 +141,7 @@ export async function whenSaved(
 }
 
 const TIMED_OUT: SavedState = Object.freeze({ state: 'timed-out' });
-const WAIT_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs']);
+const WAIT_OPTIONS: ReadonlySet<string> = keysOf<WhenQuietOptions>({ timeoutMs: true });
 
 /** To a microsecond: a receipt is read, and sent as JSON. */
 export function roundMs(ms: number): number {

@@ -3,7 +3,7 @@ import { type Awaitable, chain } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import type { OnError } from '../internal/reporter.js';
 import { readSessionKey, type SessionKey } from '../internal/session-key.js';
-import { checkKey, checkLimit, checkObject, checkTag, copyTags } from '../internal/validate.js';
+import { checkKey, checkLimit, checkObject, checkTag, copyTags, keysOf } from '../internal/validate.js';
 import { NodeContext } from '../node-context.js';
 import { type HOST, ownerOf, type Principal } from '../principal.js';
 import type { AbortReason } from '../stop/reason.js';
@@ -80,7 +80,14 @@ export interface ExistingEntry {
   readonly status: RunStatus;
 }
 
-const KNOWN: ReadonlySet<string> = new Set(['id', 'sessionKey', 'kind', 'owner', 'tags', 'timeoutMs']);
+const KNOWN: ReadonlySet<string> = keysOf<RegisterOptions>({
+  id: true,
+  sessionKey: true,
+  kind: true,
+  owner: true,
+  tags: true,
+  timeoutMs: true,
+});
 const ALONE: StopRecord = Object.freeze({
   recorded: 'local',
   stopped: [],
@@ -275,4 +282,9 @@ export class AbortRegistry {
   }
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['clock', 'authorize', 'ownerless', 'onError']);
+const OPTIONS: ReadonlySet<string> = keysOf<AbortRegistryOptions>({
+  clock: true,
+  authorize: true,
+  ownerless: true,
+  onError: true,
+});

@@ -1,5 +1,5 @@
 import { invalid } from '../internal/errors.js';
-import { checkObject, checkOneOf } from '../internal/validate.js';
+import { checkObject, checkOneOf, keysOf } from '../internal/validate.js';
 import { type HOST, type Requester, requesterOf } from '../principal.js';
 import { ABORT_REASONS, type AbortReason } from '../stop/reason.js';
 import { copySelector, type StoredSelector } from '../stop/selector.js';
@@ -41,7 +41,14 @@ export interface AbortRequest {
   readonly intent: boolean;
 }
 
-const KNOWN: ReadonlySet<string> = new Set(['requester', 'reason', 'detail', 'graceMs', 'queued', 'intent']);
+const KNOWN: ReadonlySet<string> = keysOf<AbortOptions>({
+  requester: true,
+  reason: true,
+  detail: true,
+  graceMs: true,
+  queued: true,
+  intent: true,
+});
 
 const LONGEST_DETAIL = 256;
 

@@ -1,5 +1,5 @@
 import { invalid } from '../internal/errors.js';
-import { checkObject } from '../internal/validate.js';
+import { checkObject, keysOf } from '../internal/validate.js';
 import { type AtAbort, checkAtAbort } from './at-abort.js';
 import type { FencedRun } from './fenced-run.js';
 import { fenceFunction } from './function.js';
@@ -19,7 +19,7 @@ export interface GateStreamOptions<T = never> extends FenceOptions<T> {
   readonly name?: string;
 }
 
-const KNOWN: ReadonlySet<string> = new Set(['atAbort']);
+const KNOWN: ReadonlySet<string> = keysOf<FenceOptions>({ atAbort: true });
 
 /** Anything that a fence takes, behind the fence, in the same shape. The streams of the platform are iterable as well. */
 export function fence(run: FencedRun, source: unknown, options: unknown = {}): unknown {

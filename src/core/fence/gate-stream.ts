@@ -1,13 +1,14 @@
 import { adopt, Deferred, follow, settle } from '../internal/awaitable.js';
 import type { RunfenceError } from '../internal/errors.js';
-import { checkObject, checkTool } from '../internal/validate.js';
+import { checkObject, checkTool, keysOf } from '../internal/validate.js';
 import { type AtAbort, checkAtAbort } from './at-abort.js';
+import type { GateStreamOptions } from './fence.js';
 import type { FencedRun } from './fenced-run.js';
 import { gateError, toolName } from './gate.js';
 import { FencedIterator } from './iterable.js';
 import { type ItemSource, itemsOf } from './sources.js';
 
-const KNOWN: ReadonlySet<string> = new Set(['name', 'atAbort']);
+const KNOWN: ReadonlySet<string> = keysOf<GateStreamOptions>({ name: true, atAbort: true });
 
 export function gateStream<T>(
   run: FencedRun,

@@ -36,8 +36,16 @@ export type ErrorCode =
   | 'NOT_STOPPED'
   /** Told to `onError`: an aborted run's epilogue was skipped, or ran out of time. What it saves may be missing. */
   | 'NOT_SAVED'
+  /** A history gave something that is no list of turns, or turns of a format that nobody here can read. */
+  | 'HISTORY_INVALID'
+  /** The session has turns that the owner of the run may not read: the model would tell them. */
+  | 'HISTORY_FORBIDDEN'
+  /** The session has no such turn to replace. */
+  | 'TURN_UNKNOWN'
   /** Thrown by `expectQuiet` of `runfence/testing`: something is left; `left` names it. */
   | 'NOT_QUIET'
+  /** There are as many subscribers as `runfence/streams` was told to allow, of all or of one principal. */
+  | 'TOO_MANY_SUBSCRIBERS'
   /** A process could not be started; `cause` is the system's error. */
   | 'PROCESS_NOT_STARTED'
   /** The process is being killed or is gone, and what was asked of it needs one that lives. */

@@ -6,6 +6,11 @@ const LONGEST_TAG = 256;
 const MOST_TAGS = 32;
 const NO_TAGS: readonly string[] = Object.freeze([]);
 
+/** The names of a type's options, as the compiler knows them: one that is added to the type, and not here, does not compile. */
+export function keysOf<T>(keys: Readonly<Record<keyof T, true>>): ReadonlySet<string> {
+  return new Set(Object.keys(keys));
+}
+
 export function checkObject(what: string, value: unknown, known: ReadonlySet<string>): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid(`${what} must be an object, such as { ${[...known][0]}: ... }: got ${describe(value)}.`);

@@ -10,47 +10,14 @@ import type { Epilogue } from './epilogue.js';
 import { EpilogueLine } from './epilogue-line.js';
 import { HeldGrant, lockLost } from './grant.js';
 import { isOver, type LockingRun } from './locking-run.js';
+import { OwedTokens } from './owed-tokens.js';
+import { FREE, holderOf, type LockView, type QueueState, RETURNING } from './queue-state.js';
 import { LockTimeoutError, Waiter } from './waiter.js';
 
 /** A backend that says busy is asked again after so many ms: its notice may be lost. */
 const RETRY_MS = 50;
 /** So long after an epilogue's question that had no answer, it is asked again. */
 const UNANSWERED_MS = 1_000;
-
-/**
- * What the lock is to this node. `asking`: somebody here asks for it. `held`: a grant of this queue. `saving`: an
- * epilogue runs under it. `returning`: it is given back. `elsewhere`: the record says that somebody else has it.
- */
-type State =
-  | { readonly is: 'free' }
-  | { readonly is: 'returning'; readonly epilogue?: Epilogue; readonly token?: number }
-  | { readonly is: 'asking'; readonly asker: Waiter | Epilogue }
-  | { readonly is: 'held'; readonly grant: HeldGrant }
-  | { readonly is: 'saving'; readonly epilogue: Epilogue; readonly token: number; readonly since: number }
-  | { readonly is: 'elsewhere'; readonly holder: LockHolder | undefined };
-
-/** A token that is to be given back. */
-interface Owed {
-  /** The run that it was granted to. */
-  readonly run: LockingRun | undefined;
-  /** Its grant was told: so is its release. */
-  readonly isTold: boolean;
-}
-
-const NONE: readonly never[] = Object.freeze([]);
-const FREE: State = Object.freeze({ is: 'free' });
-const RETURNING: State = Object.freeze({ is: 'returning' });
-
-/** What there is to see of a session's lock. */
-export interface LockView {
-  readonly key: string;
-  readonly state: 'free' | 'returning' | 'asking' | 'held' | 'saving' | 'elsewhere';
-  readonly holder: LockHolder | undefined;
-  /** The runs that wait, next first; `undefined` for one that is no run. */
-  readonly waiting: readonly (string | undefined)[];
-  /** The runs whose epilogues come before them. */
-  readonly epilogues: readonly string[];
-}
 
 /** The order in which one session's lock is granted on this node: epilogues first, then first come, first served. */
 export class LockQueue implements LedgerLocks {
@@ -62,9 +29,8 @@ export class LockQueue implements LedgerLocks {
   /** Somebody came who does not wait, and is refused if not served at once. */
   #hasImpatient = false;
   readonly #epilogues: EpilogueLine = new EpilogueLine();
-  #state: State = FREE;
-  /** Tokens that the backend has not taken back. */
-  #owed: Map<number, Owed> | undefined = undefined;
+  readonly #owed: OwedTokens;
+  #state: QueueState = FREE;
   #isPumping = false;
   #mustPump = false;
   #retry: Timer | undefined = undefined;
@@ -72,16 +38,13 @@ export class LockQueue implements LedgerLocks {
   constructor(key: string, context: LockContext) {
     this.key = key;
     this.context = context;
+    this.#owed = new OwedTokens(key, context);
   }
 
   /** Nobody waits, nobody holds the lock, and nothing is to be given back. */
   get isIdle(): boolean {
     const isFree = this.#state.is === 'free' || this.#state.is === 'elsewhere';
-    return isFree && this.#waiters.first === undefined && this.#epilogues.isEmpty && !this.#isOwing;
-  }
-
-  get #isOwing(): boolean {
-    return this.#owed !== undefined && this.#owed.size > 0;
+    return isFree && this.#waiters.first === undefined && this.#epilogues.isEmpty && this.#owed.isEmpty;
   }
 
   get held(): HeldGrant | undefined {
@@ -97,7 +60,7 @@ export class LockQueue implements LedgerLocks {
   }
 
   get owedTokens(): readonly number[] {
-    return this.#isOwing ? [...(this.#owed?.keys() ?? NONE)] : NONE;
+    return this.#owed.all;
   }
 
   dueEpilogue(runId: string): Epilogue | undefined {
@@ -118,9 +81,8 @@ export class LockQueue implements LedgerLocks {
   }
 
   returned(token: number): void {
-    const owed = this.#owed?.get(token);
+    const owed = this.#owed.take(token);
     if (owed === undefined) return;
-    this.#owed?.delete(token);
     if (owed.isTold) this.#emit('lock:released', token, owed.run);
     this.pump();
   }
@@ -151,7 +113,7 @@ export class LockQueue implements LedgerLocks {
 
   /** The backend takes nothing any more. */
   close(): void {
-    this.#owed = undefined;
+    this.#owed.forget();
     if (this.#state.is === 'returning') this.#state = FREE;
     for (const epilogue of this.#epilogues.all()) epilogue.tokenKnown(undefined);
     this.#settleDown();
@@ -194,7 +156,7 @@ export class LockQueue implements LedgerLocks {
   handBack(grant: HeldGrant): void {
     const { token, run } = grant;
     if (grant.revocation === 'taken') this.#handedBack(grant, true);
-    else this.#giveBack(token, { run, isTold: true }, (isTaken) => this.#handedBack(grant, isTaken));
+    else this.#owed.giveBack(token, { run, isTold: true }, (isTaken) => this.#handedBack(grant, isTaken));
   }
 
   timeout(waiter: Waiter): void {
@@ -292,7 +254,7 @@ export class LockQueue implements LedgerLocks {
       this.#hold(waiter, verdict.token, since);
     } else {
       this.#state = RETURNING;
-      this.#giveBack(verdict.token, { run: waiter.run, isTold: false }, () => this.#freed());
+      this.#owed.giveBack(verdict.token, { run: waiter.run, isTold: false }, () => this.#freed());
     }
   }
 
@@ -371,7 +333,7 @@ export class LockQueue implements LedgerLocks {
     const ended = (state: EpilogueState, error?: unknown): void => {
       this.#epilogues.remove(epilogue);
       this.#state = { is: 'returning', epilogue, token };
-      this.#giveBack(token, { run, isTold: true }, (isTaken) => {
+      this.#owed.giveBack(token, { run, isTold: true }, (isTaken) => {
         // The run is quiet once the lock is free: until then it holds it.
         if (!isTaken) run.lockEnded('failed');
         run.epilogueEnded(epilogue.isLate && state === 'done' ? 'skipped' : state, error);
@@ -380,20 +342,6 @@ export class LockQueue implements LedgerLocks {
       });
     };
     this.#whenOpen(() => epilogue.start(this.context.runtime, token, ended));
-  }
-
-  /** @param answered - called once: whether the backend has taken the token. One that it has not taken is given back later */
-  #giveBack(token: number, owed: Owed, answered: (isTaken: boolean) => void): void {
-    const given = this.context.ledger.unlock(this.key, token, owed.run?.id);
-    const done = (isTaken: boolean): void => {
-      if (!isTaken && !this.context.isClosed) {
-        this.#owed ??= new Map();
-        this.#owed.set(token, owed);
-      }
-      answered(isTaken);
-    };
-    if (isThenable(given)) void given.then((isTaken) => done(isTaken as boolean));
-    else done(given);
   }
 
   #freed(): void {
@@ -410,17 +358,8 @@ export class LockQueue implements LedgerLocks {
     }
   }
 
-  /** Who has the lock, as far as is known here. */
   get holder(): LockHolder | undefined {
-    const { nodeId } = this.context.runtime;
-    const state = this.#state;
-    if (state.is === 'elsewhere') return state.holder;
-    if (state.is === 'held') {
-      const { runId, token, since } = state.grant;
-      return { runId, nodeId, token, since, isEpilogue: false };
-    }
-    if (state.is !== 'saving') return undefined;
-    return { runId: state.epilogue.run.id, nodeId, token: state.token, since: state.since, isEpilogue: true };
+    return holderOf(this.#state, this.context.runtime.nodeId);
   }
 
   get view(): LockView {

@@ -9,7 +9,7 @@ import type { OnError } from '../internal/reporter.js';
 import { readSessionKey, type SessionKey } from '../internal/session-key.js';
 import { Sessions } from '../internal/sessions.js';
 import { isAbortSignal } from '../internal/signals.js';
-import { checkLimit, checkObject, waitMs } from '../internal/validate.js';
+import { checkLimit, checkObject, keysOf, waitMs } from '../internal/validate.js';
 import type { LedgerHost } from '../ledger/host.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { PrivateLedger } from '../ledger/private-ledger.js';
@@ -20,7 +20,8 @@ import { saysReason } from '../stop/reason.js';
 import type { LockContext } from './context.js';
 import type { Grant, HeldGrant } from './grant.js';
 import { isOver, type LockingRun } from './locking-run.js';
-import { LockQueue, type LockView } from './queue.js';
+import { LockQueue } from './queue.js';
+import type { LockView } from './queue-state.js';
 import { Waiter } from './waiter.js';
 
 /** How a `SessionLock` is made. */
@@ -49,15 +50,15 @@ export interface AcquireOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set([
-  'backend',
-  'clock',
-  'lockTimeoutMs',
-  'writeGraceMs',
-  'backendTimeoutMs',
-  'onError',
-]);
-const ACQUIRE: ReadonlySet<string> = new Set(['holder', 'signal', 'timeoutMs']);
+const OPTIONS: ReadonlySet<string> = keysOf<SessionLockOptions>({
+  backend: true,
+  clock: true,
+  lockTimeoutMs: true,
+  writeGraceMs: true,
+  backendTimeoutMs: true,
+  onError: true,
+});
+const ACQUIRE: ReadonlySet<string> = keysOf<AcquireOptions>({ holder: true, signal: true, timeoutMs: true });
 
 /**
  * One lock a session: first come, first served, abortable while waiting, with a number for every

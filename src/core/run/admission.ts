@@ -13,6 +13,7 @@ import { rejected } from './rejected.js';
 import type { AbortedBeforeStart, BeginResult, Duplicate, Rejected } from './results.js';
 import { StartQueue } from './start-queue.js';
 import type { Takeovers } from './takeovers.js';
+import { busyRule } from './when-busy.js';
 
 /** What asking for a generation came to. */
 export type Verdict =
@@ -113,13 +114,14 @@ export class Admission {
   /** What can be refused before anything is reserved, and so before any effect. */
   #refusal(run: ManagedRun, repeated: Entry | undefined): Awaitable<BeginResult> | undefined {
     const { spec } = run;
-    if (spec.whenBusy === 'interrupt') {
+    const { takesOver, isRefused } = busyRule(spec);
+    if (takesOver) {
       const rivals = this.queue.neighbours.rivals(run);
       if (rivals.length === 0) return undefined;
       // Known again: `authorize` may have aborted or drained, or begun a run of this id.
       return this.#maySupersedeAll(run, rivals) ? this.#known(run, repeated) : rejected('forbidden');
     }
-    return spec.whenBusy === 'reject' ? this.#busy(run) : undefined;
+    return isRefused ? this.#busy(run) : undefined;
   }
 
   #busy(run: ManagedRun): Rejected | undefined {
@@ -136,7 +138,8 @@ export class Admission {
 
   #claim(candidate: Candidate): Awaitable<Verdict> {
     const { run } = candidate;
-    if (run.spec.whenBusy === 'interrupt' && !candidate.hasTakenOver) {
+    const { takesOver, isRefused } = busyRule(run.spec);
+    if (takesOver && !candidate.hasTakenOver) {
       const rivals = this.queue.neighbours.predecessors(run);
       if (!this.#maySupersedeAll(run, rivals)) return { kind: 'over', result: rejected('forbidden') };
       // Stopped by whom `authorize` let in: a run that never starts supersedes nobody.
@@ -144,7 +147,7 @@ export class Admission {
       if (run.spec.startWhen === 'quiet' && rivals.length > 0) return this.#takeOverFirst(candidate, rivals);
     }
     // Others may have started beside it while it waited for the run that it repeats.
-    const busy = candidate.lost !== undefined && run.spec.whenBusy === 'reject' ? this.#busy(run) : undefined;
+    const busy = candidate.lost !== undefined && isRefused ? this.#busy(run) : undefined;
     return busy === undefined ? this.#claims.send(candidate) : { kind: 'over', result: busy };
   }
 
@@ -174,7 +177,7 @@ export class Admission {
       (verdict) => {
         if (verdict !== undefined) return this.#answer(candidate, verdict);
         // One that waits only for the run that it repeats takes over when it starts.
-        if (run.spec.whenBusy === 'interrupt' && run.spec.startWhen === 'quiet') {
+        if (busyRule(run.spec).takesOver && run.spec.startWhen === 'quiet') {
           const rivals = this.queue.neighbours.predecessors(run);
           if (!this.#maySupersedeAll(run, rivals)) {
             return this.#answer(candidate, { kind: 'over', result: rejected('forbidden') });

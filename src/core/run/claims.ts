@@ -11,6 +11,7 @@ import type { Duplicates } from './duplicates.js';
 import { ManagedRun } from './managed-run.js';
 import { rejected } from './rejected.js';
 import type { Takeovers } from './takeovers.js';
+import { busyRule } from './when-busy.js';
 
 /** Asks the ledger for generations, and judges what comes back. */
 export class Claims {
@@ -99,7 +100,7 @@ export class Claims {
     if (verdict.kind === 'duplicate') return this.#duplicate(candidate, verdict.run) ?? this.probe(candidate);
     if (verdict.kind === 'stopped') return this.#judgeStops(candidate, verdict) ?? this.probe(candidate);
     if (verdict.kind === 'granted') return { kind: 'started' };
-    return run.spec.whenBusy === 'interrupt' ? this.#takeovers.judge(candidate, verdict.live) : undefined;
+    return busyRule(run.spec).takesOver ? this.#takeovers.judge(candidate, verdict.live) : undefined;
   }
 
   /** The user asked for the old runs to stop: they stay stopped, and the record is told when it can be. */
@@ -131,12 +132,12 @@ export class Claims {
       candidate.hasCaughtUp = true;
       return this.send(candidate);
     }
-    const { whenBusy, startWhen } = run.spec;
-    if (whenBusy === 'enqueue' || (kind === 'not-quiet' && whenBusy !== 'reject')) return { kind: 'wait' };
-    if (whenBusy === 'interrupt') {
+    const { takesOver, waitsItsTurn, isRefused } = busyRule(run.spec);
+    if (waitsItsTurn || (kind === 'not-quiet' && !isRefused)) return { kind: 'wait' };
+    if (takesOver) {
       const verdict = this.#takeovers.judge(candidate, live);
       if (verdict !== undefined) return verdict;
-      if (startWhen === 'quiet') {
+      if (run.spec.startWhen === 'quiet') {
         this.#takeovers.stopOthers(candidate, live);
         return { kind: 'wait' };
       }

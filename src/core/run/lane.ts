@@ -2,6 +2,7 @@ import { Linked } from '../internal/linked.js';
 import { waitsForAncestorOf } from './ancestors.js';
 import type { Candidate } from './candidate.js';
 import type { ManagedRun } from './managed-run.js';
+import { busyRule } from './when-busy.js';
 
 /**
  * The queue of one session on this node. What enqueues waits behind all that came before it: only the first of a line
@@ -87,7 +88,7 @@ export class Lane {
   }
 
   #lineOf({ spec, parent }: ManagedRun): Line {
-    if (spec.whenBusy !== 'enqueue') return this.#front;
+    if (!busyRule(spec).waitsItsTurn) return this.#front;
     if (parent === undefined) return this.#line;
     this.#families ??= new Map();
     let line = this.#families.get(parent);

@@ -2,6 +2,7 @@ import { RunfenceError } from '../internal/errors.js';
 import type { NodeContext } from '../node-context.js';
 import type { ManagedRun } from './managed-run.js';
 import type { RunSpec } from './options.js';
+import { busyRule } from './when-busy.js';
 
 /**
  * Runs that are asked for inside another run without being its children. In the session of that run, such a run stops
@@ -56,11 +57,12 @@ export class Nesting {
    * @returns how long it may be queued, in ms; `undefined`: for ever
    */
   asked(run: ManagedRun): number | undefined {
-    const { whenBusy, queueTimeoutMs } = run.spec;
-    const outer = whenBusy === 'interrupt' || whenBusy === 'enqueue' ? liveAround(run) : undefined;
+    const { queueTimeoutMs } = run.spec;
+    const { takesOver, waitsItsTurn } = busyRule(run.spec);
+    const outer = takesOver || waitsItsTurn ? liveAround(run) : undefined;
     if (outer === undefined) return queueTimeoutMs;
-    this.#tell(run, outer, whenBusy === 'enqueue' ? 'waits for it to end' : 'stops it');
-    return whenBusy === 'enqueue' ? (queueTimeoutMs ?? this.#selfWaitMs) : queueTimeoutMs;
+    this.#tell(run, outer, waitsItsTurn ? 'waits for it to end' : 'stops it');
+    return waitsItsTurn ? (queueTimeoutMs ?? this.#selfWaitMs) : queueTimeoutMs;
   }
 
   #tell({ id }: ManagedRun, outer: ManagedRun, does: string): void {

@@ -9,18 +9,11 @@ import {
   checkOptionalKey,
   checkTag,
   copyTags,
+  keysOf,
 } from '../internal/validate.js';
 import { type HOST, ownerOf, type Principal } from '../principal.js';
 import type { Save } from './draft.js';
-
-/**
- * What a new run does when its session is busy: `interrupt` cuts the active runs and drops the
- * queued ones, `enqueue` waits its turn, `reject` is refused, `concurrent` starts beside the others.
- *
- * `interrupt` stops no run that the owner may not supersede: then it is refused, and stops nothing. Where the backend
- * answers at once, the runs are cut in the call; where it answers with promises, with its answer.
- */
-export type WhenBusy = 'interrupt' | 'enqueue' | 'reject' | 'concurrent';
+import { WHEN_BUSY, type WhenBusy } from './when-busy.js';
 
 /**
  * When a new run may start: `fenced`, once the runs before it are cut; `quiet`, once they have
@@ -143,25 +136,24 @@ export interface RunSpec {
   readonly save: Save | undefined;
 }
 
-export const RUN_OPTIONS: ReadonlySet<string> = new Set([
-  'sessionKey',
-  'runId',
-  'kind',
-  'owner',
-  'tags',
-  'whenBusy',
-  'startWhen',
-  'timeoutMs',
-  'queueTimeoutMs',
-  'graceMs',
-  'signal',
-  'data',
-  'fingerprint',
-  'onDuplicate',
-  'save',
-]);
+export const RUN_OPTIONS: ReadonlySet<string> = keysOf<RunOptions>({
+  sessionKey: true,
+  runId: true,
+  kind: true,
+  owner: true,
+  tags: true,
+  whenBusy: true,
+  startWhen: true,
+  timeoutMs: true,
+  queueTimeoutMs: true,
+  graceMs: true,
+  signal: true,
+  data: true,
+  fingerprint: true,
+  onDuplicate: true,
+  save: true,
+});
 const CHILD_OPTIONS: ReadonlySet<string> = new Set([...RUN_OPTIONS, 'detached'].filter((name) => name !== 'owner'));
-const WHEN_BUSY: readonly WhenBusy[] = ['interrupt', 'enqueue', 'reject', 'concurrent'];
 const START_WHEN: readonly StartWhen[] = ['fenced', 'quiet'];
 const ON_DUPLICATE: readonly OnDuplicate[] = ['report', 'retry-lost'];
 

@@ -4,7 +4,7 @@ import type { Backend } from '../backend/port.js';
 import type { Clock } from '../internal/clock.js';
 import { invalid } from '../internal/errors.js';
 import type { OnError } from '../internal/reporter.js';
-import { checkCount, checkLimit, checkObject } from '../internal/validate.js';
+import { checkCount, checkLimit, checkObject, keysOf } from '../internal/validate.js';
 import { checkDefaults, type RunDefaults } from './options.js';
 import type { RetentionOptions } from './retention.js';
 
@@ -47,20 +47,27 @@ export interface RegistrySpec {
   readonly bounds: Defaults;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['backend', 'aborts', 'clock', 'retention', 'defaults', 'onError']);
-const RETENTION: ReadonlySet<string> = new Set(['ttlMs', 'max']);
-const DEFAULTS: ReadonlySet<string> = new Set([
-  'kind',
-  'whenBusy',
-  'startWhen',
-  'timeoutMs',
-  'queueTimeoutMs',
-  'graceMs',
-  'epilogueMs',
-  'writeGraceMs',
-  'lockTimeoutMs',
-  'backendTimeoutMs',
-]);
+const OPTIONS: ReadonlySet<string> = keysOf<RunRegistryOptions>({
+  backend: true,
+  aborts: true,
+  clock: true,
+  retention: true,
+  defaults: true,
+  onError: true,
+});
+const RETENTION: ReadonlySet<string> = keysOf<RetentionOptions>({ ttlMs: true, max: true });
+const DEFAULTS: ReadonlySet<string> = keysOf<Defaults>({
+  kind: true,
+  whenBusy: true,
+  startWhen: true,
+  timeoutMs: true,
+  queueTimeoutMs: true,
+  graceMs: true,
+  epilogueMs: true,
+  writeGraceMs: true,
+  lockTimeoutMs: true,
+  backendTimeoutMs: true,
+});
 
 export function checkRegistryOptions(options: RunRegistryOptions): RegistrySpec {
   checkObject('RunRegistry options', options, OPTIONS);

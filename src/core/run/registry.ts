@@ -5,7 +5,7 @@ import type { RunView } from '../events.js';
 import { type Awaitable, isThenable } from '../internal/awaitable.js';
 import { invalid } from '../internal/errors.js';
 import { readSessionKey, type SessionKey } from '../internal/session-key.js';
-import { checkFunction, checkObject, checkTag } from '../internal/validate.js';
+import { checkFunction, checkObject, checkTag, keysOf } from '../internal/validate.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { PrivateLedger } from '../ledger/private-ledger.js';
 import { SharedLedger } from '../ledger/shared/shared-ledger.js';
@@ -46,7 +46,7 @@ export interface ReadOptions {
   readonly requester?: Requester | typeof HOST;
 }
 
-export const READ: ReadonlySet<string> = new Set(['requester']);
+export const READ: ReadonlySet<string> = keysOf<ReadOptions>({ requester: true });
 const IS_ACTIVE: ReadonlySet<string> = new Set(['kind', 'requester']);
 
 /**

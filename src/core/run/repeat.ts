@@ -10,6 +10,7 @@ import type { RunSpec } from './options.js';
 import type { Outcome } from './outcome.js';
 import type { BeginResult, Duplicate } from './results.js';
 import { viewOf } from './view.js';
+import { busyRule } from './when-busy.js';
 
 /** How a request is repeated whose caller is answered at the end. */
 export interface Repeat {
@@ -104,7 +105,7 @@ function behindNewer(repeat: Repeat, runId: string): Repeat {
   const { entries, spec } = repeat;
   const order = entries.get(runId)?.order ?? Number.POSITIVE_INFINITY;
   const hasNewer = entries.inSession(spec.sessionKey).some((entry) => entry.isLive && entry.order > order);
-  return hasNewer && spec.whenBusy === 'interrupt' ? { ...repeat, spec: { ...spec, whenBusy: 'enqueue' } } : repeat;
+  return hasNewer && busyRule(spec).takesOver ? { ...repeat, spec: { ...spec, whenBusy: 'enqueue' } } : repeat;
 }
 
 function isOfLost(outcome: Outcome): boolean {

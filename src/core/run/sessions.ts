@@ -4,10 +4,8 @@ import { checkObject } from '../internal/validate.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';
 import { requesterOf } from '../principal.js';
-import type { ReadOptions, RunRegistry } from './registry.js';
+import { READ, type ReadOptions, type RunRegistry } from './registry.js';
 import { type SessionView, viewOfStored } from './view.js';
-
-const READ: ReadonlySet<string> = new Set(['requester']);
 
 /** A session, as all nodes of the backend have it. */
 export interface LoadedSession extends SessionView {

@@ -11,6 +11,7 @@ import type { ManagedRun } from './managed-run.js';
 import { Neighbours } from './neighbours.js';
 import { rejected } from './rejected.js';
 import type { Queued, QueueResult } from './results.js';
+import { busyRule } from './when-busy.js';
 
 /** A backend that said busy is asked again: the notice of another node may be lost. */
 const RETRY_MS = 100;
@@ -39,7 +40,7 @@ export class StartQueue {
     if (run.spec.startWhen !== 'quiet') return false;
     if (this.neighbours.hasUnsettled(run)) return true;
     // Queued runs that a takeover drops: the record, which never heard of them, would not say that they are not quiet.
-    return run.spec.whenBusy === 'interrupt' && this.neighbours.rivals(run).some(isLadenInQueue);
+    return busyRule(run.spec).takesOver && this.neighbours.rivals(run).some(isLadenInQueue);
   }
 
   add(candidate: Candidate): void {
@@ -265,7 +266,7 @@ export class StartQueue {
 
   #isBlocked(candidate: Candidate): boolean {
     const { run } = candidate;
-    if (run.spec.whenBusy !== 'enqueue') return false;
+    if (!busyRule(run.spec).waitsItsTurn) return false;
     return this.#lanes.get(run.sessionKey)?.isBehind(candidate) === true || this.neighbours.isOccupied(run);
   }
 }

@@ -13,6 +13,7 @@ import type { ManagedRun } from './managed-run.js';
 import { rejected } from './rejected.js';
 import type { StartQueue } from './start-queue.js';
 import type { StopSender } from './stop-sender.js';
+import { busyRule } from './when-busy.js';
 
 const NOTHING: readonly never[] = Object.freeze([]);
 const NOBODY: ReadonlySet<never> = new Set();
@@ -45,11 +46,10 @@ export class Takeovers implements CandidateHost {
   terms(candidate: Candidate, others: readonly StoredRun[]): ClaimTerms | undefined {
     const { run, isProbing } = candidate;
     if (!run.isLive) return undefined;
-    const { whenBusy, startWhen } = run.spec;
     if (isProbing) return { mode: 'probe', whenQuiet: false, replaces: NOTHING, beside: ancestorIdsOf(run) };
-    const mode = whenBusy === 'concurrent' ? 'concurrent' : 'exclusive';
-    const whenQuiet = startWhen === 'quiet';
-    if (whenBusy !== 'interrupt') return { mode, whenQuiet, replaces: NOTHING, beside: ancestorIdsOf(run) };
+    const { takesOver, mode } = busyRule(run.spec);
+    const whenQuiet = run.spec.startWhen === 'quiet';
+    if (!takesOver) return { mode, whenQuiet, replaces: NOTHING, beside: ancestorIdsOf(run) };
     const beside = [...ancestorIdsOf(run), ...idsOf(this.#queue().neighbours.successors(run))];
     // What is replaced is stopping from then on, and not quiet: a run that waits for quiet has stopped it before.
     const replaces = whenQuiet ? NOTHING : this.#replaces(candidate, others);
@@ -63,7 +63,7 @@ export class Takeovers implements CandidateHost {
       this.#endStillborn(run, generation);
       return;
     }
-    const takesOver = run.spec.whenBusy === 'interrupt' && !candidate.hasTakenOver;
+    const takesOver = busyRule(run.spec).takesOver && !candidate.hasTakenOver;
     candidate.hasTakenOver = true;
     const rivals = takesOver ? this.#queue().neighbours.predecessors(run) : NOTHING;
     if (rivals.length === 0) {
@@ -155,7 +155,7 @@ export class Takeovers implements CandidateHost {
   /** The claim had no answer. */
   cutUnclaimed(candidate: Candidate): void {
     const { run, hasTakenOver } = candidate;
-    if (run.spec.whenBusy !== 'interrupt' || hasTakenOver) return;
+    if (!busyRule(run.spec).takesOver || hasTakenOver) return;
     candidate.hasTakenOver = true;
     this.#aborts.stop(this.#queue().neighbours.predecessors(run), this.#aborts.newStop('superseded', run.id));
   }

@@ -2,7 +2,7 @@ import type { EntryIndex } from '../abort/entry-index.js';
 import type { StoredRun } from '../backend/records.js';
 import { invalid } from '../internal/errors.js';
 import { isAbortSignal } from '../internal/signals.js';
-import { checkKey, checkObject, checkTag, waitMs } from '../internal/validate.js';
+import { checkKey, checkObject, checkTag, keysOf, waitMs } from '../internal/validate.js';
 import type { Elsewhere } from '../ledger/ledger.js';
 import type { NodeContext } from '../node-context.js';
 import { type HOST, type Requester, requesterOf } from '../principal.js';
@@ -22,7 +22,7 @@ export interface WaitOptions {
   readonly requester?: Requester | typeof HOST;
 }
 
-const KNOWN: ReadonlySet<string> = new Set(['kind', 'timeoutMs', 'signal', 'requester']);
+const KNOWN: ReadonlySet<string> = keysOf<WaitOptions>({ kind: true, timeoutMs: true, signal: true, requester: true });
 const UNKNOWN = { status: 'unknown' } as const;
 const TIMEOUT = { status: 'timeout' } as const;
 
