@@ -1,6 +1,6 @@
 import type { StreamItem } from './items.js';
 import type { Place } from './options.js';
-import type { RunRecord, Waiting } from './record.js';
+import type { RunRecord, Watching } from './record.js';
 
 type Result<E> = IteratorResult<StreamItem<E>, undefined>;
 
@@ -8,7 +8,7 @@ type Result<E> = IteratorResult<StreamItem<E>, undefined>;
  * One subscriber, at a pace of its own. Not a generator: that one keeps a `return()` waiting behind a `next()` which
  * waits for an event.
  */
-export class Reader<E> implements AsyncIterableIterator<StreamItem<E>, undefined>, Waiting {
+export class Reader<E> implements AsyncIterableIterator<StreamItem<E>, undefined>, Watching {
   /** `undefined` once it is over. */
   #record: RunRecord<E> | undefined;
   /** The generation that its position belongs to; `undefined` where none was given, or it is the record's. */
@@ -16,18 +16,24 @@ export class Reader<E> implements AsyncIterableIterator<StreamItem<E>, undefined
   #seq: number;
   #toldCut = false;
   #pending: ((result: Result<E>) => void)[] = [];
+  readonly #left: () => void;
   readonly #closed: () => void;
+  #isCounted: boolean;
 
   /**
    * @param record - none for one that is over before it begins
+   * @param left - called once, when it is not counted any more
    * @param closed - called once, when it is over
    */
-  constructor(record: RunRecord<E> | undefined, place: Place, closed: () => void) {
+  constructor(record: RunRecord<E> | undefined, place: Place, left: () => void, closed: () => void) {
     this.#record = record;
     this.#generation = place.generation;
     // One that is ahead would wait for ever for what comes in between.
     this.#seq = Math.min(place.seq, record?.log.last ?? 0);
+    this.#left = left;
     this.#closed = closed;
+    this.#isCounted = record?.isLetGo === false;
+    record?.readers.add(this);
   }
 
   [Symbol.asyncIterator](): this {
@@ -77,10 +83,18 @@ export class Reader<E> implements AsyncIterableIterator<StreamItem<E>, undefined
     if (record === undefined) return;
     this.#record = undefined;
     record.unwait(this);
+    record.readers.delete(this);
     const pending = this.#pending;
     this.#pending = [];
     for (const resolve of pending) resolve(done());
     this.#closed();
+    this.leave();
+  }
+
+  leave(): void {
+    if (!this.#isCounted) return;
+    this.#isCounted = false;
+    this.#left();
   }
 
   #take(): StreamItem<E> | undefined {
@@ -121,7 +135,7 @@ export class Reader<E> implements AsyncIterableIterator<StreamItem<E>, undefined
       this.#toldCut = true;
       return { type: 'cut', reason };
     }
-    return phase.kind === 'over' ? { ...phase.end } : undefined;
+    return phase.kind === 'over' ? phase.end : undefined;
   }
 }
 

@@ -11,10 +11,12 @@ export type Phase =
   | { readonly kind: 'cut'; readonly reason: AbortReason }
   | { readonly kind: 'over'; readonly cut: AbortReason | undefined; readonly end: EndItem };
 
-/** Whoever waits for what comes next. */
-export interface Waiting {
-  /** It calls nobody's code. */
+/** Whoever follows. */
+export interface Watching {
+  /** There may be something new. It calls nobody's code. */
   wake(): void;
+  /** It is not counted any more; it may read on. */
+  leave(): void;
 }
 
 type Append<E, Seq> = (event: E, delta: Delta | undefined, bytes: number) => Seq;
@@ -33,13 +35,16 @@ export class RunRecord<E> implements Kept {
   /** That of the run which this one repeats: it stays until this one starts. */
   earlier: RunRecord<E> | undefined = undefined;
   phase: Phase = OPEN;
-  watchers = 0;
+  /** The run that publishes here. */
+  writer: Run | undefined = undefined;
+  readonly readers: Set<Watching> = new Set();
+  /** Nobody finds it any more, and what is of it is not counted. */
+  isLetGo = false;
   readonly #budget: Budget;
   readonly #onError: (error: unknown) => void;
-  readonly #waiting = new Set<Waiting>();
+  readonly #waiting = new Set<Watching>();
   /** Behind the run's own fence: what is refused is counted there. */
   #append: Append<E, number | undefined> | undefined;
-  #isForgotten = false;
 
   constructor(
     { runId, sessionKey, generation, owner }: RunView,
@@ -62,7 +67,9 @@ export class RunRecord<E> implements Kept {
 
   /** Its run is here, and about to publish. */
   openFor(run: Run): void {
-    this.#append ??= run.fence<Parameters<Append<E, number>>, number>((event, delta, bytes) => {
+    if (this.writer === run) return;
+    this.writer = run;
+    this.#append = run.fence<Parameters<Append<E, number>>, number>((event, delta, bytes) => {
       const before = this.log.bytes;
       const seq = this.log.append(event, delta, bytes);
       this.#budget.charge(this, this.log.bytes - before);
@@ -104,22 +111,29 @@ export class RunRecord<E> implements Kept {
     this.phase = {
       kind: 'over',
       cut: how === 'aborted' ? cut : undefined,
-      end: { type: 'end', generation, seq: this.log.last, status: how, reason, saved: saved ?? { state: 'none' } },
+      end: Object.freeze({
+        type: 'end',
+        generation,
+        seq: this.log.last,
+        status: how,
+        reason,
+        saved: Object.freeze({ state: 'none', ...saved } as const),
+      }),
     };
     this.log.seal();
     this.#wake();
-    if (!this.#isForgotten) this.#budget.end(this);
+    if (!this.isLetGo) this.#budget.end(this);
   }
 
   get bytes(): number {
     return this.log.bytes;
   }
 
-  wait(reader: Waiting): void {
+  wait(reader: Watching): void {
     this.#waiting.add(reader);
   }
 
-  unwait(reader: Waiting): void {
+  unwait(reader: Watching): void {
     this.#waiting.delete(reader);
   }
 
@@ -147,10 +161,15 @@ export class RunRecord<E> implements Kept {
     this.#budget.erase(this);
   }
 
-  /** The run is not known any more. Whoever reads may finish, at the reader's cost: what is kept is not counted any more. */
-  forget(view: RunView): void {
+  /**
+   * Nobody finds it any more. Those who read may finish, at their own cost: what is kept is not counted any more, and
+   * neither are they.
+   */
+  letGo(view: RunView): void {
     this.end(view);
-    this.#isForgotten = true;
-    this.#budget.close(this, this.watchers > 0);
+    this.isLetGo = true;
+    this.writer = undefined;
+    this.#budget.close(this, this.readers.size > 0);
+    for (const reader of [...this.readers]) reader.leave();
   }
 }

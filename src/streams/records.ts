@@ -6,33 +6,34 @@ import type { Limits } from './options.js';
 import { RunRecord } from './record.js';
 
 /**
- * The records of the runs of this process, by their ids. What becomes of a run comes as an event, and is told to the
- * record of that run and generation: another may have the id by then.
+ * The records of the runs of this process, by their ids. What becomes of a run is told to the record of that run and that
+ * generation: another may have the id by then. A record that is over has events, or is let go: what there is to say of a run
+ * without any, its view says.
  */
 export class Records<E> {
   readonly budget: Budget;
   readonly #control: RunControl;
   readonly #limits: Limits;
   readonly #merge: Merge<E> | undefined;
-  readonly #forgotten: (record: RunRecord<E>) => void;
+  readonly #letGoOf: (record: RunRecord<E>) => void;
   readonly #byId = new Map<string, RunRecord<E>>();
 
-  /** @param forgotten - hears of each record that is let go */
+  /** @param letGoOf - hears of each record that is let go */
   constructor(
     control: RunControl,
     limits: Limits,
     merge: Merge<E> | undefined,
-    forgotten: (record: RunRecord<E>) => void,
+    letGoOf: (record: RunRecord<E>) => void,
   ) {
     this.#control = control;
     this.#limits = limits;
     this.#merge = merge;
-    this.#forgotten = forgotten;
+    this.#letGoOf = letGoOf;
     this.budget = new Budget(limits.totalBytes, limits.bytesPerPrincipal);
-    control.on('run:started', ({ run }) => this.#started(run));
+    control.on('run:started', ({ run }) => void this.#find(run));
     control.on('run:aborted', ({ run, reason }) => this.#find(run)?.cut(reason));
-    control.on('run:saved', ({ run }) => this.#find(run)?.end(run));
-    control.on('run:forgotten', ({ run }) => this.#forget(run));
+    control.on('run:saved', ({ run }) => this.#saved(run));
+    control.on('run:forgotten', ({ run }) => this.#forgotten(run));
   }
 
   get size(): number {
@@ -43,31 +44,33 @@ export class Records<E> {
     return this.#byId.get(runId);
   }
 
-  /** The record of a run that is known; made if there is none. One that is over and has published nothing gets none to keep. */
+  /** The record of a run that is known; made if there is none, and kept if the run goes on. */
   of(view: RunView): RunRecord<E> {
     const newest = this.#byId.get(view.runId);
-    if (newest !== undefined && isOf(newest, view)) {
-      if (newest.generation === 0 && view.generation > 0) this.#promote(newest, view);
+    if (newest !== undefined && newest.generation === view.generation) return newest;
+    if (newest !== undefined && newest.generation === 0 && view.generation > 0) {
+      this.#promote(newest, view);
       return newest;
     }
     const record = this.#make(view);
     if (view.saved !== undefined) {
-      record.forget(view);
+      record.letGo(view);
       return record;
     }
-    if (newest !== undefined) this.#follows(record, newest, view);
+    if (view.generation === 0) record.earlier = newest;
+    else if (newest !== undefined) this.#letGo(newest, view);
     this.#byId.set(view.runId, record);
     // Its event may have been delivered before this.
-    if (view.status === 'stopping' && view.reason !== undefined) record.cut(view.reason);
+    if (view.reason !== undefined) record.cut(view.reason);
     return record;
   }
 
   /** Deletes what was published in a session. */
   erase(sessionKey: string): void {
-    for (const newest of this.#byId.values()) {
-      for (let record: RunRecord<E> | undefined = newest; record !== undefined; record = record.earlier) {
-        if (record.sessionKey === sessionKey) record.erase();
-      }
+    for (const record of this.#byId.values()) {
+      if (record.sessionKey !== sessionKey) continue;
+      record.erase();
+      record.earlier?.erase();
     }
   }
 
@@ -83,27 +86,23 @@ export class Records<E> {
 
   /** The record of exactly this run. */
   #find(view: RunView): RunRecord<E> | undefined {
-    let record = this.#byId.get(view.runId);
-    while (record !== undefined && record.generation !== view.generation) record = record.earlier;
-    // Of two that never started, the one that waits has the record.
-    if (record?.generation === 0 && this.#control.runs.get(view.runId)?.status === 'queued') return undefined;
-    return record;
-  }
-
-  #started(view: RunView): void {
-    const record = this.#byId.get(view.runId);
-    if (record?.generation !== 0) return;
-    if (record.phase.kind !== 'over') {
-      this.#promote(record, view);
-      return;
+    const newest = this.#byId.get(view.runId);
+    if (newest === undefined || newest.generation > 0)
+      return newest?.generation === view.generation ? newest : undefined;
+    const now = this.#control.runs.get(view.runId);
+    if (view.generation === 0) {
+      // Two that have not started have the same number: the one that waits has the record, unless that is cut.
+      const isOfAnother = now?.status === 'queued' && newest.phase.kind === 'open';
+      return isOfAnother ? undefined : newest;
     }
-    // Of one with this id that was dropped before it started.
-    this.#byId.delete(view.runId);
-    this.#letGo(record, view);
-    if (record.earlier !== undefined) this.#letGo(record.earlier, view);
+    if (now?.generation === view.generation) {
+      this.#promote(newest, view);
+      return newest;
+    }
+    return newest.earlier?.generation === view.generation ? newest.earlier : undefined;
   }
 
-  /** The run has started: what it repeats is replaced. */
+  /** The run has started: what it repeats is replaced. Until then it may be dropped, and the earlier record stays. */
   #promote(record: RunRecord<E>, view: RunView): void {
     record.generation = view.generation;
     const { earlier } = record;
@@ -111,35 +110,29 @@ export class Records<E> {
     if (earlier !== undefined) this.#letGo(earlier, view);
   }
 
-  /** A run that repeats another one may be dropped before it starts: until then, the record of the other stays. */
-  #follows(record: RunRecord<E>, newest: RunRecord<E>, view: RunView): void {
-    if (newest.generation > 0 && record.generation === 0) {
-      record.earlier = newest;
-      return;
-    }
-    record.earlier = newest.earlier;
-    this.#letGo(newest, view);
-    if (record.generation > 0) this.#promote(record, view);
-  }
-
-  #forget(view: RunView): void {
+  #saved(view: RunView): void {
     const record = this.#find(view);
     if (record === undefined) return;
+    if (record.log.last > 0) record.end(view);
+    else this.#remove(record, view);
+  }
+
+  #forgotten(view: RunView): void {
+    const record = this.#find(view);
+    if (record !== undefined) this.#remove(record, view);
+  }
+
+  #remove(record: RunRecord<E>, view: RunView): void {
     const newest = this.#byId.get(view.runId) as RunRecord<E>;
     if (record !== newest) newest.earlier = undefined;
     else if (record.earlier !== undefined) this.#byId.set(view.runId, record.earlier);
     else this.#byId.delete(view.runId);
+    record.earlier = undefined;
     this.#letGo(record, view);
   }
 
   #letGo(record: RunRecord<E>, view: RunView): void {
-    record.forget(view);
-    this.#forgotten(record);
+    record.letGo(view);
+    this.#letGoOf(record);
   }
-}
-
-/** A run that waits takes over the record of its id only if that has not ended. */
-function isOf<E>({ generation, phase }: RunRecord<E>, view: RunView): boolean {
-  if (generation === 0) return (phase.kind === 'over') === (view.saved !== undefined);
-  return generation === view.generation;
 }

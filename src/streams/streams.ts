@@ -135,7 +135,8 @@ class Streams<E> implements RunStreams<E> {
   }
 
   publish(run: Run, event: E): number | undefined {
-    const record = run === this.#run ? this.#record : this.#open(run);
+    const last = this.#record;
+    const record = last !== undefined && run === this.#run ? last : this.#open(run);
     return record?.publish(event);
   }
 
@@ -154,7 +155,7 @@ class Streams<E> implements RunStreams<E> {
   }
 
   watchers(runId: string): number {
-    return this.#records.get(runId)?.watchers ?? 0;
+    return this.#records.get(runId)?.readers.size ?? 0;
   }
 
   onWatchers(listener: WatchersListener): () => void {
@@ -171,8 +172,17 @@ class Streams<E> implements RunStreams<E> {
     return { runs: size, bytes: budget.bytes, subscribers: this.#seats.count };
   }
 
-  /** The first event of a run, or another run published in between. */
+  /** Another run than the last one publishes. */
   #open(run: Run): RunRecord<E> | undefined {
+    const known = this.#records.get(run?.id);
+    const record = known !== undefined && known.writer === run ? known : this.#first(run);
+    if (record === undefined) return undefined;
+    this.#run = run;
+    this.#record = record;
+    return record;
+  }
+
+  #first(run: Run): RunRecord<E> | undefined {
     if (typeof run?.fence !== 'function') throw invalid('publish needs a run.');
     // By the run's own fence: a refusal is counted, and one in a time of doubt leaves no hole that nobody knows of.
     if (run.fence(isHere)() !== true) return undefined;
@@ -181,38 +191,37 @@ class Streams<E> implements RunStreams<E> {
       throw invalid('publish needs a run of the control that the streams are of.');
     const record = this.#records.of(view);
     record.openFor(run);
-    this.#run = run;
-    this.#record = record;
     return record;
   }
 
   /** @throws `TOO_MANY_SUBSCRIBERS`, `INVALID_OPTIONS`: then nothing of it is left */
   #read(record: RunRecord<E>, place: Place, signal: AbortSignal | undefined, seat: string | undefined): Reader<E> {
-    if (isAborted(signal)) return new Reader<E>(undefined, place, () => {});
-    this.#seats.take(seat);
-    const reader = new Reader(record, place, () => {
-      if (signal !== undefined) this.#signals.leave(signal, reader);
+    if (isAborted(signal)) return new Reader<E>(undefined, place, nothing, nothing);
+    if (!record.isLetGo) this.#seats.take(seat);
+    const left = (): void => {
       this.#seats.leave(seat);
-      this.#watch(record, -1);
+      this.#tell(record);
+    };
+    const reader: Reader<E> = new Reader(record, place, left, () => {
+      if (signal !== undefined) this.#signals.leave(signal, reader);
     });
-    this.#watch(record, 1);
     try {
       if (signal !== undefined) this.#signals.follow(signal, reader);
     } catch (error) {
       reader.close();
       throw error;
     }
-    // A listener of `onWatchers` may have aborted it.
-    if (isAborted(signal)) reader.close();
+    // A signal may be aborted by being listened to.
+    if (record.readers.has(reader)) this.#tell(record);
     return reader;
   }
 
-  #watch(record: RunRecord<E>, change: 1 | -1): void {
-    record.watchers += change;
-    const { runId, sessionKey, generation, watchers } = record;
-    if (record.phase.kind !== 'over') this.#listeners.tell({ runId, sessionKey, generation, watchers });
+  #tell({ runId, sessionKey, generation, phase, readers }: RunRecord<E>): void {
+    if (phase.kind !== 'over') this.#listeners.tell({ runId, sessionKey, generation, watchers: readers.size });
   }
 }
+
+function nothing(): void {}
 
 function isHere(): true {
   return true;
