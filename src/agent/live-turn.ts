@@ -2,6 +2,7 @@ import type { AbortReason, Principal, Run } from '../index.js';
 import type { Turn } from './agent.js';
 import type { Message } from './message.js';
 import type { Sent } from './results.js';
+import type { Unwatched } from './watchers.js';
 
 /** What somebody said at once. */
 export interface Words {
@@ -45,6 +46,8 @@ export interface TurnOptions {
   readonly collects: boolean;
   /** The history that the client brought: then nothing of the turn is kept. */
   readonly brought: readonly Message[] | undefined;
+  /** Absent: as the runner's own option. */
+  readonly whenUnwatched?: Unwatched | undefined;
 }
 
 /** A turn from its send until what was said in it is saved. */

@@ -15,7 +15,7 @@ import { randomRunId, runIdOf, scopedId } from './ids.js';
 import { frozenCopy } from './json.js';
 import type { Words } from './live-turn.js';
 import type { Message } from './message.js';
-import type { Unwatched } from './watchers.js';
+import { checkUnwatched, type Unwatched } from './watchers.js';
 
 /**
  * What a message does if its session is busy. `interrupt`, `enqueue`, `reject` and `concurrent` are those of a run. `steer`:
@@ -40,6 +40,7 @@ export interface SendOptions
     | 'signal'
     | 'data'
     | 'onDuplicate'
+    | 'fingerprint'
   > {
   /** What is said: one text of the user, or messages. Empty only with `replace`: then the same is said again. */
   readonly messages: string | readonly Message[];
@@ -60,6 +61,8 @@ export interface SendOptions
    * what was said. It needs `interrupt`, `enqueue` or `reject`.
    */
   readonly replace?: string | undefined;
+  /** What happens to this turn when the last one who watches it leaves; as the runner's own option by default. */
+  readonly whenUnwatched?: Unwatched | undefined;
 }
 
 /** How a runner is made. */
@@ -100,6 +103,7 @@ export interface Request {
   readonly whenBusy: Busy;
   readonly replace: string | undefined;
   readonly brought: readonly Message[] | undefined;
+  readonly whenUnwatched: Unwatched | undefined;
 }
 
 const BUSY: readonly Busy[] = ['interrupt', 'enqueue', 'reject', 'concurrent', 'steer', 'collect'];
@@ -116,11 +120,13 @@ const SEND: readonly string[] = [
   'signal',
   'data',
   'onDuplicate',
+  'fingerprint',
   'messages',
   'messageId',
   'whenBusy',
   'history',
   'replace',
+  'whenUnwatched',
 ];
 const BY: readonly string[] = ['requester', 'messageId'];
 const ROLES: readonly unknown[] = ['system', 'user', 'assistant', 'tool'];
@@ -149,6 +155,7 @@ export function readSend(options: SendOptions, fallback: Busy): Request {
     whenBusy,
     replace,
     brought: history === 'stored' ? undefined : readMessages(history, false),
+    whenUnwatched: options.whenUnwatched === undefined ? undefined : checkUnwatched(options.whenUnwatched),
   };
 }
 

@@ -85,6 +85,8 @@ export interface AgentRunner {
   child(parent: Run, options: ChildSend): Promise<ChildResult>;
   /** What turns say, by run: to watch it, and to resume after a reload. */
   readonly streams: RunStreams<AgentEvent>;
+  /** Where its runs are: what serves the runner stops and reads them there. */
+  readonly control: RunControl;
 }
 
 const OPTIONS: readonly string[] = [
@@ -115,6 +117,7 @@ export function createAgentRunner<M>(control: RunControl, options: AgentRunnerOp
   const whenBusy = options.whenBusy ?? 'interrupt';
   return {
     streams: context.streams,
+    control,
     send: async (sendOptions) => send(context, readSend(sendOptions, whenBusy)),
     steer: async (target, said, by = {}) => {
       const { read, messageId } = readBy(control, by);

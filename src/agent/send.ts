@@ -73,10 +73,10 @@ function sent(context: RunnerContext, status: Sent['status'], runId: string, out
 /** A turn of its own. The run is reserved in the tick of the call. */
 export async function startTurn(context: RunnerContext, request: Request): Promise<SendResult> {
   const { control } = context;
-  const { runId, sessionKey, owner, words, replace, brought, whenBusy, options } = request;
+  const { runId, sessionKey, owner, words, replace, brought, whenBusy, whenUnwatched, options } = request;
   const kind = options.kind ?? 'chat';
   const collects = whenBusy === 'collect';
-  const turn = new LiveTurn({ runId, sessionKey, owner, kind, words, replace, brought, collects });
+  const turn = new LiveTurn({ runId, sessionKey, owner, kind, words, replace, brought, collects, whenUnwatched });
   const previous = context.turns.get(runId);
   const leave = enter(context, turn);
   let begun: StartResult<Finish>;
@@ -153,7 +153,7 @@ function runOptions(
     ...{ kind, tags, startWhen, timeoutMs, queueTimeoutMs, graceMs, signal, data },
     whenBusy: isBusy,
     onDuplicate: mayRetry ? (onDuplicate ?? 'retry-lost') : 'report',
-    fingerprint: context.fingerprint(options),
+    fingerprint: options.fingerprint ?? context.fingerprint(options),
     ...(turn.isStored ? { save: saveOf(context, turn) } : {}),
   } as RunOptions;
 }

@@ -81,6 +81,7 @@ function followUp({ sessionKey, kind }: LiveTurn, words: Words, owner: Principal
     whenBusy: 'enqueue',
     replace: undefined,
     brought: undefined,
+    whenUnwatched: undefined,
   };
 }
 

@@ -27,11 +27,12 @@ export class Watchers {
   /** How many watch a run has changed. */
   changed(runId: string, generation: number, count: number): void {
     const turn = this.#context.turns.get(runId);
-    if (turn === undefined || this.#unwatched === 'continue') return;
+    const unwatched = turn?.options.whenUnwatched ?? this.#unwatched;
+    if (turn === undefined || unwatched === 'continue') return;
     // Of an earlier attempt of the run, which nobody needs to stop.
     if (turn.run !== undefined && turn.run.generation !== generation) return;
     if (count > 0) this.forget(turn);
-    else this.#unwatch(turn, this.#unwatched === 'abort' ? 0 : this.#unwatched.graceMs);
+    else this.#unwatch(turn, unwatched === 'abort' ? 0 : unwatched.graceMs);
   }
 
   /** Nothing is to be done about it any more. */
