@@ -8,6 +8,7 @@ export default defineConfig({
     'backend/index': 'src/backend/index.ts',
     'diagnostics/index': 'src/diagnostics/index.ts',
     'files/index': 'src/files/index.ts',
+    'postgres/index': 'src/postgres/index.ts',
     'process/index': 'src/process/index.ts',
     'redis/index': 'src/redis/index.ts',
     'streams/index': 'src/streams/index.ts',

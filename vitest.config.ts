@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { postgresBinaries } from './test/support/servers/postgres.js';
 import { hasRedis } from './test/support/servers/redis.js';
 
 // Tests read the source, not the build; the packaging project reads the build.
@@ -106,6 +107,19 @@ export default defineConfig({
           include: [hasRedis() ? 'test/redis/**/*.test.ts' : 'test/redis/no-server.test.ts'],
           globalSetup: ['./test/redis/support/needs-server.ts'],
           setupFiles: ['./test/redis/support/leaks.ts'],
+          testTimeout: 60_000,
+          ...WAITING,
+        },
+      },
+      {
+        extends: true,
+        resolve,
+        test: {
+          name: 'postgres',
+          // Without a server the rest is not run, and `setup.ts` says so.
+          include: [postgresBinaries() === undefined ? 'test/postgres/plain/*.test.ts' : 'test/postgres/**/*.test.ts'],
+          setupFiles: ['./test/postgres/support/leaks.ts'],
+          globalSetup: ['./test/postgres/setup.ts'],
           testTimeout: 60_000,
           ...WAITING,
         },

@@ -26,6 +26,8 @@ export interface Subject {
   listen(nodeId: string, isOn: boolean): void;
   /** `all`: notices come at once, and the record comes with an answer only if it must. `any`: as the port has it. */
   readonly tells: 'all' | 'any';
+  /** Its records are read after each operation, also if it tells `any`. */
+  readonly isReadable?: true;
   /** Since it was last looked at. */
   readonly heard: Heard[];
 }

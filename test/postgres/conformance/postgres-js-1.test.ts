@@ -1,0 +1,4 @@
+import { isWhole } from '../../support/proofs.js';
+import { conformancePart } from './suite.js';
+
+await conformancePart('postgres.js', { part: 1, parts: 2, hasProcesses: isWhole });
