@@ -82,7 +82,7 @@ export async function runChild(context: RunnerContext, parent: Run, options: Chi
     return { status: 'aborted', ...said(context, turn), reason: result.reason };
   } catch (error) {
     if (turn.run === undefined) leave();
-    else afterwards(context, turn, { status: 'failed', error });
+    else afterwards(context, turn, { status: 'failed' });
     throw error;
   }
 }

@@ -26,6 +26,10 @@ export interface Opened {
   readonly incoming: readonly unknown[];
   /** The turns that it replaces. */
   readonly replaces: readonly string[];
+  /** What its first attempt has added, if this one is over before it can add anything. */
+  readonly answer?: readonly unknown[];
+  /** The messages that its first attempt has taken. */
+  readonly messageIds?: readonly string[];
 }
 
 /** How a turn ended that is saved. */
@@ -101,7 +105,7 @@ export class LiveTurn {
 
   get messageIds(): string[] {
     const ids = [...this.words, ...this.late].flatMap(({ messageId }) => messageId ?? []);
-    return [...new Set([...ids, ...this.#steeredIds])];
+    return [...new Set([...(this.opened?.messageIds ?? []), ...ids, ...this.#steeredIds])];
   }
 
   readonly #steeredIds: string[] = [];

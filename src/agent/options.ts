@@ -142,6 +142,8 @@ export function readSend(options: SendOptions, fallback: Busy): Request {
   if (replace !== undefined && !['interrupt', 'enqueue', 'reject'].includes(whenBusy)) {
     throw invalid('replace needs whenBusy to be interrupt, enqueue or reject.');
   }
+  if (history !== 'stored' && !Array.isArray(history))
+    throw invalid('history must be stored, or an array of messages.');
   if (replace !== undefined && history !== 'stored') throw invalid('replace is for a stored history.');
   const sessionKey = sessionKeyOf(options.sessionKey);
   const owner = options.owner === HOST ? undefined : (options.owner as Principal | undefined);

@@ -31,7 +31,8 @@ export function planOf(context: RunnerContext, turn: LiveTurn, records: readonly
   const stays = others.filter((record) => !replaced.includes(record));
   const incoming = incomingOf(context, turn, { own, replaced, last: stays.at(-1) });
   const history = stays.flatMap((record) => messagesOf(context, record));
-  return { kind: 'open', history, incoming, replaces: replaced.map(({ runId }) => runId), own };
+  const replaces = replaced.map(({ runId }) => runId);
+  return { kind: 'open', history, incoming, replaces, own, messageIds: own?.messageIds ?? [] };
 }
 
 /** The model says what the history has: a run must not read turns that its owner may not. */

@@ -45,7 +45,7 @@ function shown(
   const readable = records.filter((record) => control.may('read', { sessionKey, ...record }, options));
   const waiting = book
     .of(sessionKey)
-    .filter((turn) => turn.opened === undefined && !records.some(({ runId }) => runId === turn.runId))
+    .filter((turn) => !records.some(({ runId }) => runId === turn.runId))
     .filter(({ runId, kind, options: { owner } }) => control.may('read', { sessionKey, runId, kind, owner }, options));
   return {
     messages: [...readable.flatMap((record) => ofRecord(context, record)), ...waiting.flatMap(ofWaiting)],

@@ -26,6 +26,7 @@ import { SessionBook } from './session-book.js';
 import { enqueue, type SteerTarget, steer } from './steer.js';
 import { TakenMessages } from './taken-messages.js';
 import { checkUnwatched, Watchers } from './watchers.js';
+import { FAILED } from './work.js';
 
 /** Serves an agent: sessions with a history, stops, steering and approvals. */
 export interface AgentRunner {
@@ -160,7 +161,7 @@ function contextOf<M>(control: RunControl, options: AgentRunnerOptions<M>): Runn
     turns: new Map(),
     enqueue: (turn, words) => enqueue(context, turn, words),
     fingerprint,
-    describeError: options.describeError ?? (() => 'The turn has failed.'),
+    describeError: options.describeError ?? (() => FAILED),
     onError: (error, turn) => tell(error, { sessionKey: turn?.sessionKey, runId: turn?.runId }),
   };
   return context;

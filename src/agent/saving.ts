@@ -1,7 +1,8 @@
 import type { Cut } from './agent.js';
+import { inOwnForm } from './formats.js';
 import type { TurnRecord, WriteAt } from './history.js';
-import type { End, LiveTurn } from './live-turn.js';
-import { isRefusal, planOf } from './plan.js';
+import type { End, LiveTurn, Opened } from './live-turn.js';
+import { isRefusal, type Plan, planOf } from './plan.js';
 import { checkRecords } from './records.js';
 import type { RunnerContext } from './runner-context.js';
 
@@ -29,7 +30,7 @@ export function recordOf(context: RunnerContext, turn: LiveTurn, state: TurnReco
 /** What the turn has added. An agent whose snapshot throws loses its answer, and nothing of what the user said. */
 function answerOf({ agent, onError }: RunnerContext, turn: LiveTurn, cut: Cut | undefined): readonly unknown[] {
   const late = turn.late.flatMap(({ messages }) => agent.from(messages));
-  if (turn.turn === undefined) return late;
+  if (turn.turn === undefined) return [...(turn.opened?.answer ?? []), ...late];
   try {
     const answer: unknown = turn.turn.snapshot(cut);
     if (!Array.isArray(answer)) throw new TypeError('The snapshot of a turn must be an array of messages.');
@@ -79,9 +80,9 @@ async function fixUnopened(context: RunnerContext, turn: LiveTurn, { signal }: W
     const records = checkRecords(await history.read(turn.sessionKey, { signal }));
     book.place(turn, records);
     const plan = planOf(context, turn, records);
-    // Its first attempt has said as much, and may have been answered.
-    if (plan.kind === 'open' && (plan.own === undefined || turn.words.length > 1)) {
-      turn.opened = plan;
+    const opened = plan.kind === 'open' ? openedOf(context, turn, plan) : undefined;
+    if (opened !== undefined) {
+      turn.opened = opened;
       return true;
     }
   } catch (error) {
@@ -94,6 +95,21 @@ async function fixUnopened(context: RunnerContext, turn: LiveTurn, { signal }: W
   }
   settled(context, turn, 'none');
   return false;
+}
+
+/** What is left of a turn that did not open. What its first attempt was answered stays, with what has joined since. */
+function openedOf(context: RunnerContext, turn: LiveTurn, plan: Extract<Plan, { kind: 'open' }>): Opened | undefined {
+  const { own } = plan;
+  if (own === undefined) return plan;
+  if (turn.words.length < 2) return undefined;
+  const joined = turn.words.slice(1).flatMap(({ messages }) => messages);
+  const { incoming, answer } = own;
+  return {
+    incoming: inOwnForm(context, own.format, incoming),
+    answer: [...inOwnForm(context, own.format, answer), ...context.agent.from(joined)],
+    replaces: [],
+    messageIds: own.messageIds ?? [],
+  };
 }
 
 /** Nothing of it is left to save. */

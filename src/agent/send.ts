@@ -1,4 +1,5 @@
 import {
+  type AbortReason,
   HOST,
   type Outcome,
   type ReadOptions,
@@ -11,7 +12,7 @@ import type { Finish } from './event.js';
 import { digestOf } from './json.js';
 import { keep, notKept } from './keeping.js';
 import { LiveTurn } from './live-turn.js';
-import type { Request, SendOptions } from './options.js';
+import { invalid, type Request, type SendOptions } from './options.js';
 import { isLost } from './plan.js';
 import type { SendResult, Sent } from './results.js';
 import type { RunnerContext } from './runner-context.js';
@@ -77,6 +78,8 @@ export async function startTurn(context: RunnerContext, request: Request): Promi
   const kind = options.kind ?? 'chat';
   const collects = whenBusy === 'collect';
   const turn = new LiveTurn({ runId, sessionKey, owner, kind, words, replace, brought, collects, whenUnwatched });
+  // What the agent cannot take is refused here, and not in the middle of a run.
+  if (!Array.isArray(context.agent.from(words.messages))) throw invalid('agent.from must give an array of messages.');
   const previous = context.turns.get(runId);
   const leave = enter(context, turn);
   let begun: StartResult<Finish>;
@@ -94,13 +97,13 @@ export async function startTurn(context: RunnerContext, request: Request): Promi
     case 'queued':
       turn.ending = begun.outcome;
       void begun.outcome.then((outcome) => {
-        if (outcome.status === 'rejected' || outcome.status === 'duplicate') leave();
+        if (outcome.status === 'rejected' || outcome.status === 'duplicate')
+          neverStarted(context, turn, outcome, leave);
         else afterwards(context, turn, outcome);
       });
       return sent(context, 'queued', runId, begun.outcome);
     case 'aborted':
-      turn.end ??= { how: 'cut', reason: begun.reason };
-      keep(context, turn);
+      afterwards(context, turn, begun);
       return { ...begun, whenSaved: (waiting) => whenSaved(context, turn, undefined, waiting) };
     case 'duplicate':
       leave();
@@ -135,6 +138,17 @@ export function saveOf(context: RunnerContext, turn: LiveTurn): Save {
   return ({ how, reason, token, signal }) => save(context, turn, { how, reason }, { token, signal, issuer });
 }
 
+/** It waited, and turned out to be none. What has joined it was taken, and is not lost with it. */
+function neverStarted(context: RunnerContext, turn: LiveTurn, { status }: { status: string }, leave: () => void): void {
+  const joined = turn.words.slice(1);
+  if (joined.length === 0 || status === 'duplicate') leave();
+  for (const words of joined) {
+    if (status === 'duplicate') context.enqueue(turn, words);
+  }
+  if (joined.length === 0 || status === 'duplicate') return;
+  afterwards(context, turn, { status: 'aborted', reason: 'policy' });
+}
+
 function runOptions(
   context: RunnerContext,
   { options, runId, whenBusy }: Request,
@@ -163,16 +177,22 @@ export function contentDigest({ messages, replace, history }: SendOptions): stri
   return digestOf([messages, replace ?? null, history === undefined || history === 'stored' ? null : history]);
 }
 
+/** How a run ended, as far as that matters here. */
+interface End {
+  readonly status: 'completed' | 'failed' | 'aborted';
+  readonly reason?: AbortReason;
+}
+
 /** What was said in a run that is over is saved, whatever became of the run. */
-export function afterwards(context: RunnerContext, turn: LiveTurn, outcome: Outcome<Finish>): void {
+export function afterwards(context: RunnerContext, turn: LiveTurn, outcome: End): void {
   if (outcome.status === 'completed' || turn.saved !== 'pending') {
     if (turn.saved === 'pending') settled(context, turn, 'none');
     return;
   }
-  const reason = outcome.status === 'aborted' ? outcome.reason : undefined;
-  turn.end ??= { how: outcome.status === 'aborted' ? 'cut' : 'failed', reason };
+  const { status, reason } = outcome;
+  turn.end ??= { how: status === 'aborted' ? 'cut' : 'failed', reason };
   // Its work was never called: nobody has saved anything.
   if (turn.run === undefined) keep(context, turn);
-  const forgotten = context.book.trim();
-  if (forgotten !== undefined) context.onError(notKept(forgotten), forgotten);
+  const givenUp = context.book.owes(turn);
+  if (givenUp !== undefined) context.onError(notKept(givenUp), givenUp);
 }

@@ -9,6 +9,8 @@ const MOST_OWED = 1_000;
 export class SessionBook {
   readonly #clock: Clock;
   readonly #sessions = new Map<string, LiveTurn[]>();
+  /** What is over, and not saved; oldest first. */
+  readonly #owed = new Set<LiveTurn>();
   #last = 0;
 
   constructor(clock: Clock) {
@@ -35,7 +37,9 @@ export class SessionBook {
   }
 
   /** Nothing of it is left to save. Its place is known as long as one before it may still be written. */
-  saved({ sessionKey }: LiveTurn): void {
+  saved(turn: LiveTurn): void {
+    this.#owed.delete(turn);
+    const { sessionKey } = turn;
     const turns = this.#sessions.get(sessionKey) ?? [];
     while (turns[0] !== undefined && turns[0].saved !== 'pending') turns.shift();
     if (turns.length === 0) this.#sessions.delete(sessionKey);
@@ -52,14 +56,14 @@ export class SessionBook {
   }
 
   /**
-   * A turn could not be saved. If too many are remembered, the oldest is forgotten.
+   * A turn is over, and is saved now, or by the next turn of its session. If too many are, the oldest is given up.
    *
-   * @returns the one that was forgotten
+   * @returns the one that is given up
    */
-  trim(): LiveTurn | undefined {
-    const owed = [...this.#sessions.values()].flat().filter(({ isOwed }) => isOwed);
-    if (owed.length <= MOST_OWED) return undefined;
-    const [oldest] = owed.sort((a, b) => a.order - b.order);
+  owes(turn: LiveTurn): LiveTurn | undefined {
+    this.#owed.add(turn);
+    if (this.#owed.size <= MOST_OWED) return undefined;
+    const [oldest] = this.#owed;
     if (oldest !== undefined) this.remove(oldest);
     return oldest;
   }

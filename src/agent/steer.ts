@@ -50,7 +50,7 @@ async function put(
     context.taken.add(sessionKey, words.messageId, { runId, status: offered });
     return { status: offered, runId };
   }
-  if (!isUnderWay(context, turn)) return undefined;
+  if (!isUnderWay(context, turn) || !turn.isStored) return undefined;
   // Noted in this tick: a repetition that comes while it is admitted is the same message.
   const request = followUp(turn, words, owner);
   context.taken.add(sessionKey, words.messageId, { runId: request.runId, status: 'enqueued' });

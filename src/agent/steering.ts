@@ -10,12 +10,14 @@ export type Offered = 'applied' | 'kept' | 'refused';
 
 /** Offers messages to a turn, in one tick. */
 export function offer(context: RunnerContext, turn: LiveTurn, words: Words): Offered {
+  if (turn.end !== undefined) return 'refused';
   switch (turn.stage.at) {
     case 'waiting':
-      if (turn.end !== undefined) return 'refused';
+      if (!turn.isStored) return 'refused';
       turn.words.push(words);
       return 'kept';
     case 'opening':
+      if (!turn.isStored) return 'refused';
       turn.late.push(words);
       return 'kept';
     case 'turning':
@@ -28,8 +30,9 @@ export function offer(context: RunnerContext, turn: LiveTurn, words: Words): Off
 function give({ agent, streams, onError }: RunnerContext, turn: LiveTurn, words: Words): boolean {
   const { run, turn: agentTurn } = turn;
   if (agentTurn?.steer === undefined || run?.isCurrent() !== true) return false;
-  const messages = agent.from(words.messages);
+  let messages: readonly unknown[];
   try {
+    messages = agent.from(words.messages);
     if (agentTurn.steer(messages) !== true) return false;
   } catch (error) {
     onError(error, turn);

@@ -11,6 +11,7 @@ import { giveLate } from './steering.js';
 /** The work of a turn's run: opens it, lets the agent work, and saves the whole. A stop saves what there is by the run's `save`. */
 export async function work(context: RunnerContext, turn: LiveTurn, run: Run): Promise<Finish> {
   turn.run = run;
+  turn.kind = run.kind;
   try {
     const plan = await open(context, turn, run);
     run.throwIfStale();
@@ -27,7 +28,7 @@ export async function work(context: RunnerContext, turn: LiveTurn, run: Run): Pr
   } catch (error) {
     if (turn.end === undefined) {
       turn.end = { how: 'failed', reason: undefined };
-      context.streams.publish(run, { type: 'error', message: context.describeError(error) });
+      context.streams.publish(run, { type: 'error', message: described(context, error) });
     }
     throw error;
   }
@@ -88,6 +89,16 @@ function unsafeRecorder(context: RunnerContext, turn: LiveTurn, run: Run): () =>
   };
 }
 
+/** The host's own words for those who watch, if it has any. */
+function described({ describeError, onError }: RunnerContext, error: unknown): string {
+  try {
+    return String(describeError(error));
+  } catch (failure) {
+    onError(failure);
+    return FAILED;
+  }
+}
+
 /** It was there before: whoever asks again hears what was recorded, and the model is not asked. */
 function repeated(context: RunnerContext, plan: Extract<Plan, { kind: 'repeated' }>, run: Run): Finish {
   const finish: Finish = { reason: 'repeated' };
@@ -96,6 +107,8 @@ function repeated(context: RunnerContext, plan: Extract<Plan, { kind: 'repeated'
   context.streams.publish(run, { type: 'finish', ...finish });
   return finish;
 }
+
+export const FAILED = 'The turn has failed.';
 
 const REASONS: readonly unknown[] = ['stop', 'length', 'max-steps', 'client-tools', 'repeated', 'other'];
 

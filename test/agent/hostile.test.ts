@@ -1,16 +1,12 @@
-import { type Agent, memoryHistory, type Sent } from 'runfence/agent';
+import { type Agent, memoryHistory } from 'runfence/agent';
 import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { gate, untilCut } from '../support/work.js';
+import { accepted } from './support/accepted.js';
 import { FaultyHistory } from './support/histories.js';
 import { type Script, says, scriptedAgent } from './support/scripted.js';
 import { stage } from './support/stage.js';
 import type { Said } from './support/transcript.js';
-
-function accepted(result: { readonly status: string }): Sent {
-  if (!['started', 'queued', 'steered', 'duplicate'].includes(result.status)) throw new Error(result.status);
-  return result as Sent;
-}
 
 const waits: Script = async (turn) => {
   turn.ask();

@@ -1,19 +1,15 @@
 import { RunAbortedError } from 'runfence';
-import { memoryHistory, type Sent } from 'runfence/agent';
+import { memoryHistory } from 'runfence/agent';
 import { memory } from 'runfence/backend';
 import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { gate, untilCut } from '../support/work.js';
+import { accepted } from './support/accepted.js';
 import { BACKENDS, withBackend } from './support/backends.js';
 import { FaultyHistory } from './support/histories.js';
 import { type Script, says } from './support/scripted.js';
 import { stage } from './support/stage.js';
 import { untilEnded } from './support/until.js';
-
-function accepted(result: { readonly status: string }): Sent {
-  if (!['started', 'queued', 'steered', 'duplicate'].includes(result.status)) throw new Error(result.status);
-  return result as Sent;
-}
 
 const waits: Script = async (turn) => {
   turn.ask();

@@ -13,7 +13,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   H: 19,
   I: 24,
   J: 13,
-  K: 12,
+  K: 16,
 };
 
 export function idsOf(ranges: Readonly<Record<string, number>>): string[] {
