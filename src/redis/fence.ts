@@ -4,7 +4,7 @@ import { asError, textOf } from './errors.js';
 import { toJson } from './json.js';
 import { sha1 } from './sha.js';
 
-/** What a write is fenced by: the context of a commit or of an epilogue, or a run and a token of its lock. */
+/** What a write is fenced by: the context of a commit; in an epilogue the run's key, id and generation, and its token. */
 export interface RedisFenceTarget {
   /** The session. */
   readonly sessionKey: string;

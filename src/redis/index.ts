@@ -30,7 +30,8 @@ export interface RedisBackend extends Backend {
    * write that a takeover or a stop was faster than is not made. A failover that loses acknowledged writes may lose the
    * takeover, too: then the check is as old as the record.
    *
-   * @param target - the context of `run.commit`, `grant.commit` or an epilogue
+   * @param target - the context of `run.commit` or `grant.commit`; in an epilogue the run's key, id and generation, with the token
+   *   of its context
    * @param write - a script, its keys, its arguments
    * @returns what the script returned, as the client gives it
    * @throws `LOCK_LOST` if the lock was lost or the run was stopped: nothing was written

@@ -31,7 +31,10 @@ local function stopJson(stop)
     .. tostring(stop.intent == true) .. ',' .. stop.said .. ',' .. listJson(stop.marked or {}, quoted) .. ']'
 end
 
+-- It is told when nothing more is changed, and often twice: in the answer, and to the others.
+local snapshots = {}
 local function snapshotJson(key)
+  if snapshots[key] then return snapshots[key] end
   local record = open(key)
   local runs = record.running
   if #record.stopping > 0 then
@@ -39,9 +42,10 @@ local function snapshotJson(key)
     for _, run in ipairs(record.stopping) do runs[#runs + 1] = run end
     table.sort(runs, function(a, b) return a.generation < b.generation end)
   end
-  return '[' .. text(versionOf(record)) .. ',' .. listJson(runs, runJson, key) .. ',' .. holderJson(record.holder)
+  snapshots[key] = '[' .. text(versionOf(record)) .. ',' .. listJson(runs, runJson, key) .. ',' .. holderJson(record.holder)
     .. ',' .. listJson(record.reserved, placeJson) .. ',' .. listJson(record.stops, stopJson)
     .. ',' .. quoted(key) .. ']'
+  return snapshots[key]
 end
 
 local function begin(key)
@@ -58,7 +62,7 @@ end
 
 /** Writes what a script has changed, and tells the processes that are concerned. It comes last: before it nothing is written. */
 export const COMMIT: string = `
-local INLINE, WATCH_MS, MOST_ORPHANS = 16384, 3600000, 1000
+local MOST_TOLD, WATCH_MS, MOST_ORPHANS = 16, 3600000, 1000
 
 -- This process hears of the session from now on, although it has nothing there.
 local function watch(key)
@@ -85,9 +89,11 @@ local function tell(key, record)
   for other in pairs(concerned) do
     if other ~= beat or tellsOwn or not isAsked then
       if not message then
-        local snapshot = snapshotJson(key)
+        -- A large record is read by who needs it.
+        local size = #record.running + #record.stopping + #record.stops
+        local snapshot = size <= MOST_TOLD and snapshotJson(key) or 'null'
         message = '["changed",' .. quoted(isAsked and q.nodeId or '') .. ',' .. quoted(key) .. ',' .. text(version) .. ','
-          .. (#snapshot <= INLINE and snapshot or 'null') .. ']'
+          .. snapshot .. ']'
       end
       call('ZADD', P .. 'nr:' .. other, version, key)
       local heard = call('PUBLISH', P .. 'b:' .. other, message)

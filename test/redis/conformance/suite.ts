@@ -2,25 +2,34 @@ import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { redis } from 'runfence/redis';
-import { backendConformance, type ConformanceStore } from 'runfence/testing';
+import { backendConformance, type ConformanceOptions, type ConformanceStore } from 'runfence/testing';
 import { afterAll, beforeAll, test } from 'vitest';
 import { isWhole, times } from '../../support/proofs.js';
 import { RedisServer } from '../../support/servers/redis.js';
 import { type ClientName, type HostClient, hostClient } from '../support/clients.js';
 import { opensForAll } from '../support/leaks.js';
 import { bundled } from '../support/processes.js';
+import {
+  connectionHalfOpen,
+  connectionKilled,
+  failoverLosesWrites,
+  leaseIsItsOwners,
+  leaseNotRenewed,
+  serverRestarts,
+  storeBroken,
+} from '../support/staged.js';
 
-const SHORT_LEASE_MS = times(1_500, 2_000);
+const SHORT_LEASE_MS = 2_000;
 /** Where no process stands still. */
 const LONG_LEASE_MS = 15_000;
 /** The suite mostly waits until leases have ended: its parts wait side by side. */
-const PARTS = 4;
+const PARTS = 6;
 
 /**
- * Declares every scenario on one client, or every fourth, from the first, second, third or fourth on. Those with processes that
+ * Declares every scenario on one client, or every sixth, from the first, second … on. Those with processes that
  * are killed and stand still are about the lease, and hardly about the client: `PROOFS=whole` has them on both.
  */
-export async function conformancePart(name: ClientName, part?: 1 | 2 | 3 | 4): Promise<void> {
+export async function conformancePart(name: ClientName, part?: 1 | 2 | 3 | 4 | 5 | 6): Promise<void> {
   const script = await bundled('conformance');
   const hasProcesses = isWhole || name === 'ioredis';
   const leaseMs = hasProcesses ? SHORT_LEASE_MS : LONG_LEASE_MS;
@@ -82,6 +91,23 @@ export async function conformancePart(name: ClientName, part?: 1 | 2 | 3 | 4): P
         selfFences: true,
       },
     }),
+    staged: stagedOn(name, hasProcesses),
     share: times(0.02, 0.1),
   });
+}
+
+/** Those that mostly wait run on one client, but with `PROOFS=whole`. */
+function stagedOn(name: ClientName, isWhole: boolean): NonNullable<ConformanceOptions['staged']> {
+  const waits = (scenario: (client: ClientName) => Promise<void>): string | (() => Promise<void>) =>
+    isWhole ? () => scenario(name) : 'with PROOFS=whole, and on ioredis';
+  return {
+    'server-restarts': () => serverRestarts(name),
+    'failover-loses-writes': () => failoverLosesWrites(name),
+    'connection-killed': () => connectionKilled(name),
+    'store-broken': () => storeBroken(name),
+    'lease-not-renewed': waits(leaseNotRenewed),
+    'lease-is-its-owners': waits(leaseIsItsOwners),
+    'connection-half-open': waits(connectionHalfOpen),
+    'deleted-by-hand': 'what a hand deletes is gone, as after FLUSHALL: failures.test.ts',
+  };
 }

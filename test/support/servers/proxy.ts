@@ -7,11 +7,16 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
  */
 export type Way = 'open' | 'hole' | 'deaf' | 'refused';
 
+const LONGEST_START = 2_000;
+
 /** Stands between a client and a server of a test, and can part them. */
 export class TcpProxy {
   readonly port: number;
-  readonly #target: number;
+  #target: number;
   readonly #sockets: Set<Socket> = new Set();
+  /** What each client has sent, as far as it says what the connection is for. */
+  readonly #sent: Map<Socket, string> = new Map();
+  readonly #holes: Set<Socket> = new Set();
   #server: Server | undefined;
   #way: Way = 'open';
 
@@ -27,6 +32,20 @@ export class TcpProxy {
     this.#target = target;
     this.port = port;
     this.#use(server);
+  }
+
+  /** New connections go to another server, as behind a name that has moved. */
+  async moveTo(target: number): Promise<void> {
+    this.#target = target;
+    await this.set('open');
+    this.cut();
+  }
+
+  /** From now on nothing passes on the connections there are that have sent this word; new ones are as before. */
+  holeOf(word: RegExp): number {
+    const meant = [...this.#sent].filter(([, sent]) => word.test(sent));
+    for (const [socket] of meant) this.#holes.add(socket);
+    return meant.length;
   }
 
   get connections(): number {
@@ -89,11 +108,13 @@ export class TcpProxy {
         if (this.#way !== 'hole') other.destroy();
       });
     }
+    near.on('close', () => this.#sent.delete(near));
     near.on('data', (data) => {
-      if (this.#way !== 'hole') far.write(data);
+      this.#sent.set(near, ((this.#sent.get(near) ?? '') + data.toString()).slice(0, LONGEST_START));
+      if (this.#way !== 'hole' && !this.#holes.has(near)) far.write(data);
     });
     far.on('data', (data) => {
-      if (this.#way === 'open') near.write(data);
+      if (this.#way === 'open' && !this.#holes.has(near)) near.write(data);
     });
   }
 }

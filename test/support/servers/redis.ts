@@ -29,7 +29,19 @@ export class RedisServer {
 
   /** @param args - options of the command line, after the usual ones */
   static async start(...args: readonly string[]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), args);
+    const port = await freePort();
+    const usual = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', ''];
+    // A replica has the data at once, and not after five seconds.
+    return RedisServer.#launch(port, [...usual, '--repl-diskless-sync-delay', '0', ...args]);
+  }
+
+  /** A sentinel on its configuration, which says the port. */
+  static startSentinel(file: string, port: number): Promise<RedisServer> {
+    return RedisServer.#launch(port, [file, '--sentinel']);
+  }
+
+  static async #launch(port: number, args: readonly string[]): Promise<RedisServer> {
+    const server = new RedisServer(port, args);
     running.add(server);
     await server.start();
     return server;
@@ -47,8 +59,8 @@ export class RedisServer {
 
   /** Starts it again on its port and its folder, after a `kill`. */
   async start(): Promise<void> {
-    const usual = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.dir, '--save', ''];
-    const child = spawn(BINARY, [...usual, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const dir = this.#args.includes('--sentinel') ? [] : ['--dir', this.dir];
+    const child = spawn(BINARY, [...this.#args, ...dir], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (data: Buffer) => {

@@ -1,0 +1,3 @@
+import { conformancePart } from './suite.js';
+
+await conformancePart('ioredis', 5);

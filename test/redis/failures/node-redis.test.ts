@@ -1,0 +1,3 @@
+import { failures } from './suite.js';
+
+failures('node-redis');
