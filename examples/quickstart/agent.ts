@@ -2,13 +2,13 @@ import type OpenAI from 'openai';
 import { isRunAbortedError, type Run } from 'runfence';
 import { spawn } from 'runfence/process';
 import type { Tool, ToolContext } from './tools.js';
-import type { Entry, Transcript } from './transcript.js';
+import type { Entry, Store } from './transcript.js';
 
 export interface AgentOptions {
   readonly openai: OpenAI;
   readonly model: string;
   readonly tools: Readonly<Record<string, Tool>>;
-  readonly transcript: Transcript;
+  readonly transcript: Store;
 }
 
 export type Agent = (run: Run, text: string, write: (text: string) => void) => Promise<void>;

@@ -1,11 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createRunControl, RunAbortedError, type RunControl, sessionKeyOf } from 'runfence';
+import { type Backend, createRunControl, RunAbortedError, type RunControl, sessionKeyOf } from 'runfence';
 import { type AgentOptions, createAgent } from './agent.js';
 import { HttpError, readBody, required, sendJson } from './http.js';
 
 export interface ChatServerOptions extends AgentOptions {
   /** Bearer token to user id. Stands in for your authentication: who somebody is never comes from the body. */
   readonly users: ReadonlyMap<string, string>;
+  /** What several servers share. Without one, this process is alone. */
+  readonly backend?: Backend;
 }
 
 export interface ChatServer {
@@ -28,8 +30,9 @@ function disconnectSignal(res: ServerResponse): AbortSignal {
 }
 
 export function createChatServer(options: ChatServerOptions): ChatServer {
-  const { transcript, users } = options;
-  const control = createRunControl({ onError: (error) => console.error(error) }); // of late work, of epilogues
+  const { transcript, users, backend } = options;
+  const onError = (error: unknown): void => console.error(error); // of late work, of epilogues
+  const control = createRunControl({ ...(backend && { backend }), onError });
   const answer = createAgent(options);
 
   async function chat(userId: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -69,7 +72,7 @@ export function createChatServer(options: ChatServerOptions): ChatServer {
       case 'POST /stop':
         return stop(userId, req, res);
       case 'GET /transcript':
-        return sendJson(res, 200, transcript.read(sessionKeyOf([userId, url.searchParams.get('chat') ?? ''])));
+        return sendJson(res, 200, await transcript.read(sessionKeyOf([userId, url.searchParams.get('chat') ?? ''])));
       default:
         throw new HttpError(404, 'There are POST /chat, POST /stop and GET /transcript?chat=...');
     }

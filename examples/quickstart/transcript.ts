@@ -7,12 +7,19 @@ export interface Entry {
   state: string;
 }
 
+/** Where chats are kept. Each write carries the token of the lock that it was made under. */
+export interface Store {
+  /** Refuses the write if the token is not good any more. */
+  save(chat: string, token: number, ...entries: readonly Entry[]): Promise<void>;
+  read(chat: string): readonly Entry[] | Promise<readonly Entry[]>;
+}
+
 /**
  * The chats, in memory. What makes it safe is one line: each write carries the token of the lock that it was made under,
  * and a token below the newest one seen is refused, so a writer that lost the chat cannot overwrite its successor.
  * In a database the same check belongs into the write itself: `UPDATE ... WHERE chat = $1 AND token <= $2`.
  */
-export class Transcript {
+export class Transcript implements Store {
   readonly #chats = new Map<string, { token: number; entries: Map<string, Entry> }>();
 
   async save(chat: string, token: number, ...entries: readonly Entry[]): Promise<void> {

@@ -1,13 +1,13 @@
-/** `npm run demo`: builds the package, says so from its first second, and runs the demo on what it has built. */
+/** `npm run demo`, `npm run cluster`: builds the package, says so from its first second, and runs an example on what it has built. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const TICK_MS = 1_000;
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Runs a program of the project's own. Answers its exit code. */
 function run(name, args, stdio) {
-  const program = fileURLToPath(new URL(`../../../node_modules/.bin/${name}`, import.meta.url));
+  const program = fileURLToPath(new URL(`../node_modules/.bin/${name}`, import.meta.url));
   const child = spawn(program, args, { cwd: root, stdio, shell: process.platform === 'win32' });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
@@ -28,5 +28,5 @@ clearInterval(ticking);
 if (built !== 0) process.exit(built);
 process.stdout.write(` ${seconds()} s\n`);
 
-const demo = ['--tsconfig', 'tsconfig.base.json', 'examples/quickstart/demo.ts', ...process.argv.slice(2)];
-process.exitCode = await run('tsx', demo, 'inherit');
+const [example, ...args] = process.argv.slice(2);
+process.exitCode = await run('tsx', ['--tsconfig', 'tsconfig.base.json', `examples/${example}`, ...args], 'inherit');
