@@ -12,6 +12,8 @@ export interface IoRedisLike {
   disconnect(reconnect?: boolean): void;
   /** Hears `ready`, `message`, `error`. */
   on(event: string, listener: (...args: never[]) => void): unknown;
+  /** True for a cluster, which is not supported. */
+  readonly isCluster?: boolean;
   /** How it was made. */
   readonly options: {
     /** It is put before every key. */
@@ -52,9 +54,11 @@ export interface Listener {
 
 /** One connection that listens. It connects again by itself until it is closed. */
 export interface Ear {
+  /** Resolves once it listens; rejects if it cannot. It may take for ever, and is to be closed in any case. */
+  readonly ready: Promise<unknown>;
   /** Asks the server for an answer on this connection. */
   ping(): Promise<unknown>;
-  /** Closes it without a word. Safe to repeat. */
+  /** Closes it without a word. Safe to repeat, and before it is ready. */
   close(): void;
 }
 
@@ -65,5 +69,5 @@ export interface Wire {
   /** Sends one command. */
   send(args: string[]): Promise<unknown>;
   /** Opens a connection of its own that listens to these channels. */
-  listen(channels: readonly string[], listener: Listener): Promise<Ear>;
+  listen(channels: readonly string[], listener: Listener): Ear;
 }

@@ -34,7 +34,7 @@ export class Hearing {
   }
 
   async open(): Promise<void> {
-    const listening = this.#wire.listen(this.#channels, {
+    const ear = this.#wire.listen(this.#channels, {
       message: (text) => {
         if (!this.#isClosed) this.#hearer.message(text);
       },
@@ -42,22 +42,14 @@ export class Hearing {
         if (!this.#isClosed) this.#hearer.gap();
       },
     });
-    // It may open after it was given up.
-    const opened = { isWanted: true };
-    listening.then(
-      (ear) => {
-        if (!opened.isWanted || this.#isClosed) ear.close();
-      },
-      () => {},
-    );
     try {
-      const ear = await within('Listening to Redis', this.#boundMs, listening);
-      if (this.#isClosed) ear.close();
-      else this.#ear = ear;
+      await within('Listening to Redis', this.#boundMs, ear.ready);
     } catch (error) {
-      opened.isWanted = false;
+      ear.close();
       throw error;
     }
+    if (this.#isClosed) ear.close();
+    else this.#ear = ear;
   }
 
   /** Asks on it, and replaces it if there is no answer. */

@@ -28,7 +28,8 @@ export interface RedisBackend extends Backend {
   /**
    * Writes only while the writer is the owner: the check and the write are one script, so nothing comes between them. A
    * write that a takeover or a stop was faster than is not made. A failover that loses acknowledged writes may lose the
-   * takeover, too: then the check is as old as the record.
+   * takeover, too: then the check is as old as the record. A client that lost the answer may send the write again: write
+   * what may be written twice, or remember the token.
    *
    * @param target - the context of `run.commit` or `grant.commit`; in an epilogue the run's key, id and generation, with the token
    *   of its context

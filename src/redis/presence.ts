@@ -1,5 +1,5 @@
 import type { Wire } from './client.js';
-import { outOfReach } from './errors.js';
+import { asError, outOfReach } from './errors.js';
 import { infoFrom, serverProblems } from './health.js';
 import { Hearing } from './hearing.js';
 import { Janitor } from './janitor.js';
@@ -9,6 +9,7 @@ import type { ScriptName } from './lua/index.js';
 import type { Nodes } from './nodes.js';
 import type { ReadOptions } from './options.js';
 import { type From, Sender } from './sender.js';
+import { within } from './timing.js';
 
 /** How long this process waits for an answer on the connection on which it listens, in ms. */
 const MOST_SILENCE_MS = 2_500;
@@ -88,6 +89,10 @@ export class Presence {
     }
   }
 
+  get #boundMs(): number {
+    return Math.min(MOST_SILENCE_MS, this.#leaseMs / 3);
+  }
+
   /** A failure is forgotten: the next request tries again. */
   open(): Promise<Stay> {
     this.#opening ??= this.#open().catch((error: unknown) => {
@@ -106,19 +111,22 @@ export class Presence {
     this.#opening = undefined;
     stay.lease.end();
     stay.hearing.close();
-    await this.#janitor.idle;
+    if (stay.lease.isLost) return;
+    const leave = async (): Promise<void> => {
+      await this.#janitor.idle;
+      await this.#sender.send('leave', this.#from(stay), {});
+    };
     // If it is not heard, the lease ends by itself.
-    if (!stay.lease.isLost) await this.#sender.send('leave', this.#from(stay), {}).catch(() => {});
+    await within('Leaving Redis', this.#boundMs, leave()).catch(() => {});
   }
 
   async #open(): Promise<Stay> {
     const beat = crypto.randomUUID();
     const channels = [`${this.#wire.keyPrefix}${this.#prefix}b:${beat}`, `${this.#wire.keyPrefix}${this.#prefix}all`];
     const hearer = { message: (text: string) => this.#nodes.hear(text), gap: () => this.#nodes.gap() };
-    const boundMs = Math.min(MOST_SILENCE_MS, this.#leaseMs / 3);
     const stay: Stay = {
       beat,
-      hearing: new Hearing(this.#wire, channels, hearer, boundMs),
+      hearing: new Hearing(this.#wire, channels, hearer, this.#boundMs),
       lease: new Lease(this.#leaseMs, {
         renew: () => this.#renew(stay),
         renewedAfterGap: () => this.#nodes.gap(),
@@ -131,7 +139,7 @@ export class Presence {
       await stay.lease.begin();
     } catch (error) {
       stay.hearing.close();
-      throw error;
+      throw asError(error);
     }
     this.#stay = stay;
     void this.#warn();

@@ -3,6 +3,9 @@ import type { Ear, IoRedisLike, Listener, NodeRedisLike, RedisClient, Wire } fro
 
 /** Tells which client it is by what it can do. */
 export function wireOf(client: RedisClient): Wire {
+  if ((client as IoRedisLike | undefined)?.isCluster === true) {
+    throw new RunfenceError('INVALID_OPTIONS', 'Redis Cluster is not supported: give a client of one primary.');
+  }
   if (isIoRedis(client)) return new IoRedisWire(client);
   if (isNodeRedis(client)) return new NodeRedisWire(client);
   const message = 'client must be a client of ioredis or of redis (node-redis), version 5 or newer.';
@@ -33,7 +36,7 @@ class IoRedisWire implements Wire {
     return this.#client.call(command, ...args);
   }
 
-  async listen(channels: readonly string[], listener: Listener): Promise<Ear> {
+  listen(channels: readonly string[], listener: Listener): Ear {
     // It would say `ready` before it has subscribed again: what is said between the two is not heard by anybody.
     const ear = this.#client.duplicate({
       autoResubscribe: false,
@@ -45,27 +48,18 @@ class IoRedisWire implements Wire {
     // Each loss shows as a command that fails, or as a connection that comes back.
     ear.on('error', () => {});
     ear.on('message', (_channel: string, text: string) => listener.message(text));
-    let isOpen = true;
-    const close = (): void => {
-      isOpen = false;
-      ear.disconnect();
-    };
-    try {
+    let isFirst = true;
+    const subscribe = async (): Promise<void> => {
       await ear.subscribe(...channels);
-    } catch (error) {
-      close();
-      throw error;
-    }
-    ear.on('ready', () => {
-      ear.subscribe(...channels).then(
-        () => {
-          if (isOpen) listener.again();
-        },
-        // Lost again meanwhile: it will be ready again, or its owner asks it in vain.
-        () => {},
-      );
+      if (!isFirst) listener.again();
+      isFirst = false;
+    };
+    const ready = new Promise<void>((resolve, reject) => {
+      // Lost again meanwhile: it will be ready again, or its owner asks it in vain.
+      ear.on('ready', () => void subscribe().then(resolve, reject));
     });
-    return { ping: () => ear.ping(), close };
+    ready.catch(() => {});
+    return { ready, ping: () => ear.ping(), close: () => ear.disconnect() };
   }
 }
 
@@ -83,26 +77,31 @@ class NodeRedisWire implements Wire {
     return this.#client.sendCommand(args);
   }
 
-  async listen(channels: readonly string[], listener: Listener): Promise<Ear> {
+  listen(channels: readonly string[], listener: Listener): Ear {
     const ear = this.#client.duplicate();
     ear.on('error', () => {});
-    let isOpen = true;
-    const close = (): void => {
-      if (!isOpen) return;
-      isOpen = false;
-      ear.destroy();
-    };
-    try {
+    let isListening = false;
+    let isClosed = false;
+    const open = async (): Promise<void> => {
       await ear.connect();
       await ear.subscribe([...channels], (text) => listener.message(text));
-    } catch (error) {
-      close();
-      throw error;
-    }
+      isListening = true;
+    };
     // It has subscribed again by the time it is ready.
     ear.on('ready', () => {
-      if (isOpen) listener.again();
+      if (isListening && !isClosed) listener.again();
     });
-    return { ping: () => ear.ping(), close };
+    const ready = open();
+    ready.catch(() => {});
+    const close = (): void => {
+      if (isClosed) return;
+      isClosed = true;
+      try {
+        ear.destroy();
+      } catch {
+        // It was not open, or is closed already.
+      }
+    };
+    return { ready, ping: () => ear.ping(), close };
   }
 }

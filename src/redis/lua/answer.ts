@@ -64,17 +64,31 @@ end
 export const COMMIT: string = `
 local MOST_TOLD, WATCH_MS, MOST_ORPHANS = 16, 3600000, 1000
 
+-- Who waits for a live run hears of its end, however long it takes.
+local function keepWatchers(key)
+  if hasOnlyStops(open(key)) then call('PEXPIRE', P .. 'w:' .. key, WATCH_MS)
+  else call('PERSIST', P .. 'w:' .. key) end
+end
+
 -- This process hears of the session from now on, although it has nothing there.
 local function watch(key)
   if beatsOf(open(key))[beat] then return end
   call('HSET', P .. 'w:' .. key, beat, 1)
-  call('PEXPIRE', P .. 'w:' .. key, WATCH_MS)
+  keepWatchers(key)
 end
 
 local function write(key, record)
   if isIdle(record) then call('DEL', P .. 's:' .. key)
   elseif hasOnlyStops(record) then call('SET', P .. 's:' .. key, cmsgpack.pack(record), 'PX', q.retainMs)
   else call('SET', P .. 's:' .. key, cmsgpack.pack(record)) end
+end
+
+-- A request may come late, when its process is dead and tidied up: then it is tidied up once more.
+local function join(other, key, version)
+  call('ZADD', P .. 'nr:' .. other, version, key)
+  if call('EXISTS', P .. 'n:' .. other) == 0 then
+    call('ZADD', P .. 'processes', 'NX', math.floor(now() / 1000) + 3 * tonumber(meta[5] or 0), other)
+  end
 end
 
 -- Each process has the sessions that concern it in a set, by their versions: what a lost message has not told is found there.
@@ -101,10 +115,11 @@ local function tell(key, record)
         call('HDEL', P .. 'w:' .. key, other)
         call('ZREM', P .. 'nr:' .. other, key)
       end
-    elseif after[other] and not before[other] then call('ZADD', P .. 'nr:' .. other, version, key)
+    elseif after[other] and not before[other] then join(other, key, version)
     elseif before[other] and not after[other] then call('ZREM', P .. 'nr:' .. other, key) end
   end
-  if #watchers > 0 and isIdle(record) then call('DEL', P .. 'w:' .. key) end
+  if #watchers == 0 then return end
+  if isIdle(record) then call('DEL', P .. 'w:' .. key) else keepWatchers(key) end
 end
 
 local function writePointers()
