@@ -9,6 +9,7 @@ export default defineConfig({
     'diagnostics/index': 'src/diagnostics/index.ts',
     'files/index': 'src/files/index.ts',
     'postgres/index': 'src/postgres/index.ts',
+    'openai/index': 'src/openai/index.ts',
     'process/index': 'src/process/index.ts',
     'redis/index': 'src/redis/index.ts',
     'streams/index': 'src/streams/index.ts',

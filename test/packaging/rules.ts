@@ -30,11 +30,12 @@ const rooms: Readonly<Record<string, Room>> = {
   process: { node: true },
   streams: {},
   agent: { node: true, entries: ['streams'] },
+  openai: { entries: ['agent'] },
   http: { packages: ['zod'], types: ['agent'] },
   node: { node: true, types: ['http'] },
   gateway: { packages: ['zod'], types: ['agent'] },
   ws: { node: true, types: ['gateway'] },
-  testing: { node: true, entries: ['backend'] },
+  testing: { node: true, entries: ['agent', 'backend'] },
 };
 
 /** Entries that re-export core, and do nothing else. */

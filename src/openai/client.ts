@@ -1,0 +1,68 @@
+// What is needed of the `openai` package, by structure: majors 5, 6 and 7 fit, and clients that speak the same protocol.
+
+/** A call of a function in an assistant message. */
+export interface OpenAICall {
+  /** The model's id of the call, which its result repeats. */
+  readonly id: string;
+  /** `function`, or `custom` in a history from elsewhere. */
+  readonly type: string;
+  /** What is called, with its arguments in JSON. */
+  readonly function?: { readonly name: string; readonly arguments: string };
+}
+
+/** A message of a chat-completions request: the package's `ChatCompletionMessageParam`. */
+export interface OpenAIMessage {
+  /** Whose words these are. */
+  readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function';
+  /** Text, or the parts of a content. */
+  readonly content?: string | readonly object[] | null;
+  /** The calls that an assistant message asks for. */
+  readonly tool_calls?: readonly OpenAICall[];
+  /** The call that a tool message answers. */
+  readonly tool_call_id?: string;
+  /** The reasoning of models whose providers want it back beside the calls. */
+  readonly reasoning_content?: string;
+}
+
+/** A chunk of a streamed answer. */
+export interface OpenAIChunk {
+  /** What is new; empty in the chunk with the usage. */
+  readonly choices: readonly {
+    readonly delta: {
+      readonly content?: string | null;
+      readonly refusal?: string | null;
+      readonly tool_calls?: readonly {
+        readonly index: number;
+        readonly id?: string;
+        readonly function?: { readonly name?: string; readonly arguments?: string };
+      }[];
+    };
+    readonly finish_reason: string | null;
+  }[];
+  /** The tokens of the request so far. */
+  readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number } | null;
+}
+
+/** The body of a request, and whatever else `request` of the agent has. */
+export interface OpenAIRequest {
+  /** The model. */
+  model: string;
+  /** The transcript. */
+  messages: OpenAIMessage[];
+  /** Chunks instead of one message. */
+  stream: true;
+  /** Asks for the usage. */
+  stream_options?: { include_usage?: boolean } | null;
+  /** What the model may call. */
+  tools?: object[];
+}
+
+/** `new OpenAI()`, or any client of the same shape. */
+export interface OpenAIClient {
+  /** Its chat. */
+  readonly chat: {
+    readonly completions: {
+      create(body: OpenAIRequest, options: { signal: AbortSignal }): PromiseLike<AsyncIterable<OpenAIChunk>>;
+    };
+  };
+}

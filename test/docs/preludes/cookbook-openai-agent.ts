@@ -1,0 +1,24 @@
+import { startModelServer } from 'runfence/testing';
+
+await using provider = await startModelServer([
+  [{ call: 'weather', input: { city: 'Oslo' } }, { call: 'pay', input: { bill: 'b1', eur: 5 } }],
+  'Sun in Oslo, and the bill is paid.',
+]);
+process.env.OPENAI_BASE_URL = provider.baseURL;
+process.env.OPENAI_API_KEY = 'any';
+const model = 'scripted';
+const keys: string[] = [];
+const forecast = async (city: string, _options: { signal: AbortSignal }) => `sun in ${city}`;
+const bank = {
+  pay: async (_bill: string, _eur: number, { idempotencyKey }: { idempotencyKey: string; signal: AbortSignal }) => {
+    keys.push(idempotencyKey);
+    return 'paid';
+  },
+};
+// ---
+const answer = await runner.send({ sessionKey: 'c1', messages: 'The weather in Oslo? And pay bill b1.' });
+if (answer.status !== 'started') throw new Error(answer.status);
+console.assert((await answer.outcome).status === 'completed' && keys.length === 1);
+const shown = await runner.messages('c1');
+console.assert(shown.messages.at(-1)?.content === 'Sun in Oslo, and the bill is paid.');
+console.assert(provider.problems.length === 0);
