@@ -9,7 +9,10 @@ const KEEP_MS = 30_000;
 /** Saves what was said to a run that was over before it began. The next turn of the session does it, if it has the lock first. */
 export function keep(context: RunnerContext, turn: LiveTurn): void {
   if (!turn.isStored) return;
-  turn.keeping ??= keepInTime(context, turn);
+  if (turn.keeping !== undefined) return;
+  turn.keeping = keepInTime(context, turn);
+  // A shutdown has dropped it, maybe.
+  context.control.keepOpen(turn.keeping);
 }
 
 async function keepInTime(context: RunnerContext, turn: LiveTurn): Promise<void> {

@@ -103,6 +103,8 @@ export interface Request {
   readonly whenBusy: Busy;
   readonly replace: string | undefined;
   readonly brought: readonly Message[] | undefined;
+  /** Somebody was told already that it is taken: it is kept, also if no turn of it is let in. */
+  readonly isPromised: boolean;
   readonly whenUnwatched: Unwatched | undefined;
 }
 
@@ -157,6 +159,7 @@ export function readSend(options: SendOptions, fallback: Busy): Request {
     whenBusy,
     replace,
     brought: history === 'stored' ? undefined : readMessages(history, false),
+    isPromised: false,
     whenUnwatched: options.whenUnwatched === undefined ? undefined : checkUnwatched(options.whenUnwatched),
   };
 }

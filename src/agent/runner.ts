@@ -4,6 +4,7 @@ import type { Agent, Decision } from './agent.js';
 import { type AnswerResult, Approvals } from './approvals.js';
 import { type ChildResult, type ChildSend, runChild } from './child.js';
 import type { AgentEvent } from './event.js';
+import { keep } from './keeping.js';
 import type { LiveTurn } from './live-turn.js';
 import { memoryHistory } from './memory-history.js';
 import type { Message } from './message.js';
@@ -189,7 +190,10 @@ function listen(context: RunnerContext, watchers: Watchers): void {
     );
   control.on('run:aborted', ({ run, reason }) => {
     approvals.void(run.runId, run.generation);
-    turnOf(run)?.cut(reason, run.kind);
+    const turn = turnOf(run);
+    turn?.cut(reason, run.kind);
+    // In this tick: a shutdown that has dropped it waits for it.
+    if (turn !== undefined && run.generation === 0) keep(context, turn);
   });
   control.on('run:ended', ({ run }) => {
     approvals.void(run.runId, run.generation);

@@ -20,6 +20,8 @@ export function whenSaved(
   outcome: Sent['outcome'] | undefined,
   options: WhenQuietOptions = {},
 ): Promise<SavedState> {
+  // Known at once, also to a caller who does not wait.
+  if (turn !== undefined && turn.saved !== 'pending') return Promise.resolve(known(turn, NOTHING));
   const saved = savedIn(turn, outcome, options).catch(() => FAILED);
   return options.timeoutMs === undefined ? saved : within(control.clock, saved, options.timeoutMs, TIMED_OUT);
 }

@@ -8,8 +8,11 @@ import type { RunnerContext } from './runner-context.js';
 
 /** The record of a turn whose start is fixed. */
 export function recordOf(context: RunnerContext, turn: LiveTurn, state: TurnRecord['state'], cut?: Cut): TurnRecord {
-  const { runId, kind, order, isUnsafe, messageIds, steered } = turn;
+  const { runId, kind, order, isUnsafe, messageIds } = turn;
   const { owner } = turn.options;
+  // What came while it opened has steered it as well: a retry starts from that, too.
+  const late = turn.late.flatMap(({ messages }) => context.agent.from(messages));
+  const steered = [...turn.steered, ...late];
   return {
     runId,
     ...(owner === undefined ? {} : { owner }),
@@ -18,7 +21,7 @@ export function recordOf(context: RunnerContext, turn: LiveTurn, state: TurnReco
     generation: turn.run?.generation ?? 0,
     format: context.agent.format,
     incoming: turn.opened?.incoming ?? [],
-    answer: answerOf(context, turn, cut),
+    answer: [...answerOf(context, turn, cut), ...late],
     ...(steered.length === 0 ? {} : { steered }),
     ...(messageIds.length === 0 ? {} : { messageIds }),
     state,
@@ -28,16 +31,15 @@ export function recordOf(context: RunnerContext, turn: LiveTurn, state: TurnReco
 }
 
 /** What the turn has added. An agent whose snapshot throws loses its answer, and nothing of what the user said. */
-function answerOf({ agent, onError }: RunnerContext, turn: LiveTurn, cut: Cut | undefined): readonly unknown[] {
-  const late = turn.late.flatMap(({ messages }) => agent.from(messages));
-  if (turn.turn === undefined) return [...(turn.opened?.answer ?? []), ...late];
+function answerOf({ onError }: RunnerContext, turn: LiveTurn, cut: Cut | undefined): readonly unknown[] {
+  if (turn.turn === undefined) return turn.opened?.answer ?? [];
   try {
     const answer: unknown = turn.turn.snapshot(cut);
     if (!Array.isArray(answer)) throw new TypeError('The snapshot of a turn must be an array of messages.');
-    return [...answer, ...late];
+    return answer;
   } catch (error) {
     onError(error, turn);
-    return [...turn.steered, ...late];
+    return turn.steered;
   }
 }
 

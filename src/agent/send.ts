@@ -72,7 +72,14 @@ function sent(context: RunnerContext, status: Sent['status'], runId: string, out
 }
 
 /** A turn of its own. The run is reserved in the tick of the call. */
-export async function startTurn(context: RunnerContext, request: Request): Promise<SendResult> {
+export function startTurn(context: RunnerContext, request: Request): Promise<SendResult> {
+  const answer = admit(context, request);
+  // A shutdown in the meantime waits until it is known whether there is something to keep.
+  context.control.keepOpen(answer);
+  return answer;
+}
+
+async function admit(context: RunnerContext, request: Request): Promise<SendResult> {
   const { control } = context;
   const { runId, sessionKey, owner, words, replace, brought, whenBusy, whenUnwatched, options } = request;
   const kind = options.kind ?? 'chat';
@@ -82,11 +89,12 @@ export async function startTurn(context: RunnerContext, request: Request): Promi
   if (!Array.isArray(context.agent.from(words.messages))) throw invalid('agent.from must give an array of messages.');
   const previous = context.turns.get(runId);
   const leave = enter(context, turn);
+  const refused = (): void => neverStarted(context, turn, request.isPromised, leave);
   let begun: StartResult<Finish>;
   try {
     begun = await control.start(runOptions(context, request, turn, previous), (run) => work(context, turn, run));
   } catch (error) {
-    leave();
+    refused();
     throw error;
   }
   switch (begun.status) {
@@ -97,8 +105,8 @@ export async function startTurn(context: RunnerContext, request: Request): Promi
     case 'queued':
       turn.ending = begun.outcome;
       void begun.outcome.then((outcome) => {
-        if (outcome.status === 'rejected' || outcome.status === 'duplicate')
-          neverStarted(context, turn, outcome, leave);
+        if (outcome.status === 'rejected') refused();
+        else if (outcome.status === 'duplicate') neverStarted(context, turn, false, leave);
         else afterwards(context, turn, outcome);
       });
       return sent(context, 'queued', runId, begun.outcome);
@@ -106,10 +114,10 @@ export async function startTurn(context: RunnerContext, request: Request): Promi
       afterwards(context, turn, begun);
       return { ...begun, whenSaved: (waiting) => whenSaved(context, turn, undefined, waiting) };
     case 'duplicate':
-      leave();
+      neverStarted(context, turn, false, leave);
       return sent(context, 'duplicate', runId, begun.outcome);
     default:
-      leave();
+      refused();
       return begun;
   }
 }
@@ -138,15 +146,12 @@ export function saveOf(context: RunnerContext, turn: LiveTurn): Save {
   return ({ how, reason, token, signal }) => save(context, turn, { how, reason }, { token, signal, issuer });
 }
 
-/** It waited, and turned out to be none. What has joined it was taken, and is not lost with it. */
-function neverStarted(context: RunnerContext, turn: LiveTurn, { status }: { status: string }, leave: () => void): void {
+/** It turned out to be no turn. What has joined it in the meantime was taken, and is not lost with it. */
+function neverStarted(context: RunnerContext, turn: LiveTurn, isPromised: boolean, leave: () => void): void {
   const joined = turn.words.slice(1);
-  if (joined.length === 0 || status === 'duplicate') leave();
-  for (const words of joined) {
-    if (status === 'duplicate') context.enqueue(turn, words);
-  }
-  if (joined.length === 0 || status === 'duplicate') return;
-  afterwards(context, turn, { status: 'aborted', reason: 'policy' });
+  if (isPromised) afterwards(context, turn, { status: 'aborted', reason: 'policy' });
+  else leave();
+  for (const words of isPromised ? [] : joined) context.enqueue(turn, words);
 }
 
 function runOptions(

@@ -3,7 +3,7 @@ import { sessionKeyOf } from '../index.js';
 import { randomRunId, runIdOf, scopedId } from './ids.js';
 import type { LiveTurn, Words } from './live-turn.js';
 import type { Request } from './options.js';
-import type { SendResult, SteerResult } from './results.js';
+import type { SteerResult } from './results.js';
 import type { RunnerContext } from './runner-context.js';
 import { startTurn } from './send.js';
 import { offer, steerable } from './steering.js';
@@ -52,7 +52,7 @@ async function put(
   }
   if (!isUnderWay(context, turn) || !turn.isStored) return undefined;
   // Noted in this tick: a repetition that comes while it is admitted is the same message.
-  const request = followUp(turn, words, owner);
+  const request = followUp(turn, words, owner, false);
   context.taken.add(sessionKey, words.messageId, { runId: request.runId, status: 'enqueued' });
   const result = await startTurn(context, request);
   return result.status === 'rejected' ? STALE : { status: 'enqueued', runId: request.runId };
@@ -70,7 +70,12 @@ function isUnderWay({ control }: RunnerContext, { run, runId }: LiveTurn): boole
 }
 
 /** A turn of its own for words that another one did not take. */
-function followUp({ sessionKey, kind }: LiveTurn, words: Words, owner: Principal | undefined): Request {
+function followUp(
+  { sessionKey, kind }: LiveTurn,
+  words: Words,
+  owner: Principal | undefined,
+  isPromised: boolean,
+): Request {
   const { messages, messageId } = words;
   return {
     options: { sessionKey, kind, messages, ...(owner === undefined ? {} : { owner }) },
@@ -81,20 +86,14 @@ function followUp({ sessionKey, kind }: LiveTurn, words: Words, owner: Principal
     whenBusy: 'enqueue',
     replace: undefined,
     brought: undefined,
+    isPromised,
     whenUnwatched: undefined,
   };
 }
 
 /** Words that were kept for a turn that does not take them after all: the next turn of the session has them. */
 export function enqueue(context: RunnerContext, turn: LiveTurn, words: Words): void {
-  const back = (result: SendResult | undefined): void => {
-    // Nothing new starts any more: they stand at the end of the turn.
-    if (result === undefined || result.status === 'rejected') turn.late.push(words);
-  };
-  startTurn(context, followUp(turn, words, turn.options.owner)).then(back, (error) => {
-    context.onError(error, turn);
-    back(undefined);
-  });
+  startTurn(context, followUp(turn, words, turn.options.owner, true)).catch((error) => context.onError(error, turn));
 }
 
 function principalOf({ requester }: ReadOptions): Principal | undefined {

@@ -7,7 +7,7 @@ import { Drain, type DrainOptions } from './drain.js';
 import type { RunEvents } from './events.js';
 import { type AtAbort, checkAtAbort } from './fence/at-abort.js';
 import { inspect } from './inspect.js';
-import { type Awaitable, chain } from './internal/awaitable.js';
+import { type Awaitable, chain, isThenable } from './internal/awaitable.js';
 import type { Clock } from './internal/clock.js';
 import { invalid } from './internal/errors.js';
 import type { ErrorContext, OnError } from './internal/reporter.js';
@@ -164,6 +164,13 @@ export interface RunControl extends AsyncDisposable {
    * @param about - the session and the run that it belongs to
    */
   onError(error: unknown, about?: ErrorContext): void;
+  /**
+   * Lets a drain wait before it closes locks and backend: for what stands beside the control and has something to write
+   * yet, such as a history. It waits at most as long as writes may take after a stop: `writeGraceMs` and `epilogueMs`.
+   *
+   * @param until - settles when it is written, or given up
+   */
+  keepOpen(until: PromiseLike<unknown>): void;
   /** Where it takes its time from: what stands beside it, such as streams, has the same. */
   readonly clock: Clock;
   /** The registry of runs. */
@@ -253,6 +260,10 @@ export function createRunControl(options: RunControlOptions = {}): RunControl {
       return runtime.authority.may(action, requester, target);
     },
     onError: (error, about) => runtime.onError(error, about),
+    keepOpen: (until) => {
+      if (!isThenable(until)) throw invalid('keepOpen takes a promise.');
+      drain.keepOpen(until);
+    },
     drain: (drainOptions) => drain.drain(drainOptions),
     inspect: (inspectOptions) => inspect(runs, inspectOptions),
     on: (event, listener) => {

@@ -1,7 +1,7 @@
 import { withDependants } from './abort/cut.js';
 import type { Entry } from './abort/entry.js';
 import { type QuietReport, type RunReport, whenQuiet } from './abort/receipt.js';
-import { settle } from './internal/awaitable.js';
+import { isThenable, settle } from './internal/awaitable.js';
 import { RunfenceError } from './internal/errors.js';
 import type { Timer } from './internal/timers.js';
 import { checkObject, keysOf, waitMs } from './internal/validate.js';
@@ -22,6 +22,7 @@ const RETRY_MS = 100;
 /** Ends a control: no new runs, queued ones dropped, live ones waited for, the rest aborted, the backend closed. */
 export class Drain {
   readonly #runs: RunRegistry;
+  readonly #kept = new Set<PromiseLike<unknown>>();
   #closing: Promise<void> | undefined;
 
   constructor(runs: RunRegistry) {
@@ -43,6 +44,7 @@ export class Drain {
     const recorded = aborts.stop(left, aborts.newStop('shutdown'));
     const report = await this.#untilQuiet(left, since);
     await Promise.all([dropped, recorded]);
+    await this.#untilLet();
     this.#closing ??= this.#close();
     await this.#closing;
     return report;
@@ -56,6 +58,30 @@ export class Drain {
     if (saving.length === 0) return report;
     await whenQuiet(aborts.runtime, saving, since, { timeoutMs: savingMs * saving.length });
     return whenQuiet(aborts.runtime, left, since, { timeoutMs: 0 });
+  }
+
+  /** What stands beside the control has something to write yet. */
+  keepOpen(until: PromiseLike<unknown>): void {
+    const kept = settle(
+      () => until,
+      () => {},
+      () => {},
+    );
+    if (!isThenable(kept)) return;
+    this.#kept.add(kept);
+    void kept.then(() => this.#kept.delete(kept));
+  }
+
+  /** As long as writes under the lock may take. What comes in the meantime is waited for, too. */
+  async #untilLet(): Promise<void> {
+    const { aborts, savingMs } = this.#runs;
+    const letGo = async (): Promise<void> => {
+      while (this.#kept.size > 0) await Promise.all(this.#kept);
+    };
+    if (this.#kept.size === 0) return;
+    await aborts.runtime.timers.within(letGo(), savingMs, undefined);
+    // What is left of it is given up.
+    this.#kept.clear();
   }
 
   /** Until nothing is live, children included that began in the meantime, or the grace is over. */

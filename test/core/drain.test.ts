@@ -313,3 +313,45 @@ test('the last of several live runs ends the wait, not the first', async () => {
   last.complete();
   expect(await drained).toMatchObject({ quiet: true, runs: [] });
 });
+
+describe('what was given to keepOpen', () => {
+  test('is waited for before the locks are closed, with what comes in the meantime (A92)', async () => {
+    const { control } = tracked();
+    const [first, second] = [gate(), gate()];
+    control.keepOpen(first.promise);
+    const drained = control.drain();
+    let isOver = false;
+    void drained.then(() => {
+      isOver = true;
+    });
+    await flush();
+    control.keepOpen(second.promise);
+    first.fail(new Error('given up'));
+    await flush();
+    expect(isOver).toBe(false);
+    const grant = await control.locks.acquire('s');
+    grant.release();
+    second.open();
+    await drained;
+    await expect(control.locks.acquire('s')).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  test('is given up after writeGraceMs and epilogueMs (A92)', async () => {
+    const { control, clock } = tracked({ defaults: { writeGraceMs: 300, epilogueMs: 200 } });
+    control.keepOpen(new Promise(() => {}));
+    const drained = control.drain();
+    let isOver = false;
+    void drained.then(() => {
+      isOver = true;
+    });
+    await clock.advance(499);
+    expect(isOver).toBe(false);
+    await clock.advance(1);
+    await drained;
+  });
+
+  test('must be a promise', () => {
+    const { control } = tracked();
+    expect(() => control.keepOpen(1 as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
+  });
+});

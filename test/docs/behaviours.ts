@@ -3,7 +3,7 @@ import ts from 'typescript';
 
 /** How many behaviours each letter has: A1 to A75, and so on. An id is never given to another behaviour. */
 export const RANGES: Readonly<Record<string, number>> = {
-  A: 91,
+  A: 92,
   B: 22,
   C: 39,
   D: 19,
