@@ -98,6 +98,12 @@ export class RunRecord<E> implements Kept {
     return append(event, delta, bytes);
   }
 
+  /** Whoever has a position in an earlier generation is told now, and not with the first event. */
+  start(generation: number): void {
+    this.generation = generation;
+    this.#wake();
+  }
+
   cut(reason: AbortReason): void {
     if (this.phase.kind !== 'open') return;
     this.phase = { kind: 'cut', reason };

@@ -104,7 +104,7 @@ export class Records<E> {
 
   /** The run has started: what it repeats is replaced. Until then it may be dropped, and the earlier record stays. */
   #promote(record: RunRecord<E>, view: RunView): void {
-    record.generation = view.generation;
+    record.start(view.generation);
     const { earlier } = record;
     record.earlier = undefined;
     if (earlier !== undefined) this.#letGo(earlier, view);

@@ -146,8 +146,11 @@ class Streams<E> implements RunStreams<E> {
     const asked = 'requester' in rest ? { requester: rest.requester as NonNullable<typeof rest.requester> } : {};
     // Before anything is looked at: what is wrong with a requester says nothing of a run.
     this.#control.runs.get('', asked);
+    const found = this.#control.runs.get(runId);
+    if (found === undefined || !this.#control.may('subscribe', found, asked)) return undefined;
+    // Whoever was asked may have ended the run, or begun another of this id.
     const view = this.#control.runs.get(runId);
-    if (view === undefined || !this.#control.may('subscribe', view, asked)) return undefined;
+    if (view === undefined || view.owner !== found.owner) return undefined;
     const seat = seatOf(asked.requester);
     this.#seats.check(seat);
     const record = this.#records.of(view);

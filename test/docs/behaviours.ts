@@ -12,7 +12,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   G: 25,
   H: 19,
   I: 24,
-  J: 13,
+  J: 14,
   K: 16,
 };
 
