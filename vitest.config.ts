@@ -5,8 +5,13 @@ import { hasRedis } from './test/support/servers/redis.js';
 
 // Tests read the source, not the build; the packaging project reads the build.
 const source = fileURLToPath(new URL('./src/', import.meta.url));
+/** The folder of another major of the `openai` package, for its adapter's tests: `OPENAI=.cache/openai7/node_modules/openai`. */
+const openai = process.env.OPENAI;
 const resolve = {
   alias: [
+    ...(openai === undefined
+      ? []
+      : [{ find: /^openai$/, replacement: fileURLToPath(new URL(openai, import.meta.url)) }]),
     { find: /^runfence$/, replacement: `${source}index.ts` },
     { find: /^runfence\/(.+)$/, replacement: `${source}$1/index.ts` },
   ],

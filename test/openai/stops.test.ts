@@ -57,8 +57,9 @@ describe('a stop', () => {
     await flushed();
     const receipt = await turn.stop();
     await expect(turn.done).rejects.toMatchObject({ code: 'RUN_ABORTED' });
-    // The client's own timer goes on: it is named, and no request comes of it.
-    expect((await receipt.whenQuiet({ timeoutMs: 0 })).runs[0]?.leftovers).toEqual(['source']);
+    // The client's own timer goes on in openai 6: it is named, and no request comes of it.
+    const left = (await receipt.whenQuiet({ timeoutMs: 0 })).runs[0]?.leftovers ?? [];
+    expect(left.filter((name) => name !== 'source')).toEqual([]);
     expect((await receipt.whenQuiet()).quiet).toBe(true);
     expect(on.model.requests).toHaveLength(1);
   });
