@@ -16,7 +16,7 @@ function whenModel(name: string, replies: readonly ModelReply[], text: string): 
     run: (options) =>
       withStage(options, replies, [toolNamed('look', () => 'seen')], async (stage) => {
         const said = await stage.send('Go.');
-        assert.equal((await said.sent.outcome).status, 'failed');
+        assert.equal((await said.sent.outcome).status, 'failed', 'a turn whose model has failed has failed');
         await said.heard;
         // What was on the wire when the connection broke may be lost.
         assert.ok(text.startsWith(stage.textOf(said)), `it has said "${stage.textOf(said)}"`);
@@ -122,7 +122,7 @@ export const FAILURES: readonly Scenario[] = [
         [],
         async (stage) => {
           const said = await stage.send('Go.');
-          await until(() => stage.textOf(said) === 'Some of it');
+          await until('the text is published', () => stage.textOf(said) === 'Some of it');
           stage.history.next('write', 'down');
           await stage.stop(said);
           await isStopped(said);

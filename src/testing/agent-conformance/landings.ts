@@ -102,7 +102,7 @@ async function land<M>(
     await said?.sent.outcome;
     points.close();
     // Some turns of the microtask queue are still to come.
-    await until(() => hasLanded || !points.isReached);
+    await until('it lands', () => hasLanded || !points.isReached);
     await Promise.all(done);
     await stage.settle(ALARMS);
     judge(stage);

@@ -45,7 +45,7 @@ export const SENDS: readonly Scenario[] = [
       const hold = new Hold();
       await withStage(options, [['Some of it', hold]], [], async (stage) => {
         const first = await stage.send('First.');
-        await until(() => stage.textOf(first) === 'Some of it');
+        await until('the text is published', () => stage.textOf(first) === 'Some of it');
         const second = await stage.send('Second.');
         await isCompleted(second);
         assert.equal((await first.sent.outcome).status, 'aborted');
@@ -79,7 +79,7 @@ export const SENDS: readonly Scenario[] = [
       const wait = heldTool('wait');
       await withStage(options, [[call('wait')], 'Shorter.'], [wait.tool], async (stage) => {
         const said = await stage.send('Go.');
-        await until(() => stage.tools.started.length === 1);
+        await until('the tool starts', () => stage.tools.started.length === 1);
         assert.equal((await stage.runner.steer(said.sent.runId, 'Shorter, please.')).status, 'applied');
         stage.words.push('Shorter, please.');
         wait.open();
@@ -96,12 +96,12 @@ export const SENDS: readonly Scenario[] = [
       const hold = new Hold();
       await withStage(options, [['Done', hold], 'In French: fini.'], [], async (stage) => {
         const said = await stage.send('Go.');
-        await until(() => stage.textOf(said) === 'Done');
+        await until('the text is published', () => stage.textOf(said) === 'Done');
         const { status } = await stage.runner.steer(said.sent.runId, 'And in French?');
         stage.words.push('And in French?');
         hold.open();
         await isCompleted(said);
-        if (status === 'enqueued') await until(() => stage.model.requests.length === 2);
+        if (status === 'enqueued') await until('the message is answered', () => stage.model.requests.length === 2);
         assert.equal(stage.model.requests.length, 2, 'what was taken is answered');
       });
     },

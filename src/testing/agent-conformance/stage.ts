@@ -20,6 +20,8 @@ import { ConformanceHistory } from './store.js';
 import { Tools } from './tools.js';
 
 export const SESSION = 'conformance';
+/** What an agent may take to unwind, in ms. */
+const GRACE_MS = 1_000;
 /** What the model says once the script is over. */
 export const AT_THE_END = 'Here I am.';
 
@@ -69,7 +71,10 @@ export class AgentStage<M> {
     const next = typeof script === 'function' ? script : () => replies.shift();
     const model = await startModelServer((request) => next(request) ?? AT_THE_END);
     const errors: unknown[] = [];
-    const control = createRunControl({ onError: (error) => void errors.push(error) });
+    const control = createRunControl({
+      onError: (error) => void errors.push(error),
+      defaults: { graceMs: GRACE_MS },
+    });
     const log = new Tools(control, tools, points);
     const { baseURL } = model;
     const setup = { baseURL, apiKey: 'any', model: 'scripted', tools: log.tools, maxSteps };
@@ -194,9 +199,15 @@ function errorOf(outcome: object): string {
   return isRunfenceError(error) ? `${error.code} ${error.message}` : String(error);
 }
 
-/** Waits for what is sure to come: the test's own time is the limit. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
+/** How long it takes at most, in ms of real time, until what has to happen has happened. */
+const LONGEST_MS = 3_000;
+
+/** Waits for what has to come. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  for (const since = performance.now(); !holds(); ) {
+    if (performance.now() - since > LONGEST_MS) assert.fail(`${what}: this has not happened`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }
 
 export async function isStopped({ sent }: Said): Promise<void> {

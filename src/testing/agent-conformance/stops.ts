@@ -22,7 +22,7 @@ function whileAsking(
       await withStage(options, [...before, script(hold)], [look], async (stage) => {
         const said = await stage.send('Go.');
         await hold.reached;
-        await until(() => stage.textOf(said) === text);
+        await until('the text is published', () => stage.textOf(said) === text);
         const started = stage.tools.started.length;
         const receipt = await stage.stop(said);
         await isStopped(said);
@@ -30,8 +30,7 @@ function whileAsking(
         assert.equal(runs[0]?.state, 'quiet', `the run is not quiet: ${runs[0]?.leftovers.join()}`);
         assert.notEqual(runs[0]?.interrupted, false, 'nothing had read the signal: the model goes on unseen');
         const request = stage.model.requests.at(-1);
-        await request?.whenEnded;
-        assert.equal(request?.isHungUp, true, 'the model was not told: its answer goes on, and is billed');
+        await until('the model is hung up on', () => request?.isHungUp === true);
         assert.equal(stage.tools.started.length, started, 'a tool was started');
         hold.open();
       });
@@ -52,7 +51,7 @@ export const STOPS: readonly Scenario[] = [
       await withStage(options, [[call('pay')]], [pay.tool], async (stage) => {
         stage.tools.release = pay.open;
         const said = await stage.send('Go.');
-        await until(() => stage.tools.started.length === 1);
+        await until('the tool starts', () => stage.tools.started.length === 1);
         const receipt = await stage.stop(said);
         await isStopped(said);
         const [early] = (await receipt.whenQuiet({ timeoutMs: 0 })).runs;
@@ -80,7 +79,10 @@ export const STOPS: readonly Scenario[] = [
       await withStage(options, [[call('look'), call('wait')]], [look, wait.tool], async (stage) => {
         stage.tools.release = wait.open;
         const said = await stage.send('Go.');
-        await until(() => stage.tools.started.includes('wait') && endedOf(said).includes('look'));
+        await until(
+          'one tool has ended, and the other runs',
+          () => stage.tools.started.includes('wait') && endedOf(said).includes('look'),
+        );
         const receipt = await stage.stop(said);
         await isStopped(said);
         wait.open();
@@ -99,7 +101,7 @@ export const STOPS: readonly Scenario[] = [
       const pay = toolNamed('pay', () => 'paid', { effect: 'unsafe', needsApproval: true });
       await withStage(options, [[call('pay')]], [pay], async (stage) => {
         const said = await stage.send('Go.');
-        await until(() => said.events.some(({ type }) => type === 'approval'));
+        await until('a person is asked', () => said.events.some(({ type }) => type === 'approval'));
         const asked = said.events.find((event) => event.type === 'approval');
         await stage.stop(said);
         await isStopped(said);
