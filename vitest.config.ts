@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { isWhole } from './test/support/proofs.js';
 import { postgresBinaries } from './test/support/servers/postgres.js';
 import { hasRedis } from './test/support/servers/redis.js';
 
@@ -123,6 +124,8 @@ export default defineConfig({
           name: 'postgres',
           // Without a server the rest is not run, and `setup.ts` says so.
           include: [postgresBinaries() === undefined ? 'test/postgres/plain/*.test.ts' : 'test/postgres/**/*.test.ts'],
+          // Servers of their own, which are killed, paused and cut off: `npm run proofs:postgres`.
+          exclude: isWhole ? [] : ['test/postgres/failures/**'],
           setupFiles: ['./test/postgres/support/leaks.ts'],
           globalSetup: ['./test/postgres/setup.ts'],
           testTimeout: 60_000,

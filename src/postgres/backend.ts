@@ -136,7 +136,7 @@ export class PostgresBackend implements Backend {
   }
 
   async check(request: CheckRequest): Promise<boolean> {
-    return (await this.#calls.call<boolean>('check_run', [request])) === true;
+    return (await this.#ask<boolean>('check_run', [request])) === true;
   }
 
   async readSession(request: ReadSessionRequest): Promise<Snapshot> {
@@ -149,19 +149,19 @@ export class PostgresBackend implements Backend {
   }
 
   async readNode(nodeId: string): Promise<readonly Snapshot[]> {
-    return ((await this.#calls.call<StoredSnapshot[]>('read_node', [{ nodeId }])) ?? []).map(snapshotOf);
+    return ((await this.#ask<StoredSnapshot[]>('read_node', [{ nodeId }])) ?? []).map(snapshotOf);
   }
 
   async readActive(): Promise<readonly StoredRun[]> {
-    return ((await this.#calls.call<StoredRun[]>('read_active', [])) ?? []).map(runOf);
+    return ((await this.#ask<StoredRun[]>('read_active', [])) ?? []).map(runOf);
   }
 
   async readStops(): Promise<StopList> {
-    return listOf((await this.#calls.call('read_list', [])) as { version: number; stops: StoredListed[] });
+    return listOf((await this.#ask('read_list', [])) as { version: number; stops: StoredListed[] });
   }
 
   async forget(request: ForgetRequest): Promise<void> {
-    await this.#calls.call('forget', [request]);
+    await this.#ask('forget', [request]);
   }
 
   subscribe(nodeId: string, notices: Notices): () => void {
@@ -195,7 +195,12 @@ export class PostgresBackend implements Backend {
   /** A node that watches has to have a lease: it ends with it. */
   async #read<T>(name: string, request: { readonly watch: boolean }): Promise<T> {
     if (request.watch) await this.#lease.open();
-    return (await this.#calls.call<T>(name, [this.#lease.beat, request])) as T;
+    return (await this.#ask<T>(name, [this.#lease.beat, request])) as T;
+  }
+
+  async #ask<T>(name: string, values: readonly (string | object)[]): Promise<T | undefined> {
+    this.#lease.refuseIfLost();
+    return this.#calls.call<T>(name, values);
   }
 
   #tell({ hints, orphans }: { readonly hints: readonly Hint[]; readonly orphans?: boolean }): void {

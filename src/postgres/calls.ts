@@ -16,6 +16,9 @@ const CALL_MS = 5_000;
 /** For so long in ms a transaction of the host that has fenced is waited for. */
 const FENCED_MS = 1_500;
 const FENCED_AGAIN_MS = 10;
+/** So often a call is sent again whose connection broke, and so long it waits longer each time. */
+const MOST_BROKEN = 3;
+const BROKEN_AGAIN_MS = 25;
 const LONGEST_NAMED = 40;
 
 type Value = string | number | null;
@@ -40,6 +43,7 @@ export class Calls {
   ): Promise<T | undefined> {
     const call = this.#callOf(name, values, timeoutMs);
     const start = performance.now();
+    let broken = 0;
     let isAgain = false;
     for (;;) {
       try {
@@ -50,8 +54,12 @@ export class Calls {
         if (state === NOT_ISOLATED && !this.#mustIsolate) this.#mustIsolate = true;
         else if (state === LOCK_NOT_AVAILABLE && performance.now() - start < FENCED_MS) {
           await new Promise((resolve) => setTimeout(resolve, FENCED_AGAIN_MS));
-        } else if (!isAgain && (state === SERIALIZATION || state === DEADLOCK || isBroken(error))) isAgain = true;
-        else throw explained(error, this.schema);
+        } else if (!isAgain && (state === SERIALIZATION || state === DEADLOCK)) isAgain = true;
+        else if (isBroken(error) && broken < MOST_BROKEN) {
+          // A client may have several that are dead.
+          await new Promise((resolve) => setTimeout(resolve, BROKEN_AGAIN_MS * broken));
+          broken += 1;
+        } else throw explained(error, this.schema);
       }
     }
   }

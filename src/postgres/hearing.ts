@@ -93,13 +93,21 @@ export class Hearing implements Ear {
     if (!this.#isStarted || this.#connecting !== undefined) return;
     const channel = newChannel();
     let isOver = false;
-    const ended = (): void => {
-      isOver = true;
-      if (this.channel === channel) this.#isDeaf();
+    const heard = {
+      notice: (text: string): void => this.#hear(text),
+      ended: (): void => {
+        isOver = true;
+        if (this.channel === channel) this.#isDeaf();
+      },
+      again: (): void => {
+        if (this.channel !== channel) return;
+        this.#listener.look();
+        this.#listener.mustRenew();
+      },
     };
     let listening: Promise<Listening> | undefined;
     try {
-      listening = this.#wire.listen(channel, (text) => this.#hear(text), ended);
+      listening = this.#wire.listen(channel, heard);
     } catch {
       // What the host gave to listen with cannot.
       this.#connectLater();

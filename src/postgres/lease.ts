@@ -92,9 +92,18 @@ export class Lease {
     return this.#leaseMs;
   }
 
+  /** Throws while it is lost: whoever asks is refused at once, or a run that waits for its records is cut too late. */
+  refuseIfLost(): void {
+    if (this.#state !== 'lost') return;
+    throw new RunfenceError(
+      'BACKEND_UNAVAILABLE',
+      'The lease of this process could not be renewed: Postgres is out of reach. It is tried again.',
+    );
+  }
+
   async open(): Promise<void> {
     if (this.#state === 'open') return;
-    if (this.#state === 'lost') throw cutOff();
+    this.refuseIfLost();
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined;
     });
@@ -255,14 +264,6 @@ export class Lease {
     this.#state = 'lost';
     this.#events.lost();
   }
-}
-
-/** Whoever asks is refused at once: a run that waits for its records would be cut too late. */
-function cutOff(): RunfenceError {
-  return new RunfenceError(
-    'BACKEND_UNAVAILABLE',
-    'The lease of this process could not be renewed: Postgres is out of reach. It is tried again.',
-  );
 }
 
 /** Random, and never used again. */

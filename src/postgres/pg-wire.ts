@@ -1,5 +1,5 @@
 import type { PgListener, PgPool, PgPoolClient, PgQuery } from './clients.js';
-import { BOUNDED, type Call, ISOLATED, type Listening, type Wire } from './wire.js';
+import { BOUNDED, type Call, type Heard, ISOLATED, type Listening, type Wire } from './wire.js';
 
 /** A listening connection, or how it is made; `false`: none. */
 export type PgListen = false | string | object | (() => PgListener);
@@ -63,9 +63,9 @@ export class PgWire implements Wire {
     });
   }
 
-  listen(channel: string, heard: (payload: string) => void, ended: () => void): Promise<Listening> | undefined {
+  listen(channel: string, heard: Heard): Promise<Listening> | undefined {
     const client = this.#listener();
-    return client && listenOn(client, channel, heard, ended);
+    return client && listenOn(client, channel, heard);
   }
 
   /** On failure it is rolled back; a connection on which that fails is not given back. */
@@ -105,22 +105,17 @@ function withoutPool(options: object): object {
   return { ...options, ...(password !== undefined && { password }), ...(ssl !== undefined && { ssl }) };
 }
 
-async function listenOn(
-  client: PgListener,
-  channel: string,
-  heard: (payload: string) => void,
-  ended: () => void,
-): Promise<Listening> {
+async function listenOn(client: PgListener, channel: string, heard: Heard): Promise<Listening> {
   let isOver = false;
   const end = (): void => {
     if (isOver) return;
     isOver = true;
     destroy(client);
-    ended();
+    heard.ended();
   };
   client.on('error', end);
   client.on('end', end);
-  client.on('notification', ({ payload }) => heard(payload ?? ''));
+  client.on('notification', ({ payload }) => heard.notice(payload ?? ''));
   try {
     await client.connect();
     await client.query({ text: `listen "${channel}"` });

@@ -1,5 +1,5 @@
 import type { PostgresSql, PostgresUnsafe } from './clients.js';
-import { BOUNDED, type Call, ISOLATED, type Listening, type Wire } from './wire.js';
+import { BOUNDED, type Call, type Heard, ISOLATED, type Listening, type Wire } from './wire.js';
 
 /** Rows of columns as they came, whatever parsers and transforms the host has set. */
 interface Raw {
@@ -56,11 +56,17 @@ export class PostgresJsWire implements Wire {
     });
   }
 
-  listen(channel: string, heard: (payload: string) => void): Promise<Listening> | undefined {
+  /** Its listening connection comes back by itself, mostly. */
+  listen(channel: string, heard: Heard): Promise<Listening> | undefined {
     const sql = this.#listenSql;
     if (sql === undefined) return undefined;
     const begin = async (): Promise<Listening> => {
-      const { unlisten } = await sql.listen(channel, heard);
+      let isFirst = true;
+      const listening = (): void => {
+        if (!isFirst) heard.again();
+        isFirst = false;
+      };
+      const { unlisten } = await sql.listen(channel, (payload) => heard.notice(payload), listening);
       return { call: undefined, close: async () => void (await within(1_000, unlisten()).catch(() => {})) };
     };
     return begin();

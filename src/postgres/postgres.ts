@@ -122,6 +122,10 @@ function wireOf(client: PostgresClient, listen: PostgresOptions['listen'], isPre
     if (!isKnown || listen === null || (typeof listen === 'function' && isPostgresSql(listen))) {
       throw invalid('listen must be a URL or configuration of pg, a function that makes a Client, or false.');
     }
+    const isConfiguration = typeof listen === 'string' || typeof listen === 'object';
+    if (isConfiguration && (client as { Client?: unknown }).Client === undefined) {
+      throw invalid('listen must be a function that makes a Client: this pool does not say what its clients are.');
+    }
     return new PgWire(client as PgPool, listen as PgListen | undefined, isPreparing);
   }
   if (listen === undefined) return new PostgresJsWire(client, client, isPreparing);

@@ -24,7 +24,17 @@ export interface Wire {
     last: (client: unknown) => Promise<void>,
   ): Promise<unknown>;
   /** Listens until it fails or is closed. Rejects if it could not begin; `undefined`: this client is not to listen. */
-  listen(channel: string, heard: (payload: string) => void, ended: () => void): Promise<Listening> | undefined;
+  listen(channel: string, heard: Heard): Promise<Listening> | undefined;
+}
+
+/** What a connection that listens tells. */
+export interface Heard {
+  /** A notice. */
+  notice(payload: string): void;
+  /** It has ended. */
+  ended(): void;
+  /** It was there no more, and is there again: notices may have been missed. */
+  again(): void;
 }
 
 /** A connection that listens. */

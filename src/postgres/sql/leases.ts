@@ -38,7 +38,8 @@ begin
     union select session from interest where beat = me;
 end $$;
 
--- Runs of dead processes. One that was told and not taken note of for two leases is told by somebody else.
+-- Runs of dead processes. One that was told and not taken note of for a lease is told by somebody else, who may have a
+-- listener, and by the same one again only after that.
 create function tell_orphans(me text, lease interval) returns jsonb language plpgsql as $$
 declare told_ jsonb;
 begin
@@ -47,8 +48,8 @@ begin
   end if;
   with due as (
     select generation from orphan o
-    where o.by_beat = me and (o.told_at is null or o.told_at < clock_timestamp() - lease)
-      or o.by_beat <> me and (o.told_at < clock_timestamp() - 2 * lease
+    where o.by_beat = me and (o.told_at is null or o.told_at < clock_timestamp() - 3 * lease)
+      or o.by_beat <> me and (o.told_at < clock_timestamp() - lease
         or not exists (select from process where beat = o.by_beat))
     order by generation limit 100 for update skip locked
   ), told as (

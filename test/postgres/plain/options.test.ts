@@ -25,6 +25,7 @@ describe('what postgres() is given', () => {
     { leaseMs: '15000' },
     { listen: 5 },
     { listen: null },
+    { listen: 'postgres://elsewhere' },
     { prepare: 'no' },
   ])('an option that is none is refused: %j', (options) => {
     expect(() => postgres(pool, options as PostgresOptions)).toThrow(INVALID);

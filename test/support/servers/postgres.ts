@@ -145,7 +145,7 @@ export class PostgresServer {
   /** All its processes stand still, or go on. */
   async pause(isPaused: boolean): Promise<void> {
     const signal = isPaused ? 'SIGSTOP' : 'SIGCONT';
-    for (const pid of await this.#pids()) process.kill(pid, signal);
+    for (const pid of await this.#pids()) killQuietly(pid, signal);
   }
 
   async remove(): Promise<void> {
