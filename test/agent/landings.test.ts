@@ -3,7 +3,7 @@ import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { times } from '../support/proofs.js';
 import { BACKENDS, withBackend } from './support/backends.js';
-import { says, type Script } from './support/scripted.js';
+import { type Script, says } from './support/scripted.js';
 import { type Stage, stage } from './support/stage.js';
 import type { Said } from './support/transcript.js';
 
@@ -112,7 +112,8 @@ async function problemsOf(scene: Scene, history: History): Promise<string[]> {
   }
   const isTaken = scene.steers.some(({ status }) => status !== 'stale');
   const taken = users.filter((one) => one === 'two').length;
-  if (taken !== (isTaken ? 1 : 0)) problems.push(`the steer is ${JSON.stringify(scene.steers)}, and kept ${taken} times`);
+  if (taken !== (isTaken ? 1 : 0))
+    problems.push(`the steer is ${JSON.stringify(scene.steers)}, and kept ${taken} times`);
   const inOrder = users.filter((one) => scene.said.includes(one));
   if (inOrder.join() !== scene.said.join()) problems.push(`the order is ${inOrder.join()}`);
   for (const record of records) {
