@@ -52,6 +52,10 @@ export function outOfReach(what: string): RunfenceError {
   return new RunfenceError('BACKEND_UNAVAILABLE', what);
 }
 
+export function closed(): RunfenceError {
+  return new RunfenceError('CLOSED', 'This backend was closed: make a new one.');
+}
+
 export function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,5 @@
 import type { Wire } from './client.js';
-import { asError, outOfReach } from './errors.js';
+import { asError, closed, outOfReach } from './errors.js';
 import { infoFrom, serverProblems } from './health.js';
 import { Hearing } from './hearing.js';
 import { Janitor } from './janitor.js';
@@ -32,7 +32,10 @@ interface Stay {
   since: number;
 }
 
-/** The presence of this process in the store. It begins with the first request and ends with `close`. */
+/**
+ * The presence of this process in the store. It begins with the first request, or with the first node that listens, and
+ * ends with `close`. After that only another node that listens begins it again.
+ */
 export class Presence {
   readonly #wire: Wire;
   readonly #prefix: string;
@@ -44,6 +47,7 @@ export class Presence {
   readonly #warned: Set<string> = new Set();
   #opening: Promise<Stay> | undefined;
   #stay: Stay | undefined;
+  #isClosed = false;
 
   constructor(wire: Wire, options: ReadOptions, nodes: Nodes) {
     const { prefix, leaseMs, retainMs, onWarning } = options;
@@ -77,7 +81,11 @@ export class Presence {
   }
 
   async send<Answer>(name: ScriptName, request: object): Promise<Answer> {
+    // What comes after the end would open a connection that nobody closes.
+    if (this.#isClosed && this.#nodes.size === 0) throw closed();
     const stay = this.#stay ?? (await this.open());
+    // Closed while it opened.
+    if (stay !== this.#stay) throw closed();
     this.checkLease();
     return this.#sender.send<Answer>(name, this.#from(stay), request);
   }
@@ -95,6 +103,7 @@ export class Presence {
 
   /** A failure is forgotten: the next request tries again. */
   open(): Promise<Stay> {
+    this.#isClosed = false;
     this.#opening ??= this.#open().catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
@@ -103,15 +112,17 @@ export class Presence {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     const opening = this.#opening;
     if (opening === undefined) return;
     const stay = await opening.catch(() => undefined);
     if (stay === undefined || this.#stay !== stay) return;
     this.#stay = undefined;
     this.#opening = undefined;
+    const { isLost } = stay.lease;
     stay.lease.end();
     stay.hearing.close();
-    if (stay.lease.isLost) return;
+    if (isLost) return;
     const leave = async (): Promise<void> => {
       await this.#janitor.idle;
       await this.#sender.send('leave', this.#from(stay), {});

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { StoreAddress } from '../../support/stores/open.js';
 import { bundled } from '../support/processes.js';
 import { check, type JournalLine, type Verdict } from './check.js';
 
@@ -11,11 +12,23 @@ export interface StormOptions {
   readonly seconds: number;
   /** Every process with a backend of its own: the checks must find it. */
   readonly sabotage: boolean;
+  /** Where the process of each place keeps its sessions; in a folder by default. */
+  readonly storeOf?: ((place: number) => StoreAddress) | undefined;
+  /** Does something to the store, or to the way of one process to it, over and over. */
+  readonly upheaval?: ((place: number) => Promise<Upheaval>) | undefined;
+}
+
+/** What was done, and when all processes may have believed in what was lost, by the monotonic clock of the host. */
+export interface Upheaval {
+  readonly what: string;
+  readonly doubt?: { readonly from: number; readonly until: number } | undefined;
 }
 
 export interface StormResult extends Verdict {
   readonly kills: number;
   readonly stops: number;
+  /** What was done to the store, and how often. */
+  readonly upheavals: Readonly<Record<string, number>>;
   readonly errors: readonly string[];
   /** The longest time in which a session granted nothing, in ms: what stood still there was waited for. */
   readonly longestLullMs: number;
@@ -27,16 +40,20 @@ const STALE_MS = 2_000;
 const STOPPED_MS = 2_600;
 
 /** Six processes on three sessions: about one is killed a second, and every four seconds one stands still for longer than stale. */
-export async function storm({ dir, seconds, sabotage }: StormOptions): Promise<StormResult> {
+export async function storm({ dir, seconds, sabotage, storeOf, upheaval }: StormOptions): Promise<StormResult> {
   const journal = join(dir, 'journal');
   mkdirSync(journal);
   const file = await bundled('storm');
-  const given = JSON.stringify({ dir: join(dir, 'store'), journal, sessions: SESSIONS, staleMs: STALE_MS, sabotage });
+  const inFolder: StoreAddress = { kind: 'files', dir: join(dir, 'store'), staleMs: STALE_MS };
+  const given = (at: number): string => {
+    const store = storeOf?.(at) ?? inFolder;
+    return JSON.stringify({ store, journal, sessions: SESSIONS, staleMs: STALE_MS, sabotage });
+  };
   const children: ChildProcess[] = [];
   const stopped = new Set<ChildProcess>();
   const exits: string[] = [];
   const start = (at: number): void => {
-    const child = spawn(process.execPath, [file, given], { stdio: ['pipe', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, [file, given(at)], { stdio: ['pipe', 'ignore', 'pipe'] });
     child.stderr?.on('data', (data: Buffer) => exits.push(`stderr of ${child.pid}: ${data.toString().slice(0, 500)}`));
     child.stdin?.on('error', () => {});
     children[at] = child;
@@ -44,6 +61,14 @@ export async function storm({ dir, seconds, sabotage }: StormOptions): Promise<S
   for (let at = 0; at < PROCESSES; at++) start(at);
   let kills = 0;
   let stops = 0;
+  const upheavals: Upheaval[] = [];
+  let isOver = false;
+  const rising = (async () => {
+    while (!isOver && upheaval !== undefined) {
+      await sleep(500 + Math.random() * 1_000);
+      if (!isOver) upheavals.push(await upheaval(Math.floor(Math.random() * PROCESSES)));
+    }
+  })();
   try {
     const until = performance.now() + seconds * 1_000;
     let nextStop = performance.now() + 500;
@@ -68,6 +93,8 @@ export async function storm({ dir, seconds, sabotage }: StormOptions): Promise<S
         start(at);
       }
     }
+    isOver = true;
+    await rising;
     await sleep(stopped.size > 0 ? STOPPED_MS : 0);
     await Promise.all(
       children.map(async (child) => {
@@ -82,13 +109,26 @@ export async function storm({ dir, seconds, sabotage }: StormOptions): Promise<S
   } finally {
     for (const child of children) child.kill('SIGKILL');
   }
-  return { ...judged(journal, exits), kills, stops };
+  const counts: Record<string, number> = {};
+  for (const { what } of upheavals) counts[what] = (counts[what] ?? 0) + 1;
+  return { ...judged(journal, exits, upheavals), kills, stops, upheavals: counts };
 }
 
-function judged(journal: string, exits: readonly string[]): Omit<StormResult, 'kills' | 'stops'> {
+function judged(
+  journal: string,
+  exits: readonly string[],
+  upheavals: readonly Upheaval[],
+): Omit<StormResult, 'kills' | 'stops' | 'upheavals'> {
   const all = read(join(journal, 'all'));
-  const gaps = all.filter(({ what }) => what === 'gap');
   const sessions = readdirSync(journal).filter((name) => name !== 'all');
+  const pids = new Set(sessions.flatMap((name) => read(join(journal, name)).map(({ pid }) => pid)));
+  // Who believes in what was lost is as one who stood still: the reader, or the store's check of the token, drops what it writes.
+  const doubts = upheavals.flatMap(({ doubt }): JournalLine[] =>
+    doubt === undefined
+      ? []
+      : [...pids].map((pid) => ({ what: 'gap', pid, at: doubt.until, ms: doubt.until - doubt.from })),
+  );
+  const gaps = [...all.filter(({ what }) => what === 'gap'), ...doubts];
   const verdicts = sessions.map((name) => check(name, read(join(journal, name)), gaps));
   const sum = (of: (verdict: Verdict) => number): number => verdicts.reduce((total, one) => total + of(one), 0);
   const lulls = sessions.flatMap((name) => {

@@ -171,9 +171,10 @@ async function bundle(fixture: string): Promise<string> {
       runfence: './src/index.ts',
       'runfence/backend': './src/backend/index.ts',
       'runfence/files': './src/files/index.ts',
+      'runfence/redis': './src/redis/index.ts',
       'runfence/testing': './src/testing/index.ts',
     },
-    external: ['proper-lockfile', 'signal-exit', 'graceful-fs'],
+    external: ['proper-lockfile', 'signal-exit', 'graceful-fs', 'ioredis'],
     logLevel: 'silent',
   });
   return outfile;
