@@ -21,7 +21,7 @@ const phases = values.phases.split(',') as Phase[];
 if (![rounds, seed, lanes].every(Number.isSafeInteger) || rounds < 1 || lanes < 1) {
   throw new Error('--rounds, --seed and --lanes must be numbers.');
 }
-const unknown = phases.find((phase) => !PHASES.includes(phase));
+const unknown = phases.find((phase) => !(PHASES as readonly Phase[]).includes(phase));
 if (unknown !== undefined) throw new Error(`there is no phase "${unknown}": use ${PHASES.join(', ')}.`);
 
 const dir = mkdtempSync(join(values.dir ?? tmpdir(), 'runfence-stops-'));

@@ -105,6 +105,16 @@ export class Server {
     this.#child?.kill('SIGCONT');
   }
 
+  /** It cannot reach the store: it hears of nothing, and nothing of it arrives. */
+  cutOff(): void {
+    this.stands.push({ pid: this.pid, from: now(), until: Number.POSITIVE_INFINITY });
+  }
+
+  joined(): void {
+    const last = this.stands.at(-1);
+    if (last !== undefined) last.until = now();
+  }
+
   async kill(): Promise<void> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;

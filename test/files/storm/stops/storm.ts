@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Random } from '../../../../src/testing/random.js';
+import type { StoreAddress } from '../../../support/stores/open.js';
 import { bundled } from '../../support/processes.js';
 import { deathWave } from './deaths.js';
 import { Lane, type Stage } from './round.js';
@@ -16,12 +17,16 @@ export interface StopsOptions {
   readonly seed: number;
   readonly lanes: number;
   readonly phases: readonly Phase[];
+  /** Where each of the two keeps its sessions; in a folder by default. */
+  readonly storeOf?: ((place: 0 | 1) => StoreAddress) | undefined;
+  /** For the phase `partitions`: parts one of the two from the store, until what is returned is called. */
+  readonly part?: ((place: 0 | 1) => Promise<() => Promise<void>>) | undefined;
   /** Told what is being done. */
   readonly progress?: ((text: string) => void) | undefined;
 }
 
 export const PHASES = ['quiet', 'busy', 'pauses', 'deaths'] as const;
-export type Phase = (typeof PHASES)[number];
+export type Phase = (typeof PHASES)[number] | 'partitions';
 
 const STALE_MS = 2_000;
 
@@ -31,8 +36,9 @@ export async function stopStorm(options: StopsOptions): Promise<Witness> {
   const journal = join(dir, 'journal');
   writeFileSync(journal, '');
   const file = await bundled('stops');
-  const given = { dir: join(dir, 'store'), journal, staleMs: STALE_MS };
-  const servers = [new Server('A', file, given), new Server('B', file, given)] as const;
+  const inFolder: StoreAddress = { kind: 'files', dir: join(dir, 'store'), staleMs: STALE_MS };
+  const given = (place: 0 | 1): object => ({ store: options.storeOf?.(place) ?? inFolder, journal });
+  const servers = [new Server('A', file, given(0)), new Server('B', file, given(1))] as const;
   const witness = new Witness();
   const stage: Stage = { servers, witness, random: new Random(seed), isCalm: true };
   const lanes = Array.from({ length: width }, (_, at) => new Lane(stage, `chat-${at}`));
@@ -44,6 +50,7 @@ export async function stopStorm(options: StopsOptions): Promise<Witness> {
       const from = now();
       if (phase === 'deaths') await deaths(stage, lanes, rounds);
       else if (phase === 'pauses') await pauses(stage, lanes, rounds);
+      else if (phase === 'partitions') await partitions(stage, lanes, rounds, options.part);
       else {
         if (phase === 'busy')
           await Promise.all(servers.map((server, at) => server.ask({ order: 'busy', session: `busy-${at}` })));
@@ -110,6 +117,34 @@ async function pauses(stage: Stage, lanes: readonly Lane[], rounds: number): Pro
   await calm(lanes, rounds, rounds);
   isOver = true;
   await sleeping;
+  await pause(1_000);
+  stage.isCalm = true;
+}
+
+/** One of the two cannot reach the store now and then, for shorter and longer than its lease. */
+async function partitions(
+  stage: Stage,
+  lanes: readonly Lane[],
+  rounds: number,
+  part: StopsOptions['part'],
+): Promise<void> {
+  const { servers, random } = stage;
+  stage.isCalm = false;
+  let isOver = false;
+  const parting = (async () => {
+    while (!isOver && part !== undefined) {
+      await pause(600 + random.below(900));
+      const place = random.below(2) as 0 | 1;
+      const heal = await part(place);
+      (servers[place] as Server).cutOff();
+      await pause(random.chance(0.5) ? 200 + random.below(1_200) : STALE_MS + 300 + random.below(1_500));
+      await heal();
+      (servers[place] as Server).joined();
+    }
+  })();
+  await calm(lanes, rounds, rounds);
+  isOver = true;
+  await parting;
   await pause(1_000);
   stage.isCalm = true;
 }
