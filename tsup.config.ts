@@ -10,6 +10,7 @@ export default defineConfig({
     'files/index': 'src/files/index.ts',
     'postgres/index': 'src/postgres/index.ts',
     'openai/index': 'src/openai/index.ts',
+    'http/index': 'src/http/index.ts',
     'process/index': 'src/process/index.ts',
     'redis/index': 'src/redis/index.ts',
     'streams/index': 'src/streams/index.ts',

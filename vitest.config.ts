@@ -87,7 +87,7 @@ export default defineConfig({
         resolve,
         test: {
           name: 'agent',
-          include: ['test/agent/**/*.test.ts', 'test/openai/**/*.test.ts', 'test/testing/**/*.test.ts'],
+          include: ['agent', 'http', 'openai', 'testing'].map((room) => `test/${room}/**/*.test.ts`),
           setupFiles: ['./test/support/leaks.ts'],
           execArgv: ['--expose-gc'],
           testTimeout: 20_000,

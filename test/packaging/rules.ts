@@ -31,7 +31,7 @@ const rooms: Readonly<Record<string, Room>> = {
   streams: {},
   agent: { node: true, entries: ['streams'] },
   openai: { entries: ['agent'] },
-  http: { packages: ['zod'], types: ['agent'] },
+  http: { packages: ['zod'], types: ['agent', 'streams'] },
   node: { node: true, types: ['http'] },
   gateway: { packages: ['zod'], types: ['agent'] },
   ws: { node: true, types: ['gateway'] },

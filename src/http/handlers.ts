@@ -1,0 +1,57 @@
+import type { AgentRunner } from '../agent/index.js';
+import { checkOptions, type HttpHandlersOptions, invalid, limitsOf } from './options.js';
+import { ROUTES } from './routes.js';
+import type { HttpContext } from './shared/context.js';
+import { type HttpHandler, handle, pathOf } from './shared/handle.js';
+import { HttpError, notFound } from './shared/http-error.js';
+import { Places } from './shared/places.js';
+
+/**
+ * A runner over HTTP: each handler takes a `Request` and answers with a `Response`, and never rejects. A handler of a path
+ * with an id takes the id as its second argument too, or what Next.js gives a route.
+ */
+export interface HttpHandlers {
+  /** `POST /v1/chat/completions`, of OpenAI's API: the client brings the history, and nothing of it is kept. */
+  readonly chatCompletions: HttpHandler;
+  /**
+   * All routes together, by method and path.
+   *
+   * @param request - any request; one that no route serves is answered with 404
+   */
+  readonly fetch: (request: Request) => Promise<Response>;
+}
+
+/**
+ * Serves a runner over HTTP, for every runtime that has `Request` and `Response`.
+ *
+ * A client that hangs up stops its run, if no other follows it. A stop ends every response in order. What is forbidden looks
+ * as if it were not there.
+ *
+ * @param runner - what answers
+ * @param options - `authenticate`, and what has a default
+ * @returns a handler for each route, and `fetch` for all
+ * @throws `INVALID_OPTIONS` for an unknown name or a wrong type
+ */
+export function createHttpHandlers(runner: AgentRunner, options: HttpHandlersOptions): HttpHandlers {
+  if (typeof runner?.send !== 'function' || typeof runner.control?.abort !== 'function') {
+    throw invalid('createHttpHandlers needs a runner: createAgentRunner makes one.');
+  }
+  const checked = checkOptions(options);
+  const limits = limitsOf(checked.limits);
+  const places = new Places(limits.runsPerPrincipal);
+  const context: HttpContext = { runner, control: runner.control, options: checked, limits, places };
+  const entries = Object.entries(ROUTES).map(([name, route]) => {
+    return { name, route, handler: handle(context, route.method, route.path, route.answer) };
+  });
+  const fetch = async (request: Request): Promise<Response> => {
+    const path = pathOf(checked.basePath, request);
+    const there = entries.filter(({ route }) => path !== undefined && route.path.test(path));
+    const served = there.find(({ route }) => route.method === request.method);
+    if (served !== undefined) return served.handler(request);
+    if (there.length === 0) return notFound().toResponse();
+    const allow = there.map(({ route }) => route.method).join(', ');
+    return new HttpError(405, 'method_not_allowed', `Use ${allow}.`, { headers: { allow } }).toResponse();
+  };
+  const handlers = Object.fromEntries(entries.map(({ name, handler }) => [name, handler]));
+  return { ...handlers, fetch } as HttpHandlers;
+}

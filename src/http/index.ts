@@ -1,0 +1,13 @@
+/**
+ * An agent over HTTP, for every runtime that has `Request` and `Response`: endpoints that the clients of OpenAI and of the AI
+ * SDK accept, in which a hang-up, a stop and a resume do what they say.
+ *
+ * @module runfence/http
+ */
+
+export { createHttpHandlers, type HttpHandlers } from './handlers.js';
+export type { Authenticate, Authenticated, HttpHandlersOptions, HttpLimits } from './options.js';
+export type { HttpErrorCode } from './shared/codes.js';
+export type { HttpHandler, IdArgument } from './shared/handle.js';
+export { type PublicReceipt, publicReceipt } from './shared/receipt.js';
+export { type HttpStatus, toHttpStatus } from './shared/status.js';

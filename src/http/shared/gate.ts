@@ -1,0 +1,47 @@
+import { ADMIN } from '../../index.js';
+import type { Caller, HttpContext } from './context.js';
+import { HttpError } from './http-error.js';
+
+/**
+ * Refuses what a web page of somebody else could send: a foreign `Origin`, and a `Host` that is not served. No answer has a
+ * CORS header.
+ *
+ * @throws `host_not_allowed`, `origin_not_allowed`
+ */
+export function checkSource({ options }: HttpContext, request: Request): void {
+  const host = request.headers.get('host') ?? new URL(request.url).host;
+  if (options.hosts !== undefined && !options.hosts.includes(host)) {
+    throw new HttpError(403, 'host_not_allowed', 'This host is not served here.');
+  }
+  const origin = request.headers.get('origin');
+  if (origin === null || options.origins?.includes(origin)) return;
+  if (hostOf(origin) === host) return;
+  throw new HttpError(403, 'origin_not_allowed', 'Pages of this origin may not ask here.');
+}
+
+function hostOf(origin: string): string | undefined {
+  try {
+    return new URL(origin).host;
+  } catch {
+    // `null`, of a page without an origin.
+    return undefined;
+  }
+}
+
+/**
+ * Asks the host who makes a request.
+ *
+ * @returns the caller, or the host's own answer
+ * @throws `unauthenticated`; what `authenticate` throws; `INVALID_OPTIONS` for a principal that names nobody
+ */
+export async function callerOf({ options, control }: HttpContext, request: Request): Promise<Caller | Response> {
+  const found = await options.authenticate(request);
+  if (found instanceof Response) return found;
+  if (found === undefined || found === null) {
+    throw new HttpError(401, 'unauthenticated', 'Say who you are.', { headers: { 'www-authenticate': 'Bearer' } });
+  }
+  const { principal, admin } = found;
+  // Nothing has this id: it says whether the principal is one. A symbol is not: an admin says `admin: true`.
+  control.runs.get(' ', { requester: { ...principal } });
+  return { principal, isAdmin: admin === true, requester: admin === true ? ADMIN : principal };
+}
