@@ -29,6 +29,7 @@ export async function open(context: RunnerContext, turn: LiveTurn, run: Run): Pr
     const plan = planOf(context, turn, records);
     if (plan.kind === 'repeated') {
       settled(context, turn, 'none');
+      for (const words of plan.rest) context.enqueue(turn, words);
       return plan;
     }
     const history = agent.close(plan.history, plan.incoming);

@@ -9,8 +9,8 @@ import { hasToolResults, onlyAnswers } from './tool-results.js';
 /** What a turn comes to, once its session's history is known. */
 export type Plan =
   | ({ readonly kind: 'open'; readonly history: readonly unknown[]; readonly own: TurnRecord | undefined } & Opened)
-  /** It was there before, and is not repeated: what was recorded stays. */
-  | { readonly kind: 'repeated'; readonly record: TurnRecord };
+  /** It was there before, and is not repeated: what was recorded stays. `rest` has joined it since, and is new. */
+  | { readonly kind: 'repeated'; readonly record: TurnRecord; readonly rest: readonly Words[] };
 
 /**
  * Decides what a turn starts from. Pure: the same again for the same history.
@@ -20,16 +20,25 @@ export type Plan =
 export function planOf(context: RunnerContext, turn: LiveTurn, records: readonly TurnRecord[]): Plan {
   checkReadable(context, turn, records);
   const own = records.find(({ runId }) => runId === turn.runId);
-  if (own !== undefined && !mayRepeat(own)) return { kind: 'repeated', record: own };
-  const [messageId] = turn.words.map((words) => words.messageId);
-  const taker = records.find((record) => record !== own && messageId !== undefined && hasTaken(record, messageId));
-  if (taker !== undefined) return { kind: 'repeated', record: taker };
+  const takers = records.filter((record) => record !== own);
+  const isNew = (words: Words): boolean => !takers.some((record) => hasTaken(record, words));
+  const fresh = turn.words.filter(isNew);
+  if (own !== undefined && !mayRepeat(own)) {
+    return {
+      kind: 'repeated',
+      record: own,
+      rest: fresh.filter((words) => words !== turn.words[0] && !hasTaken(own, words)),
+    };
+  }
+  const taker =
+    fresh.length > 0 ? undefined : takers.find((record) => turn.words.some((words) => hasTaken(record, words)));
+  if (taker !== undefined) return { kind: 'repeated', record: taker, rest: [] };
   const others = records.filter((record) => record !== own && record.order < turn.order);
   const { replace } = turn.options;
   const replaced = replace === undefined ? [] : replacedBy(replace, others);
   if (replace !== undefined && replaced.length === 0 && own === undefined) throw unknownTurn();
   const stays = others.filter((record) => !replaced.includes(record));
-  const incoming = incomingOf(context, turn, { own, replaced, last: stays.at(-1) });
+  const incoming = incomingOf(context, turn, { own, replaced, fresh, last: stays.at(-1) });
   const history = stays.flatMap((record) => messagesOf(context, record));
   const replaces = replaced.map(({ runId }) => runId);
   return { kind: 'open', history, incoming, replaces, own, messageIds: own?.messageIds ?? [] };
@@ -56,8 +65,8 @@ export function isLost(reason: AbortReason | undefined): boolean {
   return reason === 'disconnect' || reason === 'lock-lost' || reason === 'heartbeat-lost';
 }
 
-function hasTaken({ messageIds }: TurnRecord, messageId: string): boolean {
-  return messageIds?.includes(messageId) === true;
+function hasTaken({ messageIds }: TurnRecord, { messageId }: Words): boolean {
+  return messageId !== undefined && messageIds?.includes(messageId) === true;
 }
 
 /** The turn, and everything behind it, which was said on top of it. */
@@ -69,15 +78,16 @@ function replacedBy(runId: string, others: readonly TurnRecord[]): readonly Turn
 interface Found {
   readonly own: TurnRecord | undefined;
   readonly replaced: readonly TurnRecord[];
+  /** What no other turn has taken. */
+  readonly fresh: readonly Words[];
   readonly last: TurnRecord | undefined;
 }
 
-function incomingOf(context: RunnerContext, turn: LiveTurn, { own, replaced, last }: Found): readonly unknown[] {
+function incomingOf(context: RunnerContext, turn: LiveTurn, { own, replaced, fresh, last }: Found): readonly unknown[] {
   // A repetition starts from all that its first attempt was told.
   const known = own === undefined ? [] : inOwnForm(context, own.format, [...own.incoming, ...(own.steered ?? [])]);
-  const said = (own === undefined ? turn.words : turn.words.slice(1).filter(isNewTo(own))).flatMap(
-    ({ messages }) => messages,
-  );
+  const isNew = (words: Words): boolean => own === undefined || (words !== turn.words[0] && !hasTaken(own, words));
+  const said = fresh.filter(isNew).flatMap(({ messages }) => messages);
   const counted = hasToolResults(said) ? onlyAnswers(said, lastTurn(context, last)) : said;
   const [target] = replaced;
   // To regenerate is to say the same again.
@@ -98,10 +108,6 @@ const REFUSALS = ['HISTORY_FORBIDDEN', 'TURN_UNKNOWN', 'INVALID_OPTIONS'] as con
 
 function unknownTurn(): RunfenceError {
   return new RunfenceError('TURN_UNKNOWN', 'The session has no such turn to replace: load its messages again.');
-}
-
-function isNewTo({ messageIds }: TurnRecord): (words: Words) => boolean {
-  return ({ messageId }) => messageId === undefined || messageIds?.includes(messageId) !== true;
 }
 
 function lastTurn(context: RunnerContext, last: TurnRecord | undefined): readonly Message[] {

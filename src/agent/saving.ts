@@ -83,6 +83,7 @@ async function fixUnopened(context: RunnerContext, turn: LiveTurn, { signal }: W
     book.place(turn, records);
     const plan = planOf(context, turn, records);
     const opened = plan.kind === 'open' ? openedOf(context, turn, plan) : undefined;
+    for (const words of plan.kind === 'repeated' ? plan.rest : []) context.enqueue(turn, words);
     if (opened !== undefined) {
       turn.opened = opened;
       return true;
