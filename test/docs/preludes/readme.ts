@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import express, { type Request, type Response } from 'express';
+import express, { type Response } from 'express';
+import { memoryHistory } from 'runfence/agent';
+import { tool } from 'runfence/openai';
+import { Hold, type ModelReply, startModelServer } from 'runfence/testing';
 
 declare global {
   namespace Express {
@@ -9,37 +12,13 @@ declare global {
     }
   }
 }
-interface Turn {
-  readonly id: string;
-  readonly user: string;
-  readonly answer: string;
-}
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const turns = new Map<string, Turn & { readonly chat: string; readonly token: number }>();
-const store = {
-  async save(chat: string, turn: Turn, token: number): Promise<void> {
-    await pause(10);
-    turns.set(turn.id, { ...turn, chat, token });
-  },
-  async read(chat: string): Promise<Turn[]> {
-    return [...turns.values()].filter((turn) => turn.chat === chat);
-  },
-};
-let calls = 0;
-let produced = 0;
-let known: readonly Turn[] = [];
-const model = {
-  async *stream(history: readonly Turn[], text: string, { signal }: { readonly signal: AbortSignal }) {
-    calls++;
-    known = history;
-    for (let word = 1; word <= 50; word++) {
-      signal.throwIfAborted();
-      produced = word;
-      yield `${text} ${word}\n`;
-      await pause(3);
-    }
-  },
-};
+const replies: ModelReply[] = [];
+await using provider = await startModelServer(() => replies.shift() ?? 'Here I am.');
+process.env.OPENAI_BASE_URL = provider.baseURL;
+process.env.OPENAI_API_KEY = 'any';
+const paid: string[] = [];
+const tools = [tool({ name: 'pay', execute: () => void paid.push('once') })];
+const history = memoryHistory();
 let login = async (_res: Response): Promise<void> => {};
 const app = express();
 app.use(express.json(), async (req, res, next) => {
@@ -50,8 +29,8 @@ app.use(express.json(), async (req, res, next) => {
 // ---
 const server = app.listen(0, '127.0.0.1');
 await once(server, 'listening');
-let messages = 0;
-const post = (path: string, user: string, text = '', signal?: AbortSignal, id = `m${++messages}`) =>
+let count = 0;
+const post = (path: string, user: string, text = '', signal?: AbortSignal, id = `m${++count}`) =>
   fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/chats/c1${path}`, {
     method: 'POST',
     headers: { authorization: user, 'content-type': 'application/json' },
@@ -60,38 +39,44 @@ const post = (path: string, user: string, text = '', signal?: AbortSignal, id = 
   });
 const answer = async (text: string): Promise<string> => (await post('', 'ada', text)).text();
 const stop = async (user: string): Promise<unknown> => (await post('/stop', user)).json();
-const quiet = (): Promise<string | undefined> =>
-  new Promise((resolve) => control.on('run:quiet', ({ run }) => resolve(run.reason)));
+const until = async (holds: () => boolean): Promise<void> => {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
+};
+/** What the model was told last. */
+const told = (): string[] => (provider.requests.at(-1)?.messages ?? []).map(({ role, content }) => `${role}: ${content}`);
 
-console.assert((await answer('whole')).endsWith('whole 50\n'));
+replies.push([{ call: 'pay' }], 'Paid.');
+console.assert((await answer('Pay it.')) === 'Paid.' && paid.length === 1);
 
-const stopped = answer('stopped');
-await pause(50);
-console.assert(JSON.stringify(await stop('eve')) === '{"result":"nothing-running","quiet":true}');
-console.assert(JSON.stringify(await stop('ada')) === '{"result":"aborted","quiet":true}');
-console.assert((await stopped).endsWith('\n[stopped]'));
+const held = new Hold();
+replies.push(['Once upon', held]);
+const stopped = answer('A story.');
+await held.reached;
+console.assert(JSON.stringify(await stop('eve')) === '{"quiet":true}'); // a stranger stops nothing
+console.assert(provider.requests.at(-1)?.isHungUp === false);
+console.assert(JSON.stringify(await stop('ada')) === '{"quiet":true}');
+console.assert((await stopped).endsWith('\n[aborted]'));
+await until(() => provider.requests.at(-1)?.isHungUp === true);
 
-const old = answer('old');
-await pause(50);
-const newer = answer('newer');
-console.assert((await old).endsWith('\n[stopped]') && (await newer).endsWith('newer 50\n'));
-const [whole, partial, superseded, ...none] = known; // what the newer answer has read
-console.assert(whole?.answer.endsWith('whole 50\n') && partial?.user === 'stopped' && none.length === 0);
-console.assert(superseded?.user === 'old' && superseded.answer.startsWith('old 1\n'));
+replies.push(['Old', new Hold()], 'New.');
+const older = (await post('', 'ada', 'old')).body?.pipeThrough(new TextDecoderStream()).getReader();
+console.assert((await older?.read())?.value === 'Old'); // shown, so saved
+console.assert((await answer('new')) === 'New.' && (await older?.read())?.value === '\n[aborted]');
+console.assert(told().includes('user: A story.') && told().at(-2) === 'assistant: Old' && told().at(-1) === 'user: new');
 
 const client = new AbortController();
-const left = post('', 'ada', 'left', client.signal, 'm-left')
-  .then((response) => response.text())
-  .catch(() => {});
-await pause(50);
-const reason = quiet();
+const left = new Hold();
+replies.push(['Half', left], 'Whole.');
+const lost = post('', 'ada', 'left', client.signal, 'm-left').then((response) => response.text());
+await left.reached;
 client.abort();
-console.assert((await reason) === 'disconnect' && produced < 50);
-await left;
-const retry = await post('', 'ada', 'left', undefined, 'm-left'); // the connection broke, and the message is sent again
-console.assert(retry.status === 200 && (await retry.text()).endsWith('left 50\n'));
-console.assert((await post('', 'ada', 'left', undefined, 'm-left')).status === 409); // once it is answered, never twice
-console.assert([...turns.values()].filter(({ user }) => user === 'left').length === 1);
+await lost.catch(() => {});
+await until(() => provider.requests.at(-1)?.isHungUp === true);
+const again = await post('', 'ada', 'left', undefined, 'm-left'); // the connection broke, and the message is sent again
+console.assert((await again.text()) === 'Whole.');
+const asked = provider.requests.length;
+const repeated = await post('', 'ada', 'left', undefined, 'm-left'); // once it is answered, the model is not asked again
+console.assert((await repeated.text()) === 'Whole.' && provider.requests.length === asked);
 
 const early = new AbortController();
 const isOver = new Promise<void>((resolve) => {
@@ -101,14 +86,14 @@ const isOver = new Promise<void>((resolve) => {
     setTimeout(resolve, 30);
   };
 });
-const called = calls;
-await post('', 'ada', 'lost', early.signal).catch(() => {});
+await post('', 'ada', 'gone', early.signal).catch(() => {});
 await isOver;
 login = async () => {};
-console.assert(calls === called); // the model was not asked
+console.assert(provider.requests.length === asked); // the model was not asked
+console.assert((await answer('and now?')) === 'Here I am.' && told().includes('user: gone')); // and it is not forgotten
 
 await control.drain({ graceMs: 0 });
-const late = await post('', 'ada', 'late');
-console.assert(late.status === 503 && (await late.text()) === 'draining' && late.headers.get('retry-after') === '1');
+console.assert((await post('', 'ada', 'late')).status === 503);
+console.assert(provider.problems.length === 0);
 server.close();
 server.closeAllConnections();
