@@ -18,6 +18,7 @@ export const rows: Readonly<Record<string, () => Promise<{ readonly row: Row }>>
   '16': () => import('./16-tree-kill.js'),
   run: () => import('./run-bare.js'),
   stop: () => import('./stop.js'),
+  streams: () => import('./streams.js'),
   growth: () => import('./growth.js'),
   cycles: () => import('./cycles.js'),
 };

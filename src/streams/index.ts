@@ -15,6 +15,6 @@ export type {
   StreamPosition,
 } from './items.js';
 export type { Merge } from './merge.js';
-export type { RunStreamsOptions, SubscribeOptions } from './options.js';
+export type { PrincipalLimits, RunStreamsOptions, SubscribeOptions } from './options.js';
 export { createRunStreams, type RunStreams, type StreamsUsage } from './streams.js';
 export type { WatchersEvent, WatchersListener } from './watchers.js';

@@ -17,14 +17,16 @@ export interface RunStreamsOptions<E> {
   readonly totalBytes?: number | undefined;
   /** How many subscribers there may be at a time; 100 000 by default. */
   readonly maxSubscribers?: number | undefined;
-  /**
-   * What one principal may take, so that nobody flushes another's record: `maxBytes` of all the runs that it owns, an
-   * eighth of `totalBytes` by default, and `maxSubscribers` that it is, 1 000 by default. The host itself and `ADMIN`
-   * have no such limit.
-   */
-  readonly perPrincipal?:
-    | { readonly maxBytes?: number | undefined; readonly maxSubscribers?: number | undefined }
-    | undefined;
+  /** What one principal may take, so that nobody flushes another's record. The host itself and `ADMIN` have no such limit. */
+  readonly perPrincipal?: PrincipalLimits | undefined;
+}
+
+/** What one principal may take. */
+export interface PrincipalLimits {
+  /** How many bytes all runs that it owns keep together; an eighth of `totalBytes` by default. */
+  readonly maxBytes?: number | undefined;
+  /** How many subscribers it may be at a time; 1 000 by default. */
+  readonly maxSubscribers?: number | undefined;
 }
 
 /** From where, how long, and for whom a stream is followed. */
@@ -57,9 +59,9 @@ const MERGE = ['key', 'text', 'with'] as const;
 const SHARE = 8;
 
 export function limitsOf(options: unknown): Limits {
-  const { merge, perPrincipal, ...given } = known('createRunStreams options', options, OPTIONS);
-  if (merge !== undefined) checkMerge(merge);
-  const own = perPrincipal === undefined ? {} : known('perPrincipal', perPrincipal, PER_PRINCIPAL);
+  const given = known('createRunStreams options', options, OPTIONS);
+  if (given.merge !== undefined) checkMerge(given.merge);
+  const own = known('perPrincipal', given.perPrincipal === undefined ? {} : given.perPrincipal, PER_PRINCIPAL);
   const totalBytes = countOf('totalBytes', given.totalBytes, 64 << 20);
   return {
     maxEvents: countOf('maxEvents', given.maxEvents, 10_000),
@@ -78,11 +80,19 @@ export interface Place {
   readonly seq: number;
 }
 
-export function checkSubscribe(runId: unknown, options: unknown): Place {
+/** What a subscriber asks for, read once. */
+export interface Asked {
+  readonly place: Place;
+  readonly signal: AbortSignal | undefined;
+  /** Left out if it was: present and `undefined` is a user whom nobody found. */
+  readonly as: Pick<SubscribeOptions, 'requester'>;
+}
+
+export function checkSubscribe(runId: unknown, options: unknown): Asked {
   if (typeof runId !== 'string') throw invalid('runId must be a string.');
-  const { after, signal } = known('subscribe options', options, SUBSCRIBE);
+  const { after, signal, ...as } = known('subscribe options', options, SUBSCRIBE);
   if (signal !== undefined && !isAbortSignal(signal)) throw invalid('signal must be an AbortSignal.');
-  return placeOf(after);
+  return { place: placeOf(after), signal, as };
 }
 
 function placeOf(after: unknown): Place {
@@ -119,7 +129,8 @@ function known(what: string, value: unknown, names: readonly string[]): Record<s
   for (const name of Object.keys(value)) {
     if (!names.includes(name)) throw invalid(`${what} has no "${name.slice(0, 64)}": use ${names.join(', ')}.`);
   }
-  return value as Record<string, unknown>;
+  // What a library has put on Object.prototype is not the caller's.
+  return Object.assign(Object.create(null) as Record<string, unknown>, value);
 }
 
 function isAbortSignal(value: unknown): value is AbortSignal {

@@ -81,7 +81,7 @@ export interface RunStreams<E> {
 
 /**
  * Makes the streams of a control's runs. They live in this process, as the runs do, and are forgotten with them: when the
- * control's retention is over.
+ * control's retention is over. Make them once, beside the control: they hear of its runs for as long as it lives.
  *
  * @param control - whose runs publish
  * @param options - `merge`: how neighbouring events become one; the limits of what is kept. All have defaults
@@ -141,17 +141,15 @@ class Streams<E> implements RunStreams<E> {
   }
 
   subscribe(runId: string, options: SubscribeOptions = {}): AsyncIterable<StreamItem<E>> | undefined {
-    const place = checkSubscribe(runId, options);
-    const { signal, ...rest } = options;
-    const asked = 'requester' in rest ? { requester: rest.requester as NonNullable<typeof rest.requester> } : {};
+    const { place, signal, as } = checkSubscribe(runId, options);
     // Before anything is looked at: what is wrong with a requester says nothing of a run.
-    this.#control.runs.get('', asked);
+    this.#control.runs.get('', as);
     const found = this.#control.runs.get(runId);
-    if (found === undefined || !this.#control.may('subscribe', found, asked)) return undefined;
+    if (found === undefined || !this.#control.may('subscribe', found, as)) return undefined;
     // Whoever was asked may have ended the run, or begun another of this id.
     const view = this.#control.runs.get(runId);
     if (view === undefined || view.owner !== found.owner) return undefined;
-    const seat = seatOf(asked.requester);
+    const seat = seatOf(as.requester);
     this.#seats.check(seat);
     const record = this.#records.of(view);
     return { [Symbol.asyncIterator]: () => this.#read(record, place, signal, seat) };
