@@ -1,0 +1,60 @@
+import type { Backend } from 'runfence/backend';
+import { redis } from 'runfence/redis';
+import { driveOracle } from '../../proof/model/record/oracle.js';
+import { NODES } from '../../proof/model/record/requests.js';
+import { type HostClient, hostClient } from './clients.js';
+import { FAR, shifted } from './shifted.js';
+
+/** No renewal comes in between: leases end, and run again, as the sequence says. */
+const LEASE_MS = 3_600_000;
+
+/** A process for each node of the reference, on one server, which is emptied before each sequence. */
+export class OracleStage {
+  readonly #host: HostClient;
+  readonly #keys: string;
+  readonly #backends: Map<string, Backend> = new Map();
+  readonly #beats: Map<string, string> = new Map();
+
+  static async open(port: number, prefix: string): Promise<OracleStage> {
+    const stage = new OracleStage(await hostClient('ioredis', port), prefix);
+    for (const nodeId of NODES) {
+      const backend = redis(stage.#host.client, { prefix, leaseMs: LEASE_MS });
+      await backend.readStops();
+      const all = (await stage.#host.command('ZRANGE', `${stage.#keys}processes`, '0', '-1')) as string[];
+      const known = new Set(stage.#beats.values());
+      stage.#beats.set(nodeId, all.find((beat) => !known.has(beat)) ?? 'none');
+      stage.#backends.set(nodeId, backend);
+    }
+    return stage;
+  }
+
+  private constructor(host: HostClient, prefix: string) {
+    this.#host = host;
+    this.#keys = `{rf:${prefix}}:`;
+  }
+
+  /** Throws at the first answer that is not the reference's. */
+  async drive(seed: number, steps: number): Promise<void> {
+    const { command } = this.#host;
+    const kept = [`${this.#keys}meta`, `${this.#keys}processes`];
+    const all = (await command('KEYS', `${this.#keys}*`)) as string[];
+    const others = all.filter((key) => !kept.includes(key));
+    if (others.length > 0) await command('DEL', ...others);
+    for (const nodeId of NODES) await this.#lapse(nodeId, false);
+    await command('HSET', `${this.#keys}meta`, 'counter', `${FAR}`, 'floor', '0');
+    const [any] = this.#backends.values() as unknown as [Backend];
+    const backend = shifted((nodeId) => this.#backends.get(nodeId) ?? any, any);
+    // One connection: what is sent later arrives later.
+    await driveOracle(backend, seed, steps, (nodeId, hasLapsed) => void this.#lapse(nodeId, hasLapsed), true);
+  }
+
+  async close(): Promise<void> {
+    for (const backend of this.#backends.values()) await backend.close();
+    this.#host.close();
+  }
+
+  #lapse(nodeId: string, hasLapsed: boolean): Promise<unknown> {
+    const key = `${this.#keys}n:${this.#beats.get(nodeId)}`;
+    return hasLapsed ? this.#host.command('DEL', key) : this.#host.command('SET', key, '1');
+  }
+}
