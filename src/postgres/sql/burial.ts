@@ -19,6 +19,23 @@ begin
   return not found or p.until < clock_timestamp();
 end $$;
 
+-- A transaction of the host has fenced with this lock, and is not over. It is waited for outside: in here it would hold up
+-- the session.
+create function is_fenced(session_ uuid) returns boolean language plpgsql as $$
+begin
+  perform from lock where session = session_ for update nowait;
+  return false;
+exception when lock_not_available then
+  return true;
+end $$;
+
+-- Whether it can be taken from now.
+create function is_buriable(session_ uuid, beat_ text, me text) returns boolean language plpgsql as $$
+begin
+  return is_gone(beat_, me)
+    and not (exists (select from lock where session = session_ and beat = beat_) and is_fenced(session_));
+end $$;
+
 -- A stop of the whole backend was before the death: a run that was stopped is not begun again as lost.
 create function why_ended(r run) returns jsonb language plpgsql as $$
 begin
@@ -46,7 +63,6 @@ begin
     insert into orphan values (r.generation, told(r), me, null, clock_timestamp()) on conflict do nothing;
     d.has_orphans := true;
   end loop;
-  perform from lock where session = d.id and beat = beat_ for update nowait;
   delete from lock where session = d.id and beat = beat_;
   d.reserved := (select coalesce(jsonb_agg(x order by at), '[]')
     from jsonb_array_elements(d.reserved) with ordinality as e(x, at) where x->>'beat' <> beat_);
@@ -75,7 +91,7 @@ declare beat_ text;
 begin
   d.is_blocked := false;
   foreach beat_ in array beats loop
-    if is_gone(beat_, me) then
+    if is_buriable(d.id, beat_, me) then
       d := bury(d, beat_, me);
     else
       d.is_blocked := true;

@@ -122,7 +122,7 @@ begin
     if known.node = q->>'nodeId' and known.attempt = (q->>'attempt')::bigint and known.session = d.id then
       return granted(d, known, epilogues_of(d, replaced_ids(d, q)));
     end if;
-    if is_gone(known.beat, me) then
+    if is_buriable(known.session, known.beat, me) then
       if known.session = d.id then
         d := bury(d, known.beat, me);
       else

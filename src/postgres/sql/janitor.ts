@@ -17,8 +17,7 @@ begin
     union select s.key from lock l join session s on s.id = l.session where l.beat = p.beat
     limit 200
   loop
-    if pg_try_advisory_xact_lock(session_lock(key_))
-      and not exists (select from lock where session = digest(key_) and is_fenced(session)) then
+    if pg_try_advisory_xact_lock(session_lock(key_)) and not is_fenced(digest(key_)) then
       d := settle(bury(load(key_, null, floor_), p.beat, me));
       hints := hints || d.hints;
       has_orphans := has_orphans or d.has_orphans;
@@ -32,14 +31,6 @@ begin
     delete from process where beat = p.beat;
   end if;
   return jsonb_build_object('hints', hints, 'orphans', has_orphans, 'more', true)::text;
-end $$;
-
-create function is_fenced(session_ uuid) returns boolean language plpgsql as $$
-begin
-  perform from lock where session = session_ for update nowait;
-  return false;
-exception when lock_not_available then
-  return true;
 end $$;
 
 -- What dead processes have left for retries, and what was kept for requests that come twice. By age: nobody compares

@@ -51,12 +51,12 @@ create function bury_in_the_way(d desk, me text, reserved_ bigint) returns desk 
 declare beat_ text; first jsonb;
 begin
   select beat into beat_ from lock where session = d.id;
-  if found and is_gone(beat_, me) then
+  if found and is_buriable(d.id, beat_, me) then
     d := bury(d, beat_, me);
   end if;
   for first in select x from jsonb_array_elements(d.reserved) x loop
     exit when (first->>'token')::bigint = reserved_;
-    if d.reserved @> jsonb_build_array(first) and is_gone(first->>'beat', me) then
+    if d.reserved @> jsonb_build_array(first) and is_buriable(d.id, first->>'beat', me) then
       d := bury(d, first->>'beat', me);
     end if;
   end loop;

@@ -132,6 +132,34 @@ export class PostgresServer {
     }
   }
 
+  /**
+   * Another one that repeats what this one does, and can take over from it.
+   *
+   * @param port - where it finds this one
+   */
+  async standby(port: number): Promise<PostgresServer> {
+    const folder = ownFolder();
+    const from = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres'];
+    const copy = ['-D', join(folder, 'data'), '-R', '--checkpoint=fast', '--no-sync'];
+    const basebackup = spawned(join(postgresBinaries() as string, 'pg_basebackup'), [...from, ...copy], folder);
+    const [code] = await once(basebackup, 'exit');
+    if (code !== 0) throw new Error(`pg_basebackup ended with ${String(code)}`);
+    const standby = new PostgresServer(folder, await freePort(), this.#settings);
+    await standby.start();
+    return standby;
+  }
+
+  /** It takes over. */
+  async promote(): Promise<void> {
+    const promoted = spawned(
+      join(postgresBinaries() as string, 'pg_ctl'),
+      ['promote', '-D', join(this.folder, 'data')],
+      this.folder,
+    );
+    const [code] = await once(promoted, 'exit');
+    if (code !== 0) throw new Error(`pg_ctl promote ended with ${String(code)}`);
+  }
+
   /** With all its processes, as by a loss of power. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL');
