@@ -42,27 +42,93 @@ export interface Finish {
   readonly usage?: Usage;
 }
 
+/** A piece of the answer, or of the model's reasoning. Neighbouring pieces of one kind may come as one. */
+export interface TextEvent {
+  /** Which of both. */
+  readonly type: 'text' | 'reasoning';
+  /** The piece. */
+  readonly text: string;
+}
+
+/** A request of the model has ended, and the next one follows. */
+export interface StepEvent {
+  /** Tells the events apart. */
+  readonly type: 'step';
+}
+
+/** A tool is about to be called. */
+export interface ToolStartEvent extends Call {
+  /** Tells the events apart. */
+  readonly type: 'tool-start';
+  /** Absent means `unsafe`. A turn in which an unsafe tool was started is never repeated by itself. */
+  readonly effect?: ToolEffect;
+}
+
+/** A call has its result. */
+export interface ToolEndEvent {
+  /** Tells the events apart. */
+  readonly type: 'tool-end';
+  /** The model's name for the call. */
+  readonly callId: string;
+  /** The tool's name. */
+  readonly name: string;
+  /** How it ended. */
+  readonly status: ToolStatus;
+  /** What it gave. */
+  readonly output?: unknown;
+}
+
+/** A call waits for a person's word. */
+export interface ApprovalEvent extends Call {
+  /** Tells the events apart. */
+  readonly type: 'approval';
+  /** What `runner.answer` takes. */
+  readonly approvalId: string;
+}
+
+/** The turn has taken messages that steer it. */
+export interface SteeredEvent {
+  /** Tells the events apart. */
+  readonly type: 'steered';
+  /** The messages. */
+  readonly messages: readonly Message[];
+}
+
+/** Something of a tool's or of the agent's own. `child`: a child run has started, and `data.runId` names it. */
+export interface DataEvent {
+  /** Tells the events apart. */
+  readonly type: 'data';
+  /** What it is. */
+  readonly name: string;
+  /** JSON. */
+  readonly data: unknown;
+}
+
+/** The turn has failed. */
+export interface ErrorEvent {
+  /** Tells the events apart. */
+  readonly type: 'error';
+  /** What the runner's `describeError` says of it. */
+  readonly message: string;
+}
+
+/** The turn has ended by itself, and is saved. */
+export interface FinishEvent extends Finish {
+  /** Tells the events apart. */
+  readonly type: 'finish';
+}
+
 /**
  * What a turn says while it runs, in the order in which it happens. An agent emits `text`, `reasoning`, `step`, `tool-start`,
  * `tool-end` and `data`; `approval`, `steered`, `error` and `finish` are the runner's.
  */
 export type AgentEvent =
-  | { readonly type: 'text' | 'reasoning'; readonly text: string }
-  | { readonly type: 'step' }
-  | ({
-      readonly type: 'tool-start';
-      /** Absent means `unsafe`. A turn in which an unsafe tool was started is never repeated by itself. */
-      readonly effect?: ToolEffect;
-    } & Call)
-  | {
-      readonly type: 'tool-end';
-      readonly callId: string;
-      readonly name: string;
-      readonly status: ToolStatus;
-      readonly output?: unknown;
-    }
-  | ({ readonly type: 'approval'; readonly approvalId: string } & Call)
-  | { readonly type: 'steered'; readonly messages: readonly Message[] }
-  | { readonly type: 'data'; readonly name: string; readonly data: unknown }
-  | { readonly type: 'error'; readonly message: string }
-  | ({ readonly type: 'finish' } & Finish);
+  | TextEvent
+  | StepEvent
+  | ToolStartEvent
+  | ToolEndEvent
+  | ApprovalEvent
+  | SteeredEvent
+  | DataEvent
+  | ErrorEvent
+  | FinishEvent;

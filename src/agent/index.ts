@@ -9,7 +9,23 @@ export type { AnswerResult, OpenApproval } from './approvals.js';
 export type { ChildResult, ChildSend } from './child.js';
 export { type ChildAgentContext, type ChildAgentOptions, childAgent } from './child-agent.js';
 export { closingText } from './closing.js';
-export type { AgentEvent, Call, Finish, ToolEffect, ToolStatus, Usage } from './event.js';
+export type {
+  AgentEvent,
+  ApprovalEvent,
+  Call,
+  DataEvent,
+  ErrorEvent,
+  Finish,
+  FinishEvent,
+  SteeredEvent,
+  StepEvent,
+  TextEvent,
+  ToolEffect,
+  ToolEndEvent,
+  ToolStartEvent,
+  ToolStatus,
+  Usage,
+} from './event.js';
 export type { History, TurnRecord, WriteAt } from './history.js';
 export { Inbox } from './inbox.js';
 export { type MemoryHistoryOptions, memoryHistory } from './memory-history.js';

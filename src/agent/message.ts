@@ -47,5 +47,10 @@ export interface Message {
   /** The text, or the parts. */
   readonly content: string | readonly Part[];
   /** The same message in the form of a framework, for an agent of that format. A transport never takes it from a client. */
-  readonly native?: { readonly format: string; readonly value: unknown };
+  readonly native?: {
+    /** The form, as the agent names it. */
+    readonly format: string;
+    /** The message in that form. */
+    readonly value: unknown;
+  };
 }

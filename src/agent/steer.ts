@@ -9,7 +9,12 @@ import { startTurn } from './send.js';
 import { offer, steerable } from './steering.js';
 
 /** Which turn is steered: that of a run, or the newest of a session. */
-export type SteerTarget = string | { readonly sessionKey: SessionKey };
+export type SteerTarget =
+  | string
+  | {
+      /** The session, whose newest turn is steered. */
+      readonly sessionKey: SessionKey;
+    };
 
 const STALE: SteerResult = Object.freeze({ status: 'stale' });
 

@@ -3,7 +3,13 @@ import type { LiveTurn } from './live-turn.js';
 import type { RunnerContext } from './runner-context.js';
 
 /** What happens to a turn when the last one who watches it leaves. */
-export type Unwatched = 'continue' | 'abort' | { readonly graceMs: number };
+export type Unwatched =
+  | 'continue'
+  | 'abort'
+  | {
+      /** How long nobody may watch, in ms. */
+      readonly graceMs: number;
+    };
 
 export function checkUnwatched(value: unknown): Unwatched {
   if (value === 'continue' || value === 'abort') return value;
