@@ -1,5 +1,6 @@
 import type { AgentRunner } from '../agent/index.js';
 import { checkOptions, type HttpHandlersOptions, invalid, limitsOf } from './options.js';
+import { ResponseHeads } from './responses/heads.js';
 import { ROUTES } from './routes.js';
 import type { HttpContext } from './shared/context.js';
 import { type HttpHandler, handle, pathOf } from './shared/handle.js';
@@ -13,6 +14,32 @@ import { Places } from './shared/places.js';
 export interface HttpHandlers {
   /** `POST /v1/chat/completions`, of OpenAI's API: the client brings the history, and nothing of it is kept. */
   readonly chatCompletions: HttpHandler;
+  /** `POST /v1/responses`, of OpenAI's API: the session keeps the history, unless the client brings it. */
+  readonly responses: HttpHandler;
+  /** `GET /v1/responses/{id}`: a response as it is by now. */
+  readonly getResponse: HttpHandler;
+  /** `POST /v1/responses/{id}/cancel`: stops a response. */
+  readonly cancelResponse: HttpHandler;
+  /** `POST /api/chat`: what `useChat` of the AI SDK sends. The session keeps the history. */
+  readonly chat: HttpHandler;
+  /** `GET /api/chat/{id}/stream`: the answer that is under way, from its beginning; 204 if there is none. */
+  readonly resumeChat: HttpHandler;
+  /** `POST /api/chat/{id}/stop`: stops a chat. */
+  readonly stopChat: HttpHandler;
+  /** `POST /sessions/{key}/abort`: stops all that runs and waits in a session. */
+  readonly abortSession: HttpHandler;
+  /** `POST /runs/{id}/abort`: stops one run. */
+  readonly abortRun: HttpHandler;
+  /** `GET /sessions`: the sessions with runs that are not over. */
+  readonly listSessions: HttpHandler;
+  /** `GET /runs/{id}`: where a run is in its life. */
+  readonly getRun: HttpHandler;
+  /** `GET /runs/{id}/receipt`: what became of a run that was stopped. */
+  readonly getReceipt: HttpHandler;
+  /** `GET /runs/{id}/events`: what a run says, to follow and to go on with. */
+  readonly runEvents: HttpHandler;
+  /** `POST /approvals/{id}`: answers a question for approval, once. */
+  readonly answerApproval: HttpHandler;
   /**
    * All routes together, by method and path.
    *
@@ -39,7 +66,9 @@ export function createHttpHandlers(runner: AgentRunner, options: HttpHandlersOpt
   const checked = checkOptions(options);
   const limits = limitsOf(checked.limits);
   const places = new Places(limits.runsPerPrincipal);
-  const context: HttpContext = { runner, control: runner.control, options: checked, limits, places };
+  const { control } = runner;
+  const heads = new ResponseHeads(control);
+  const context: HttpContext = { runner, control, options: checked, limits, places, heads };
   const entries = Object.entries(ROUTES).map(([name, route]) => {
     return { name, route, handler: handle(context, route.method, route.path, route.answer) };
   });

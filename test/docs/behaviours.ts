@@ -14,7 +14,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   I: 24,
   J: 14,
   K: 16,
-  L: 16,
+  L: 29,
 };
 
 export function idsOf(ranges: Readonly<Record<string, number>>): string[] {

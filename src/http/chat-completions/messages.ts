@@ -35,7 +35,7 @@ function hasContent({ content }: Message): boolean {
   return content.length > 0;
 }
 
-function saidOf(context: HttpContext, message: UserMessage | SystemMessage, at: number): Message {
+export function saidOf(context: HttpContext, message: UserMessage | SystemMessage, at: number): Message {
   if (message.role === 'user') {
     const { content } = message;
     return {

@@ -1,6 +1,7 @@
 import type { AgentRunner } from '../../agent/index.js';
 import type { Principal, Requester, RunControl } from '../../index.js';
 import type { HttpHandlersOptions, Limits } from '../options.js';
+import type { ResponseHeads } from '../responses/heads.js';
 import type { Places } from './places.js';
 
 /** What the handlers of one `createHttpHandlers` have in common. */
@@ -10,6 +11,7 @@ export interface HttpContext {
   readonly options: HttpHandlersOptions;
   readonly limits: Limits;
   readonly places: Places;
+  readonly heads: ResponseHeads;
 }
 
 /** Who makes a request. */

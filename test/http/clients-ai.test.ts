@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest';
+import { type Script, says } from '../agent/support/scripted.js';
+import { untilCut } from '../support/work.js';
+import { Page } from './support/chat.js';
+import { httpStage } from './support/stage.js';
+
+const talks: Script = async ({ say, run }) => {
+  say('one ');
+  await untilCut(run);
+};
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((done) => setTimeout(done, 5));
+}
+
+async function served(script: Script | readonly Script[], options: Parameters<typeof httpStage>[1] = {}) {
+  const staged = httpStage(script, options);
+  const { url } = await staged.serve();
+  const ended: (string | undefined)[] = [];
+  staged.control.on('run:ended', ({ run }) => ended.push(run.reason ?? run.status));
+  const stop = async (id: string) =>
+    fetch(`${url}/api/chat/${id}/stop`, { method: 'POST', headers: { authorization: 'Bearer ada' } });
+  return { ...staged, url, ended, stop };
+}
+
+const GOES_ON = { http: { whenUnwatched: 'continue' } } as const;
+
+describe('the AI SDK’s chat, on a real socket', () => {
+  test('sends, shows the answer, and regenerates it (L17)', async () => {
+    const { url } = await served([says('hello'), says('hello again')]);
+    const page = new Page(url, 'c1');
+    await page.sendMessage({ text: 'hi' });
+    expect([page.status, page.shown]).toEqual(['ready', ['user: hi', 'assistant: hello']]);
+    expect(page.parts.map(({ state }) => state)).toEqual([undefined, 'done']);
+    await page.regenerate();
+    expect([page.told, page.shown]).toEqual([
+      ['finish', 'finish'],
+      ['user: hi', 'assistant: hello again'],
+    ]);
+  });
+
+  test('stop() of the page ends at once, and is a hang-up: it stops the run (L5)', async () => {
+    const { url, ended } = await served(talks);
+    const page = new Page(url, 'c1');
+    const sending = page.sendMessage({ text: 'hi' });
+    await until(() => page.shown.at(-1) === 'assistant: one ');
+    await page.stop();
+    await sending;
+    await until(() => ended.length > 0);
+    expect([page.told, page.status, ended]).toEqual([['abort'], 'ready', ['disconnect']]);
+  });
+
+  test('the stop route ends the answer in order: no error, and no part that is still streaming (L18)', async () => {
+    const { url, ended, stop, control } = await served(talks, GOES_ON);
+    const page = new Page(url, 'c1');
+    const sending = page.sendMessage({ text: 'hi' });
+    await until(() => page.shown.at(-1) === 'assistant: one ');
+    expect((await stop('c1')).status).toBe(200);
+    await sending;
+    expect([page.status, page.error, ended]).toEqual(['ready', undefined, ['user']]);
+    expect(page.parts.map(({ state }) => state)).toEqual([undefined, 'done']);
+    await until(() => control.runs.list().length === 0);
+  });
+
+  test('a page that is loaded again resumes, and can stop; the first tab sees it too (L19)', async () => {
+    const { url, ended, stop, control } = await served(talks, GOES_ON);
+    const first = new Page(url, 'c1');
+    const sending = first.sendMessage({ text: 'hi' });
+    await until(() => first.shown.at(-1) === 'assistant: one ');
+    const second = new Page(url, 'c1', first.messages.slice(0, 1));
+    const resuming = second.resumeStream();
+    await until(() => second.shown.at(-1) === 'assistant: one ');
+    await stop('c1');
+    await Promise.all([sending, resuming]);
+    expect([first.shown, second.shown, second.status, ended]).toEqual([first.shown, first.shown, 'ready', ['user']]);
+    const third = new Page(url, 'c1', first.messages);
+    await third.resumeStream();
+    expect([third.status, third.shown]).toEqual(['ready', first.shown]);
+    await until(() => control.runs.list().length === 0);
+  });
+
+  test('a new message while it answers takes over: the old answer ends in order (L4)', async () => {
+    const { url, ended, control } = await served([talks, says('second')], GOES_ON);
+    const page = new Page(url, 'c1');
+    const sending = page.sendMessage({ text: 'hi' });
+    await until(() => page.shown.at(-1) === 'assistant: one ');
+    const other = new Page(url, 'c1', page.messages);
+    await other.sendMessage({ text: 'no, this' });
+    await sending;
+    expect([page.status, other.shown.at(-1), ended]).toEqual([
+      'ready',
+      'assistant: second',
+      ['superseded', 'completed'],
+    ]);
+    await until(() => control.runs.list().length === 0);
+  });
+
+  test('a failure is the page’s error (L3)', async () => {
+    const { url } = await served(async () => Promise.reject(new Error('hunter2')));
+    const page = new Page(url, 'c1');
+    await page.sendMessage({ text: 'hi' });
+    expect([page.status, page.error?.message]).toEqual(['error', 'The turn has failed.']);
+  });
+});
