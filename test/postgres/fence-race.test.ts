@@ -9,7 +9,7 @@ import { pgPool } from './support/clients.js';
 import { newSchema } from './support/schemas.js';
 
 /** So many writes race takeovers on each level. */
-const WRITES = times(150, 1_000);
+const WRITES = times(100, 1_000);
 const AT_ONCE = 5;
 const SEED = Number(process.env.FENCE_SEED ?? Math.floor(Math.random() * 2 ** 32));
 

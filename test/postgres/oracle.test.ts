@@ -7,7 +7,7 @@ import { newSchema } from './support/schemas.js';
 import { PostgresSubject } from './support/subject.js';
 
 const FIRST = Number(process.env.RECORD_SEED ?? 1);
-const SEQUENCES = Number(process.env.RECORD_SEQUENCES ?? times(40, 1_000));
+const SEQUENCES = Number(process.env.RECORD_SEQUENCES ?? times(25, 1_000));
 const STEPS = 60;
 
 let host: Host;

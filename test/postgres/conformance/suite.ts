@@ -87,6 +87,6 @@ export async function conformancePart(
       'connection-half-open': 'failures/connections.test.ts',
       'store-broken': 'failures/server.test.ts',
     },
-    share: times(0.005, 0.1),
+    share: times(0.002, 0.1),
   });
 }

@@ -1,0 +1,3 @@
+import { conformancePart } from './suite.js';
+
+await conformancePart('pg', { part: 5, parts: 5, hasProcesses: true });
