@@ -11,9 +11,17 @@ export const LEASE_MS = 2_000;
 
 const cleanUps: (() => unknown)[] = [];
 
-// The last that was made goes first.
+// The last that was made goes first. One that fails keeps none from going: a server would be left running.
 afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+  const errors: unknown[] = [];
+  for (const cleanUp of cleanUps.splice(0).reverse()) {
+    try {
+      await cleanUp();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
 });
 
 export function later(cleanUp: () => unknown): void {
