@@ -113,6 +113,8 @@ export default defineConfig({
           include: [hasRedis() ? 'test/redis/**/*.test.ts' : 'test/redis/no-server.test.ts'],
           globalSetup: ['./test/redis/support/needs-server.ts'],
           setupFiles: ['./test/redis/support/leaks.ts'],
+          // Each file would load the sources and the clients anew, which takes longer than most of them.
+          isolate: false,
           testTimeout: 60_000,
           ...WAITING,
         },

@@ -11,7 +11,7 @@ import type { ReadOptions } from './options.js';
 import { type From, Sender } from './sender.js';
 import { within } from './timing.js';
 
-/** How long this process waits for an answer on the connection on which it listens, in ms. */
+/** How long the connection on which this process listens may be silent when it is asked, or be opened, in ms. */
 const MOST_SILENCE_MS = 2_500;
 
 type RenewJson = readonly [
@@ -97,10 +97,6 @@ export class Presence {
     }
   }
 
-  get #boundMs(): number {
-    return Math.min(MOST_SILENCE_MS, this.#leaseMs / 3);
-  }
-
   /** A failure is forgotten: the next request tries again. */
   open(): Promise<Stay> {
     this.#isClosed = false;
@@ -128,7 +124,7 @@ export class Presence {
       await this.#sender.send('leave', this.#from(stay), {});
     };
     // If it is not heard, the lease ends by itself.
-    await within('Leaving Redis', this.#boundMs, leave()).catch(() => {});
+    await within('Leaving Redis', MOST_SILENCE_MS, leave()).catch(() => {});
   }
 
   async #open(): Promise<Stay> {
@@ -137,7 +133,7 @@ export class Presence {
     const hearer = { message: (text: string) => this.#nodes.hear(text), gap: () => this.#nodes.gap() };
     const stay: Stay = {
       beat,
-      hearing: new Hearing(this.#wire, channels, hearer, this.#boundMs),
+      hearing: new Hearing(this.#wire, channels, hearer, MOST_SILENCE_MS),
       lease: new Lease(this.#leaseMs, {
         renew: () => this.#renew(stay),
         renewedAfterGap: () => this.#nodes.gap(),

@@ -7,7 +7,8 @@ import { CLIENTS, type ClientName } from './support/clients.js';
 import { type Machine, report, staged } from './support/stage.js';
 
 const KEY = 'session';
-const ROUNDS = times(100, 1_000);
+/** A thousand stale writes after a takeover, on one client; fewer on the other. */
+const ROUNDS = { ioredis: times(100, 1_000), 'node-redis': times(20, 1_000) };
 /** Stale writes a round: more of them after the takeover than at its moment. */
 const LATE = 10;
 const AT_ITS_MOMENT = 4;
@@ -52,7 +53,7 @@ test.each(CLIENTS)('no stale write is accepted in a race of takeovers, on %s', {
       }
     };
     let owner = await own(machines[0] as Machine);
-    for (let round = 1; round <= ROUNDS; round++) {
+    for (let round = 1; round <= ROUNDS[client]; round++) {
       expect(await write(owner)).toBe(true);
       const old = owner;
       const atItsMoment = Array.from({ length: AT_ITS_MOMENT }, async (_, at) => {
@@ -69,7 +70,7 @@ test.each(CLIENTS)('no stale write is accepted in a race of takeovers, on %s', {
     expect(written).toEqual([...written].sort((a, b) => a - b));
     expect(written.length).toBe(counts.accepted);
     expect(counts.staleAccepted).toBe(0);
-    expect(counts.staleRefused).toBe(ROUNDS * LATE);
+    expect(counts.staleRefused).toBe(ROUNDS[client] * LATE);
     report(
       `${client}: fenced writes`,
       Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, `${count}`])),

@@ -44,7 +44,8 @@ test('a failover by Sentinel: the stop is heard, no number comes twice, and it g
     if (stop.recorded === 'unreachable' || stop.result === 'nothing-running') throw new Error(`${stop.result}`);
     return stop;
   });
-  expect(receipt.result).toMatch(/abort/);
+  // The first try may have taken effect, and not have been answered.
+  expect(['aborted', 'already-stopping']).toContain(receipt.result);
   await until('it is heard', () => !run.isCurrent());
   const heardMs = performance.now() - start;
   run.complete();

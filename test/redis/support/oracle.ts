@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { Backend } from 'runfence/backend';
-import { redis } from 'runfence/redis';
+import { type IoRedisLike, redis } from 'runfence/redis';
 import { driveOracle } from '../../proof/model/record/oracle.js';
 import { NODES } from '../../proof/model/record/requests.js';
 import { type HostClient, hostClient } from './clients.js';
@@ -15,10 +16,12 @@ export class OracleStage {
   readonly #backends: Map<string, Backend> = new Map();
   readonly #beats: Map<string, string> = new Map();
 
-  static async open(port: number, prefix: string): Promise<OracleStage> {
+  /** @param change - is put between the backends and the server: what it makes of a script is what is run */
+  static async open(port: number, prefix: string, change?: (script: string) => string): Promise<OracleStage> {
     const stage = new OracleStage(await hostClient('ioredis', port), prefix);
+    const client = change === undefined ? stage.#host.client : changing(stage.#host.client as IoRedisLike, change);
     for (const nodeId of NODES) {
-      const backend = redis(stage.#host.client, { prefix, leaseMs: LEASE_MS });
+      const backend = redis(client, { prefix, leaseMs: LEASE_MS });
       await backend.readStops();
       const all = (await stage.#host.command('ZRANGE', `${stage.#keys}processes`, '0', '-1')) as string[];
       const known = new Set(stage.#beats.values());
@@ -57,4 +60,29 @@ export class OracleStage {
     const key = `${this.#keys}n:${this.#beats.get(nodeId)}`;
     return hasLapsed ? this.#host.command('DEL', key) : this.#host.command('SET', key, '1');
   }
+}
+
+/** A client whose scripts are other ones than its user thinks. */
+function changing(client: IoRedisLike, change: (script: string) => string): IoRedisLike {
+  const shaOf = (text: string): string => createHash('sha1').update(text).digest('hex');
+  const changed = new Map<string, string>();
+  const call = (command: string, text = '', ...args: string[]): Promise<unknown> => {
+    if (command === 'EVALSHA') {
+      const sha = changed.get(text);
+      return sha === undefined ? Promise.reject(new Error('NOSCRIPT')) : client.call(command, sha, ...args);
+    }
+    if (command !== 'EVAL') return client.call(command, text, ...args);
+    const next = change(text);
+    changed.set(shaOf(text), shaOf(next));
+    return client.call(command, next, ...args);
+  };
+  return {
+    call,
+    options: client.options,
+    duplicate: (options) => client.duplicate(options),
+    subscribe: (...channels) => client.subscribe(...channels),
+    ping: () => client.ping(),
+    disconnect: (again) => client.disconnect(again),
+    on: (event, listener) => client.on(event, listener),
+  };
 }
