@@ -62,8 +62,9 @@ export class Approvals {
   answer(approvalId: string, { approved, note }: Decision, options: ReadOptions): AnswerResult {
     const question = this.#open.get(approvalId);
     if (question === undefined || !this.#may('answer', question.run, options)) return STALE;
+    // Stopped a moment ago, and not voided yet. A run whose node is not sure of its lease is asked all the same.
+    if (question.run.status !== 'running') return STALE;
     this.#open.delete(approvalId);
-    if (!question.run.isCurrent()) return STALE;
     // The word was for what was shown.
     const isSame = digestOf(question.call.input ?? null) === question.digest;
     const noted = note === undefined ? {} : { note };
@@ -74,7 +75,7 @@ export class Approvals {
   /** Those of a session that a requester may read, oldest first. */
   of(sessionKey: string, options: ReadOptions): OpenApproval[] {
     return [...this.#open.values()]
-      .filter(({ run }) => run.sessionKey === sessionKey && run.isCurrent() && this.#may('read', run, options))
+      .filter(({ run }) => run.sessionKey === sessionKey && run.status === 'running' && this.#may('read', run, options))
       .map(({ shown }) => shown);
   }
 

@@ -168,3 +168,18 @@ test('a question of a stopped run is refused with the abort', async () => {
   await flush();
   expect(errors).toMatchObject([{ code: 'RUN_ABORTED', reason: 'user' }]);
 });
+
+test('an answer that a listener of the stop itself gives is stale', async () => {
+  const answers: unknown[] = [];
+  const scene = stage(async (turn) => {
+    turn.ask();
+    turn.run.signal.addEventListener('abort', () => {
+      answers.push(scene.runner.answer(approvalId, { approved: true }));
+    });
+    await turn.input.approve({ callId: 'c', name: 'pay', input: {} });
+  });
+  const sent = accepted(await scene.runner.send({ sessionKey: 's', messages: 'pay' }));
+  const { approvalId } = await asked(scene, sent);
+  await scene.control.abort('all');
+  expect(await Promise.all(answers)).toEqual([{ status: 'stale' }]);
+});

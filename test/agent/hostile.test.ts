@@ -124,6 +124,32 @@ describe('an agent', () => {
     expect((await kept()).lines).toEqual(['user: one', 'agent: all']);
   });
 
+  test('that emits while its answer is being saved is told false: what is published is what is kept', async () => {
+    const history = new FaultyHistory();
+    let emit!: () => boolean;
+    const { runner, kept } = stage(
+      async (turn) => {
+        turn.ask();
+        turn.say('all');
+        emit = () => turn.say(' and more');
+        held = history.hold('write');
+      },
+      { history },
+    );
+    let held = gate();
+    const sent = accepted(await runner.send({ sessionKey: 's', messages: 'one' }));
+    await flush();
+    expect(emit()).toBe(false);
+    held.open();
+    await sent.outcome;
+    expect((await kept()).lines).toEqual(['user: one', 'agent: all']);
+    const texts = [];
+    for await (const item of sent.events() ?? []) {
+      if (item.type === 'event' && item.event.type === 'text') texts.push(item.event.text);
+    }
+    expect(texts).toEqual(['all']);
+  });
+
   test('whose steer throws is not asked twice: the words are the next turn', async () => {
     const agent = broken((own) => ({
       turn: (run, input) => ({
