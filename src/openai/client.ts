@@ -7,7 +7,12 @@ export interface OpenAICall {
   /** `function`, or `custom` in a history from elsewhere. */
   readonly type: string;
   /** What is called, with its arguments in JSON. */
-  readonly function?: { readonly name: string; readonly arguments: string };
+  readonly function?: {
+    /** Its name. */
+    readonly name: string;
+    /** Its arguments in JSON. */
+    readonly arguments: string;
+  };
 }
 
 /** A message of a chat-completions request: the package's `ChatCompletionMessageParam`. */
@@ -27,20 +32,50 @@ export interface OpenAIMessage {
 /** A chunk of a streamed answer. */
 export interface OpenAIChunk {
   /** What is new; empty in the chunk with the usage. */
-  readonly choices: readonly {
-    readonly delta: {
-      readonly content?: string | null;
-      readonly refusal?: string | null;
-      readonly tool_calls?: readonly {
-        readonly index: number;
-        readonly id?: string;
-        readonly function?: { readonly name?: string; readonly arguments?: string };
-      }[];
-    };
-    readonly finish_reason: string | null;
-  }[];
+  readonly choices: readonly OpenAIChoice[];
   /** The tokens of the request so far. */
-  readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number } | null;
+  readonly usage?: OpenAIUsage | null;
+}
+
+/** What is new in a chunk. */
+export interface OpenAIChoice {
+  /** It goes behind what came before. */
+  readonly delta: OpenAIDelta;
+  /** Why the answer ended, in its last chunk. */
+  readonly finish_reason: string | null;
+}
+
+/** A piece of an answer. */
+export interface OpenAIDelta {
+  /** Text. */
+  readonly content?: string | null;
+  /** Text in which the model says that it will not. */
+  readonly refusal?: string | null;
+  /** Pieces of calls. */
+  readonly tool_calls?: readonly OpenAICallDelta[];
+}
+
+/** A piece of a call. */
+export interface OpenAICallDelta {
+  /** Which call of the answer. */
+  readonly index: number;
+  /** Its id, in its first piece. */
+  readonly id?: string;
+  /** What is called. */
+  readonly function?: {
+    /** Its name, in the first piece. */
+    readonly name?: string;
+    /** A piece of its arguments in JSON. */
+    readonly arguments?: string;
+  };
+}
+
+/** Tokens. */
+export interface OpenAIUsage {
+  /** Of the request. */
+  readonly prompt_tokens: number;
+  /** Of the answer. */
+  readonly completion_tokens: number;
 }
 
 /** The body of a request, and whatever else `request` of the agent has. */
@@ -52,7 +87,10 @@ export interface OpenAIRequest {
   /** Chunks instead of one message. */
   stream: true;
   /** Asks for the usage. */
-  stream_options?: { include_usage?: boolean } | null;
+  stream_options?: {
+    /** In a last chunk. */
+    include_usage?: boolean;
+  } | null;
   /** What the model may call. */
   tools?: object[];
 }
@@ -61,7 +99,9 @@ export interface OpenAIRequest {
 export interface OpenAIClient {
   /** Its chat. */
   readonly chat: {
+    /** Its completions. */
     readonly completions: {
+      /** Sends a request, and gives the chunks of its answer. */
       create(body: OpenAIRequest, options: { signal: AbortSignal }): PromiseLike<AsyncIterable<OpenAIChunk>>;
     };
   };

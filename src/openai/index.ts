@@ -5,6 +5,24 @@
  */
 
 export { type OpenAIAgentOptions, openaiAgent } from './agent.js';
-export type { OpenAICall, OpenAIChunk, OpenAIClient, OpenAIMessage, OpenAIRequest } from './client.js';
-export type { InputOf, JsonSchema, Parameters, StandardIssue, StandardResult, StandardSchema } from './schema.js';
+export type {
+  OpenAICall,
+  OpenAICallDelta,
+  OpenAIChoice,
+  OpenAIChunk,
+  OpenAIClient,
+  OpenAIDelta,
+  OpenAIMessage,
+  OpenAIRequest,
+  OpenAIUsage,
+} from './client.js';
+export type {
+  InputOf,
+  JsonSchema,
+  Parameters,
+  StandardIssue,
+  StandardPathItem,
+  StandardResult,
+  StandardSchema,
+} from './schema.js';
 export { type OpenAITool, type ToolContext, type ToolOptions, tool } from './tool.js';

@@ -4,26 +4,57 @@ import { type Awaitable, RunfenceError } from '../index.js';
 export interface StandardSchema<Input = unknown, Output = Input> {
   /** What both standards ask for. */
   readonly '~standard': {
+    /** Checks a value, and makes what the schema makes of it. */
     readonly validate: (value: unknown) => Awaitable<StandardResult<Output>>;
-    readonly jsonSchema: { readonly input: (options: { readonly target: string }) => Record<string, unknown> };
-    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+    /** The same as a JSON Schema. */
+    readonly jsonSchema: {
+      /** Of what goes in. */
+      readonly input: (options: { readonly target: string }) => Record<string, unknown>;
+    };
+    /** For the compiler only. */
+    readonly types?:
+      | {
+          /** What goes in. */
+          readonly input: Input;
+          /** What comes out. */
+          readonly output: Output;
+        }
+      | undefined;
   };
 }
 
 /** The answer of a Standard Schema: a value, or issues. */
 export type StandardResult<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly StandardIssue[] };
+  | {
+      /** What the schema made of it. */
+      readonly value: Output;
+      /** There are none. */
+      readonly issues?: undefined;
+    }
+  | {
+      /** What does not fit. */
+      readonly issues: readonly StandardIssue[];
+    };
 
 /** What does not fit, and where. */
 export interface StandardIssue {
+  /** What is wrong. */
   readonly message: string;
-  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+  /** Where, from the outside in. */
+  readonly path?: readonly (PropertyKey | StandardPathItem)[] | undefined;
+}
+
+/** A step of the path to what does not fit. */
+export interface StandardPathItem {
+  /** The property, or the place in an array. */
+  readonly key: PropertyKey;
 }
 
 /** A JSON Schema of an object. The model is shown it, and nothing is checked by it. */
 export interface JsonSchema {
+  /** Arguments have names. */
   readonly type: 'object';
+  /** Anything else that JSON Schema has. */
   readonly [name: string]: unknown;
 }
 
@@ -31,9 +62,18 @@ export type Parameters = StandardSchema | JsonSchema;
 
 /** What a tool gets whose parameters these are. */
 export type InputOf<P> = P extends {
-  readonly '~standard': { readonly types?: { readonly output: infer O } | undefined };
+  /** As Standard Schema has it. */
+  readonly '~standard': {
+    /** For the compiler only. */
+    readonly types?:
+      | {
+          /** What the schema gives. */
+          readonly output: infer Output;
+        }
+      | undefined;
+  };
 }
-  ? O
+  ? Output
   : Record<string, unknown>;
 
 const NONE: JsonSchema = Object.freeze({ type: 'object', properties: Object.freeze({}) });

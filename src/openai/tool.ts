@@ -46,12 +46,19 @@ export interface ToolOptions<P extends Parameters = JsonSchema> {
 
 /** A tool of an agent. */
 export interface OpenAITool {
+  /** What the model calls it. */
   readonly name: string;
+  /** When the model should use it. */
   readonly description: string | undefined;
+  /** What its arguments are checked by. */
   readonly parameters: Parameters | undefined;
+  /** What the model is shown of them. */
   readonly jsonSchema: Record<string, unknown>;
+  /** What may happen if it is called twice. */
   readonly effect: ToolEffect;
+  /** Whether a person is asked before a call. */
   readonly needsApproval: (input: unknown) => Awaitable<boolean>;
+  /** Does it; `undefined`: the client does. */
   readonly execute: ((input: unknown, context: ToolContext) => unknown) | undefined;
 }
 

@@ -1,7 +1,7 @@
 /** What runfence uses of a `Pool` of `pg`. */
 export interface PgPool {
   /** Runs a query on any of its connections. */
-  query(config: PgQuery): Promise<{ readonly rows: unknown[] }>;
+  query(config: PgQuery): Promise<PgResult>;
   /** Lends a connection. */
   connect(): Promise<PgPoolClient>;
 }
@@ -15,7 +15,13 @@ export interface PgPoolClient extends PgQueryable {
 /** What can run a statement: a `Client` or a `PoolClient` of `pg`. */
 export interface PgQueryable {
   /** Runs a statement. */
-  query(config: PgQuery): Promise<{ readonly rows: unknown[] }>;
+  query(config: PgQuery): Promise<PgResult>;
+}
+
+/** What a statement gives. */
+export interface PgResult {
+  /** Its rows. */
+  readonly rows: unknown[];
 }
 
 /** A statement, as `pg` takes it. */
@@ -29,7 +35,10 @@ export interface PgQuery {
   /** How rows come. */
   readonly rowMode?: 'array';
   /** How values are read. */
-  readonly types?: { getTypeParser(): (value: string) => unknown };
+  readonly types?: {
+    /** The parser of a type: here of all. */
+    getTypeParser(): (value: string) => unknown;
+  };
   /** After so many ms without an answer it fails, and its connection is closed. */
   readonly query_timeout?: number;
 }
@@ -40,8 +49,9 @@ export interface PgListener extends PgQueryable {
   connect(): Promise<unknown>;
   /** Closes it. */
   end(): Promise<void>;
-  /** Hears what arrives, and how it ends. */
+  /** Hears what arrives. */
   on(event: 'notification', listener: (message: { readonly payload?: string | undefined }) => void): unknown;
+  /** Hears how it ends. */
   on(event: 'error' | 'end', listener: (error?: Error) => void): unknown;
 }
 
@@ -52,7 +62,10 @@ export interface PostgresSql extends PostgresUnsafe {
     channel: string,
     heard: (payload: string) => void,
     listening?: () => void,
-  ): PromiseLike<{ unlisten(): Promise<unknown> }>;
+  ): PromiseLike<{
+    /** Hears nothing more of it. */
+    unlisten(): Promise<unknown>;
+  }>;
   /** Runs a transaction. */
   begin(options: string, work: (sql: PostgresUnsafe) => unknown): Promise<unknown>;
 }
@@ -68,12 +81,22 @@ export type PostgresClient = PgPool | PostgresSql;
 
 /** What a transaction gives to work with: a `PoolClient` of `pg`, or the `sql` of a transaction of postgres.js. */
 export type TransactionOf<Client> = Client extends {
-  connect: { (): Promise<infer Lent>; (callback: (...args: never[]) => void): void };
+  /** Lends a connection. */
+  connect: {
+    /** As a promise. */
+    (): Promise<infer Lent>;
+    /** To a callback. */
+    (callback: (...args: never[]) => void): void;
+  };
 }
   ? Lent
-  : Client extends { connect(): Promise<infer Lent> }
+  : Client extends {
+        /** Lends a connection. */
+        connect(): Promise<infer Lent>;
+      }
     ? Lent
     : Client extends {
+          /** Runs a transaction. */
           begin: {
             (work: (sql: infer Sql) => unknown): unknown;
             (options: string, work: (sql: never) => unknown): unknown;

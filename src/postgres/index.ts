@@ -10,6 +10,7 @@ export type {
   PgPoolClient,
   PgQuery,
   PgQueryable,
+  PgResult,
   PostgresClient,
   PostgresSql,
   PostgresUnsafe,

@@ -8,7 +8,12 @@ export interface ConformanceTool {
   /** A line for the model. */
   readonly description: string;
   /** Its arguments: a JSON Schema of an object. */
-  readonly parameters: { readonly type: 'object'; readonly [name: string]: unknown };
+  readonly parameters: {
+    /** Arguments have names. */
+    readonly type: 'object';
+    /** Anything else that JSON Schema has. */
+    readonly [name: string]: unknown;
+  };
   /** What may happen if it is called twice. */
   readonly effect: 'read' | 'idempotent' | 'unsafe';
   /** Whether a person is asked before it starts. */

@@ -62,11 +62,26 @@ export type ModelPiece =
   | string
   | Hold
   | ScriptedCall
-  | { readonly reasoning: string }
-  | { readonly refusal: string }
-  | { readonly finish: ModelFinish | null }
-  | { readonly drop: true }
-  | { readonly deaf: true };
+  | {
+      /** What the model thinks. */
+      readonly reasoning: string;
+    }
+  | {
+      /** What it says when it will not. */
+      readonly refusal: string;
+    }
+  | {
+      /** The `finish_reason`; `null` ends the answer without one. */
+      readonly finish: ModelFinish | null;
+    }
+  | {
+      /** The connection breaks. */
+      readonly drop: true;
+    }
+  | {
+      /** A hang-up is not heard from here on. */
+      readonly deaf: true;
+    };
 
 /** An answer with an error. */
 export interface ModelFailure {

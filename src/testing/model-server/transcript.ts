@@ -17,7 +17,12 @@ export interface ModelCall {
   /** Always `function`. */
   readonly type: string;
   /** What is called, and with which arguments in JSON. */
-  readonly function: { readonly name: string; readonly arguments: string };
+  readonly function: {
+    /** Its name. */
+    readonly name: string;
+    /** Its arguments in JSON. */
+    readonly arguments: string;
+  };
 }
 
 /** A function that a request offers to the model. */
@@ -25,7 +30,14 @@ export interface ModelTool {
   /** Always `function`. */
   readonly type: string;
   /** Its name, and its parameters as a JSON Schema. */
-  readonly function: { readonly name: string; readonly description?: string; readonly parameters?: unknown };
+  readonly function: {
+    /** What the model calls it. */
+    readonly name: string;
+    /** When to use it. */
+    readonly description?: string;
+    /** A JSON Schema. */
+    readonly parameters?: unknown;
+  };
 }
 
 /** The body of a request. */
@@ -39,7 +51,10 @@ export interface ModelBody {
   /** Whether the answer is a stream of chunks. */
   readonly stream?: boolean;
   /** `include_usage` asks for a last chunk that counts tokens. */
-  readonly stream_options?: { readonly include_usage?: boolean } | null;
+  readonly stream_options?: {
+    /** In a last chunk. */
+    readonly include_usage?: boolean;
+  } | null;
   /** Anything else that the client has sent. */
   readonly [name: string]: unknown;
 }
