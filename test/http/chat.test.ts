@@ -82,6 +82,25 @@ describe('a chat of useChat', () => {
     expect((await ask('GET', `${CHAT}/c1/stream`)).status).toBe(204);
   });
 
+  test('a resume follows the answer, and not what runs for it (L19)', async () => {
+    const staged = httpStage(
+      async ({ say, run }) => {
+        say('one ');
+        await run.child({}, (child) => untilCut(child));
+      },
+      { http: { whenUnwatched: 'continue' } },
+    );
+    const { ask, control } = staged;
+    const first = await ask('POST', CHAT, sends(user('m1')));
+    await running(staged);
+    expect(control.runs.list()).toHaveLength(2);
+    const resumed = await ask('GET', `${CHAT}/c1/stream`);
+    expect(resumed.headers.get('x-run-id')).toBe(first.headers.get('x-run-id'));
+    await control.abort('all');
+    await Promise.all([readUi(first), readUi(resumed)]);
+    await flush();
+  });
+
   test('resume and stop go together: both tabs get the abort, and the run is stopped (L19)', async () => {
     const staged = httpStage(talks, { http: { whenUnwatched: 'continue' } });
     const { ask, control } = staged;
@@ -109,6 +128,7 @@ describe('a chat of useChat', () => {
     await ask('POST', `${CHAT}/c1/stop`, { messageId: 'm1' });
     const response = await ask('POST', CHAT, sends(user('m1')));
     expect([response.status, agent.requests]).toEqual([499, []]);
+    expect(response.headers.get('x-run-id')).toMatch(/^[\w-]{43}$/);
     await flush();
   });
 

@@ -95,6 +95,42 @@ describe('the AI SDK’s chat, on a real socket', () => {
     await until(() => control.runs.list().length === 0);
   });
 
+  test('a call of the page is answered by addToolOutput, and the answer goes on (L20)', async () => {
+    const { url, agent } = await served([
+      async (turn) => {
+        turn.ask();
+        turn.clientTool('call-1', 'where');
+        turn.input.emit({ type: 'tool-start', callId: 'call-1', name: 'where', input: {}, effect: 'read' });
+        return { reason: 'client-tools' };
+      },
+      says('thanks'),
+    ]);
+    const page = new Page(url, 'c1');
+    await page.sendMessage({ text: 'where am I?' });
+    expect(page.parts.map(({ state }) => state)).toContain('input-available');
+    await page.addToolOutput({ tool: 'where', toolCallId: 'call-1', output: 'here' });
+    await until(() => page.status === 'ready' && page.shown.at(-1)?.endsWith('thanks') === true);
+    expect([page.told, agent.problems]).toEqual([['finish', 'finish'], []]);
+  });
+
+  test('a question is answered while the stream waits for it (L22)', async () => {
+    const { url } = await served(async ({ tool, say }) => {
+      await tool('pay', () => 'paid', { asks: true });
+      say('done');
+    });
+    const page = new Page(url, 'c1');
+    const sending = page.sendMessage({ text: 'pay' });
+    await until(() => page.parts.some(({ state }) => state === 'approval-requested'));
+    const { approval } = page.parts.find(({ state }) => state === 'approval-requested') as unknown as {
+      approval: { id: string };
+    };
+    const headers = { authorization: 'Bearer ada', 'content-type': 'application/json' };
+    const body = JSON.stringify({ approved: true });
+    await fetch(`${url}/approvals/${approval.id}`, { method: 'POST', headers, body });
+    await sending;
+    expect([page.status, page.shown.at(-1)]).toEqual(['ready', 'assistant: done']);
+  });
+
   test('a failure is the page’s error (L3)', async () => {
     const { url } = await served(async () => Promise.reject(new Error('hunter2')));
     const page = new Page(url, 'c1');

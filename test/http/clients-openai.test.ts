@@ -217,6 +217,29 @@ describe('the openai client, on a real socket', () => {
   });
 });
 
+describe('the fetch of Node, which is undici, on a real socket', () => {
+  test('reads a stream, and stops the run when it is aborted, or its body cancelled (B1)', async () => {
+    const staged = httpStage([says('hello'), talks]);
+    const { url } = await staged.serve();
+    const ended: (string | undefined)[] = [];
+    staged.control.on('run:ended', ({ run }) => ended.push(run.reason ?? run.status));
+    const ask = (init: RequestInit = {}) =>
+      fetch(`${url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer ada', 'content-type': 'application/json' },
+        body: JSON.stringify({ ...body, stream: true }),
+        ...init,
+      });
+    expect(await (await ask()).text()).toContain('[DONE]');
+    const gone = new AbortController();
+    await ask({ signal: gone.signal });
+    gone.abort();
+    await (await ask()).body?.cancel();
+    await until(() => ended.length === 3);
+    expect(ended).toEqual(['completed', 'disconnect', 'disconnect']);
+  });
+});
+
 describe('curl, on a real socket', () => {
   test('reads a stream, and stops the run when it is killed (B1)', async () => {
     const staged = httpStage([says('hello'), talks]);

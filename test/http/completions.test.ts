@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { type Script, says } from '../agent/support/scripted.js';
@@ -220,6 +221,23 @@ describe('chat completions', () => {
     held.open();
     expect((await asking).status).toBe(499);
     expect(agent.requests).toEqual([]);
+  });
+
+  test('a request that is over has no listener of ours, and a signal that fires later does nothing (B7)', async () => {
+    const { ask, handlers, control } = httpStage(says('hello'));
+    const ended: unknown[] = [];
+    control.on('run:ended', ({ run }) => ended.push(run.status));
+    for (const body of [hi, streaming, { ...hi, n: 2 }]) {
+      const gone = new AbortController();
+      const headers = { authorization: 'Bearer ada', 'content-type': 'application/json' };
+      const init = { method: 'POST', body: JSON.stringify(body), headers, signal: gone.signal };
+      const request = new Request(`http://server.test${CHAT}`, init);
+      await (await handlers.fetch(request)).text();
+      expect(getEventListeners(request.signal, 'abort')).toEqual([]);
+      gone.abort();
+    }
+    expect((await ask('POST', CHAT, hi)).status).toBe(200);
+    expect(ended).toEqual(['completed', 'completed', 'completed']);
   });
 
   test('an end that comes with a cancel is an end (L5)', async () => {

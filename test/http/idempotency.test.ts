@@ -1,4 +1,5 @@
-import { flush } from 'runfence/testing';
+import { memory } from 'runfence/backend';
+import { FaultyBackend, flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { type Script, says } from '../agent/support/scripted.js';
 import { gate, untilCut } from '../support/work.js';
@@ -106,6 +107,55 @@ describe('idempotency keys', () => {
     expect((await first).status).toBe(499);
     const second = await ask('POST', CHAT, hi, KEY);
     expect(await second.json()).toMatchObject({ choices: [{ message: { content: 'again' } }] });
+  });
+
+  test('a run of another server is a conflict that no client repeats, and never an empty answer (L10)', async () => {
+    const backend = memory();
+    const { script, open } = held();
+    const one = httpStage(script, { control: { backend } });
+    const two = httpStage(says('twice'), { control: { backend }, clock: one.clock });
+    const first = one.ask('POST', CHAT, hi, KEY);
+    await running(one);
+    const second = await two.ask('POST', CHAT, hi, KEY);
+    expect([second.status, second.headers.get('x-should-retry')]).toEqual([409, 'false']);
+    expect(await second.json()).toMatchObject({ error: { code: 'run_elsewhere' } });
+    open();
+    expect((await first).status).toBe(200);
+    expect((await two.ask('POST', CHAT, { ...hi, model: 'x' }, KEY)).status).toBe(422);
+  });
+
+  test('a repetition that leaves at any time is one viewer less, and the run is not kept by it (L10)', async () => {
+    for (let turn = 0; turn < 40; turn += 1) {
+      const staged = httpStage(held().script, { control: { backend: new FaultyBackend() } });
+      const { ask, control } = staged;
+      const first = ask('POST', CHAT, { ...hi, stream: true }, KEY);
+      await running(staged);
+      const gone = new AbortController();
+      const second = ask('POST', CHAT, { ...hi, stream: true }, KEY, { signal: gone.signal });
+      if (turn % 2 === 1) await new Promise((done) => setImmediate(done));
+      for (let done = 0; done < turn; done += 1) await Promise.resolve();
+      gone.abort();
+      await (await second).body?.cancel().catch(() => {});
+      expect(control.runs.list().map(({ status }) => status)).toEqual(['running']);
+      await (await first).body?.cancel();
+      await flush();
+      expect(control.runs.list()).toEqual([]);
+    }
+  });
+
+  test('a client that leaves while its run is admitted calls no model (L5)', async () => {
+    const backend = new FaultyBackend();
+    const { ask, agent, control } = httpStage(says('hello'), { control: { backend } });
+    backend.hold('claim');
+    const gone = new AbortController();
+    const asking = ask('POST', CHAT, hi, {}, { signal: gone.signal });
+    while (backend.heldCalls === 0) await flush();
+    gone.abort();
+    backend.release('claim');
+    const response = await asking;
+    expect([response.status, await response.json()]).toMatchObject([499, { x_run: { reason: 'disconnect' } }]);
+    await flush();
+    expect([agent.requests, control.runs.list()]).toEqual([[], []]);
   });
 
   test('a blank or endless key is refused', async () => {

@@ -41,8 +41,9 @@ describe('who asks, and from where', () => {
         },
         500,
       ],
-      [() => ({ principal: {} }), 400],
-      [() => ({ principal: { userId: '' } }), 400],
+      [() => ({ principal: {} }), 500],
+      [() => ({ principal: { userId: '' } }), 500],
+      [() => ({}) as { principal: { userId: string } }, 500],
     ];
     for (const [authenticate, status] of answers) {
       const { ask, errors, agent } = httpStage(says('hello'), { http: { authenticate } });

@@ -45,6 +45,23 @@ describe('slow models and slow clients', () => {
     expect(control.runs.list()).toEqual([]);
   });
 
+  test('of many comments one waits for a client that does not read (B16)', async () => {
+    const { ask, clock } = httpStage(silent, { http: { limits: { heartbeatMs: 1_000, stallMs: 60_000 } } });
+    const reader = (await ask('POST', CHAT, stream)).body?.getReader();
+    await reader?.read();
+    const got: unknown[] = [];
+    const read = async (): Promise<void> => void got.push((await reader?.read())?.value?.length);
+    void read();
+    await flush();
+    for (let at = 0; at < 20; at += 1) await clock.advance(1_000);
+    void read();
+    void read();
+    await flush();
+    expect(got).toEqual([14, 14]);
+    await reader?.cancel();
+    await flush();
+  });
+
   test('a client that does not read has left after the bound, and its run is stopped (L15)', async () => {
     const { ask, clock, control } = httpStage(chatty, { http: { limits: { stallMs: 1_000 } } });
     const ended: unknown[] = [];

@@ -3,7 +3,7 @@ import type { AbortReason } from '../../index.js';
 import type { StreamItem } from '../../streams/index.js';
 import type { HttpErrorCode } from './codes.js';
 import { HttpError, NO_RETRY } from './http-error.js';
-import { errorOf } from './status.js';
+import { errorOf, toHttpStatus } from './status.js';
 import type { TurnState } from './turn-state.js';
 
 /**
@@ -65,9 +65,11 @@ export function answerOfEnding(runId: string, ending: Exclude<Ending, { kind: 'c
 }
 
 /** The answer to a client whose run was stopped before it got anything. */
-export function stopped(runId: string, reason: string | undefined): HttpError {
-  return errorOf(
-    { status: 'aborted' },
-    { x_run: { id: runId, status: 'aborted', ...(reason === undefined ? {} : { reason }) } },
-  );
+export function stopped(runId: string, reason: AbortReason | undefined): HttpError {
+  const { status, code, message, headers } = toHttpStatus({ status: 'aborted' });
+  const run = { id: runId, status: 'aborted', ...(reason === undefined ? {} : { reason }) };
+  return new HttpError(status, code ?? 'run_aborted', message, {
+    headers: { ...headers, 'x-run-id': runId },
+    more: { x_run: run },
+  });
 }

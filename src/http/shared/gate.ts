@@ -32,7 +32,7 @@ function hostOf(origin: string): string | undefined {
  * Asks the host who makes a request.
  *
  * @returns the caller, or the host's own answer
- * @throws `unauthenticated`; what `authenticate` throws; `INVALID_OPTIONS` for a principal that names nobody
+ * @throws `unauthenticated`; what `authenticate` throws; an error for a principal that names nobody
  */
 export async function callerOf({ options, control }: HttpContext, request: Request): Promise<Caller | Response> {
   const found = await options.authenticate(request);
@@ -41,7 +41,11 @@ export async function callerOf({ options, control }: HttpContext, request: Reque
     throw new HttpError(401, 'unauthenticated', 'Say who you are.', { headers: { 'www-authenticate': 'Bearer' } });
   }
   const { principal, admin } = found;
-  // Nothing has this id: it says whether the principal is one. A symbol is not: an admin says `admin: true`.
-  control.runs.get(' ', { requester: { ...principal } });
+  try {
+    // Nothing has this id: it says whether the principal is one. A symbol is not: an admin says `admin: true`.
+    control.runs.get(' ', { requester: { ...principal } });
+  } catch (cause) {
+    throw new Error('authenticate must give a principal with userId, deviceId or connId.', { cause });
+  }
   return { principal, isAdmin: admin === true, requester: admin === true ? ADMIN : principal };
 }

@@ -5,9 +5,15 @@ import { HttpError } from './http-error.js';
 import { errorOf } from './status.js';
 
 /** What names a run, a session or a chat: an id, or what Next.js gives a route. Left out, it is taken from the path. */
-export type IdArgument = string | { readonly params: Awaited<Params> | Promise<Params> };
+export type IdArgument = string | RouteContext;
 
-type Params = Readonly<Record<string, string | readonly string[] | undefined>>;
+/** What Next.js gives a route as its second argument. */
+export interface RouteContext {
+  /** The parts of the path that have a name; the first one is the id. */
+  readonly params:
+    | Readonly<Record<string, string | readonly string[] | undefined>>
+    | Promise<Readonly<Record<string, string | readonly string[] | undefined>>>;
+}
 
 /** A handler of the web's standard form. It never rejects. */
 export type HttpHandler = (request: Request, id?: IdArgument) => Promise<Response>;

@@ -110,8 +110,8 @@ function row(
 }
 
 /** The error that a client gets for an outcome, an answer or an error that is not 2xx. */
-export function errorOf(outcomeOrError: unknown, more?: Readonly<Record<string, unknown>>): HttpError {
+export function errorOf(outcomeOrError: unknown): HttpError {
   if (outcomeOrError instanceof HttpError) return outcomeOrError;
   const { status, code = 'internal_error', message, headers } = toHttpStatus(outcomeOrError);
-  return new HttpError(status, code, message, { headers, more });
+  return new HttpError(status, code, message, { headers });
 }

@@ -49,7 +49,7 @@ export class UiChunks implements Encoder {
         // A call that nobody was told of has no place for its result.
         if (!this.#shown.has(toolCallId)) return '';
         if (status === 'ok')
-          return chunk({ type: 'tool-output-available', toolCallId, output: output ?? null, dynamic: true });
+          return chunk({ type: 'tool-output-available', toolCallId, output: output ?? null, ...SERVERS });
         return toolError(toolCallId, typeof output === 'string' ? output : status);
       }
       case 'step':
@@ -106,7 +106,7 @@ export class UiChunks implements Encoder {
     // Calls that the client is to run stay open; no other does, or the page would show it as running for ever.
     const left = clientCalls.length > 0 ? [] : [...this.#shown].filter((id) => this.#isOpen(id));
     const why = ending.kind === 'stopped' || ending.kind === 'aborted' ? 'stopped' : 'failed';
-    const closed = this.#endPart() + left.map((id) => toolError(id, why)).join('') + this.#endStep();
+    const closed = left.map((id) => toolError(id, why)).join('') + this.#endStep();
     if (ending.kind === 'completed') return closed + chunk({ type: 'finish', finishReason: finishReason(finish) });
     const isStop = ending.kind === 'stopped' || (ending.kind === 'aborted' && this.#atAbort !== 'error');
     if (isStop) return closed + chunk({ type: 'abort', reason: ending.reason ?? 'policy' });
@@ -119,12 +119,15 @@ export class UiChunks implements Encoder {
   }
 }
 
+/** Of a call that the server has run: a page that sends when all its calls have results has none to send. */
+const SERVERS = { dynamic: true, providerExecuted: true };
+
 function chunk(value: Readonly<Record<string, unknown>>): string {
   return `data: ${JSON.stringify(value)}\n\n`;
 }
 
 function toolError(toolCallId: string, errorText: string): string {
-  return chunk({ type: 'tool-output-error', toolCallId, errorText, dynamic: true });
+  return chunk({ type: 'tool-output-error', toolCallId, errorText, ...SERVERS });
 }
 
 function finishReason(finish: Finish | undefined): 'stop' | 'length' | 'tool-calls' | 'other' {

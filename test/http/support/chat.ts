@@ -1,4 +1,11 @@
-import { AbstractChat, type ChatState, type ChatStatus, DefaultChatTransport, type UIMessage } from 'ai';
+import {
+  AbstractChat,
+  type ChatState,
+  type ChatStatus,
+  DefaultChatTransport,
+  lastAssistantMessageIsCompleteWithToolCalls,
+  type UIMessage,
+} from 'ai';
 
 class State implements ChatState<UIMessage> {
   status: ChatStatus = 'ready';
@@ -30,6 +37,7 @@ export class Page extends AbstractChat<UIMessage> {
       id,
       state: new State(messages),
       transport: new DefaultChatTransport({ api: `${url}/api/chat`, headers: { authorization: `Bearer ${token}` } }),
+      sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithToolCalls,
       onFinish: ({ isAbort, isDisconnect, isError }) => {
         told.push(isAbort ? 'abort' : isDisconnect ? 'disconnect' : isError ? 'error' : 'finish');
       },
