@@ -26,13 +26,12 @@ const LONG_LEASE_MS = 15_000;
 const PARTS = 6;
 
 /**
- * Declares every scenario on one client, or every sixth, from the first, second … on. Those with processes that
- * are killed and stand still are about the lease, and hardly about the client: `PROOFS=whole` has them on both.
+ * Declares every scenario on one client, or every sixth, from the first, second … on. Those with processes that are
+ * killed and stand still mostly wait until leases have ended: `npm run proofs:redis` has them.
  */
 export async function conformancePart(name: ClientName, part?: 1 | 2 | 3 | 4 | 5 | 6): Promise<void> {
   const script = await bundled('conformance');
-  const hasProcesses = isWhole || name === 'ioredis';
-  const leaseMs = hasProcesses ? SHORT_LEASE_MS : LONG_LEASE_MS;
+  const leaseMs = isWhole ? SHORT_LEASE_MS : LONG_LEASE_MS;
   let server: RedisServer;
   beforeAll(async () => {
     server = await RedisServer.start();
@@ -82,7 +81,7 @@ export async function conformancePart(name: ClientName, part?: 1 | 2 | 3 | 4 | 5
     openAt: (_sessionKey, last) => open(last),
     isDurable: true,
     countsFootprint: true,
-    ...(hasProcesses && {
+    ...(isWhole && {
       processes: {
         spawn: (address) => fork(script, [address], { execArgv: [], serialization: 'advanced' }),
         worker: (address) => new Worker(script, { workerData: address }),
@@ -91,15 +90,15 @@ export async function conformancePart(name: ClientName, part?: 1 | 2 | 3 | 4 | 5
         selfFences: true,
       },
     }),
-    staged: stagedOn(name, hasProcesses),
+    staged: stagedOn(name),
     share: times(0.02, 0.1),
   });
 }
 
-/** Those that mostly wait run on one client, but with `PROOFS=whole`. */
-function stagedOn(name: ClientName, isWhole: boolean): NonNullable<ConformanceOptions['staged']> {
+/** Those that mostly wait run with `PROOFS=whole`. */
+function stagedOn(name: ClientName): NonNullable<ConformanceOptions['staged']> {
   const waits = (scenario: (client: ClientName) => Promise<void>): string | (() => Promise<void>) =>
-    isWhole ? () => scenario(name) : 'with PROOFS=whole, and on ioredis';
+    isWhole ? () => scenario(name) : 'with npm run proofs:redis';
   return {
     'server-restarts': () => serverRestarts(name),
     'failover-loses-writes': () => failoverLosesWrites(name),
