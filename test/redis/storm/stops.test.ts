@@ -6,7 +6,7 @@ import { onRedis } from './stops.js';
 
 const ROUNDS = Number(process.env.STOPS_ROUNDS ?? 100);
 
-// Two minutes of it: `npm run proofs:redis`.
+// Two minutes of it: `npm run storm:redis`.
 test('no stop and no takeover between two machines is lost, nor an epilogue, nor does a receipt say otherwise', {
   timeout: 600_000,
 }, async () => {
