@@ -19,7 +19,7 @@ const resolve = {
 };
 
 /** Tests of processes that start, stand still until a lease has passed, and end: they hardly compute. */
-const WAITING = { maxWorkers: 6, sequence: { groupOrder: 1 } };
+const WAITING = { maxWorkers: isWhole ? 4 : 6, sequence: { groupOrder: 1 } };
 
 export default defineConfig({
   test: {
@@ -56,7 +56,7 @@ export default defineConfig({
           setupFiles: ['./test/support/leaks.ts'],
           execArgv: ['--expose-gc'],
           // Thousands of sequences or seeds in one test, if `npm run proofs` asks for the whole.
-          testTimeout: process.env.PROOFS === 'whole' ? 600_000 : 120_000,
+          testTimeout: isWhole ? 600_000 : 120_000,
         },
       },
       {

@@ -7,7 +7,7 @@ import { item } from './answers.js';
 import { type Bench, eventually, lateness } from './bench.js';
 import { lacksProcesses, lacksSelfFence, type Scenario } from './scenario.js';
 
-const HEARD_MS = 100;
+const HEARD_MS = 500;
 
 /** Processes that stand still for longer than `staleMs`, and go on. */
 export const pauses: readonly Scenario[] = [

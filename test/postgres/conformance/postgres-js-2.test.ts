@@ -1,4 +1,4 @@
-import { isWhole } from '../../support/proofs.js';
+import { isLong } from '../../support/proofs.js';
 import { conformancePart } from './suite.js';
 
-await conformancePart('postgres.js', { part: 2, parts: 2, hasProcesses: isWhole });
+await conformancePart('postgres.js', { part: 2, parts: 2, hasProcesses: isLong });

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { redis } from 'runfence/redis';
 import { backendConformance, type ConformanceOptions, type ConformanceStore } from 'runfence/testing';
 import { afterAll, beforeAll, test } from 'vitest';
-import { isWhole, times } from '../../support/proofs.js';
+import { isLong, isWhole, times } from '../../support/proofs.js';
 import { RedisServer } from '../../support/servers/redis.js';
 import { type ClientName, type HostClient, hostClient } from '../support/clients.js';
 import { opensForAll } from '../support/leaks.js';
@@ -27,11 +27,13 @@ const PARTS = 6;
 
 /**
  * Declares every scenario on one client, or every sixth, from the first, second … on. Those with processes that are
- * killed and stand still mostly wait until leases have ended: `npm run proofs:redis` has them.
+ * killed and stand still mostly wait until leases have ended: `npm run proofs:redis` has them on one client, and
+ * `npm run long` on both.
  */
 export async function conformancePart(name: ClientName, part?: 1 | 2 | 3 | 4 | 5 | 6): Promise<void> {
   const script = await bundled('conformance');
-  const leaseMs = isWhole ? SHORT_LEASE_MS : LONG_LEASE_MS;
+  const hasProcesses = isLong || (isWhole && name === 'ioredis');
+  const leaseMs = hasProcesses ? SHORT_LEASE_MS : LONG_LEASE_MS;
   let server: RedisServer;
   beforeAll(async () => {
     server = await RedisServer.start();
@@ -81,7 +83,7 @@ export async function conformancePart(name: ClientName, part?: 1 | 2 | 3 | 4 | 5
     openAt: (_sessionKey, last) => open(last),
     isDurable: true,
     countsFootprint: true,
-    ...(isWhole && {
+    ...(hasProcesses && {
       processes: {
         spawn: (address) => fork(script, [address], { execArgv: [], serialization: 'advanced' }),
         worker: (address) => new Worker(script, { workerData: address }),
@@ -90,15 +92,15 @@ export async function conformancePart(name: ClientName, part?: 1 | 2 | 3 | 4 | 5
         selfFences: true,
       },
     }),
-    staged: stagedOn(name),
+    staged: stagedOn(name, hasProcesses),
     share: times(0.02, 0.1),
   });
 }
 
 /** Those that mostly wait run with `PROOFS=whole`. */
-function stagedOn(name: ClientName): NonNullable<ConformanceOptions['staged']> {
+function stagedOn(name: ClientName, hasProcesses: boolean): NonNullable<ConformanceOptions['staged']> {
   const waits = (scenario: (client: ClientName) => Promise<void>): string | (() => Promise<void>) =>
-    isWhole ? () => scenario(name) : 'with npm run proofs:redis';
+    hasProcesses ? () => scenario(name) : 'with npm run proofs:redis, or npm run long';
   return {
     'server-restarts': () => serverRestarts(name),
     'failover-loses-writes': () => failoverLosesWrites(name),
