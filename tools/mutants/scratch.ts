@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { root } from '../entries.js';
 import type { Mutant } from './mutant.js';
 
-const COPIED = /^(src|test|examples|package\.json|tsconfig.*\.json|(vitest|tsup)\.config\.ts)$/;
+const COPIED = /^(src|test|tools|examples|package\.json|tsconfig.*\.json|(vitest|tsup)\.config\.ts)$/;
 
 /** An empty folder outside the project: nothing that runs in it can touch the sources. */
 export function scratchFolder(): Promise<string> {
