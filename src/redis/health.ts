@@ -60,7 +60,9 @@ export function serverProblems({ version, role, maxmemoryPolicy }: RedisServerIn
   const problems: string[] = [];
   if (Number.parseInt(version, 10) < 7) problems.push(`Redis ${version} is too old: 7.0 or newer is needed.`);
   if (role !== 'master') problems.push('This Redis is a replica, which takes no writes: connect to the primary.');
-  if (maxmemoryPolicy !== 'noeviction') {
+  if (maxmemoryPolicy === '') {
+    problems.push('This Redis does not say its maxmemory-policy: with any but noeviction it may drop a lock or a run.');
+  } else if (maxmemoryPolicy !== 'noeviction') {
     problems.push(
       `maxmemory-policy is ${maxmemoryPolicy}: Redis may drop a lock or a run when its memory is full. Set noeviction.`,
     );
