@@ -9,6 +9,7 @@ export type { AnswerResult, OpenApproval } from './approvals.js';
 export type { ChildResult, ChildSend } from './child.js';
 export { type ChildAgentContext, type ChildAgentOptions, childAgent } from './child-agent.js';
 export { closingText } from './closing.js';
+export { effectKey } from './effect-key.js';
 export type {
   AgentEvent,
   ApprovalEvent,

@@ -1,7 +1,6 @@
-import { type Cut, closingText, type TurnInput } from '../agent/index.js';
+import { type Cut, closingText, effectKey, type TurnInput } from '../agent/index.js';
 import type { Run } from '../index.js';
 import type { OpenAICall, OpenAIMessage } from './client.js';
-import { effectKey } from './key.js';
 import { outputText } from './messages.js';
 import { validInput } from './schema.js';
 import { throwIfCut } from './source.js';
@@ -92,7 +91,8 @@ export class ModelCall {
       this.#end(turn, 'not-started', note === undefined ? '[refused by the user]' : `[refused by the user: ${note}]`);
       return;
     }
-    const key = await effectKey(run.id, this.#ordinal, this.name, input);
+    // Without an await: calls of one batch start in the order in which the model asked for them.
+    const key = effectKey({ runId: run.id, ordinal: this.#ordinal, name: this.name, input });
     if (tool.effect === 'unsafe') await turn.beforeUnsafe();
     const context: ToolContext = {
       run,
