@@ -1,18 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { currentMajors } from './test/support/current-majors.js';
 import { isWhole } from './test/support/proofs.js';
 import { postgresBinaries } from './test/support/servers/postgres.js';
 import { hasRedis } from './test/support/servers/redis.js';
 
 // Tests read the source, not the build; the packaging project reads the build.
 const source = fileURLToPath(new URL('./src/', import.meta.url));
-/** The folder of another major of the `openai` package, for its adapter's tests: `OPENAI=.cache/openai7/node_modules/openai`. */
-const openai = process.env.OPENAI;
 const resolve = {
   alias: [
-    ...(openai === undefined
-      ? []
-      : [{ find: /^openai$/, replacement: fileURLToPath(new URL(openai, import.meta.url)) }]),
     { find: /^runfence$/, replacement: `${source}index.ts` },
     { find: /^runfence\/(.+)$/, replacement: `${source}$1/index.ts` },
   ],
@@ -22,6 +18,7 @@ const resolve = {
 const WAITING = { maxWorkers: isWhole ? 4 : 6, sequence: { groupOrder: 1 } };
 
 export default defineConfig({
+  plugins: [currentMajors()],
   test: {
     pool: 'forks',
     // Also on two processors: these compute. What mostly waits comes after them, with more workers.
