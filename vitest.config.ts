@@ -17,6 +17,15 @@ const resolve = {
 /** Tests of processes that start, stand still until a lease has passed, and end: they hardly compute. */
 const WAITING = { maxWorkers: isWhole ? 4 : 6, sequence: { groupOrder: 1 } };
 
+const REDIS = {
+  globalSetup: ['./test/redis/support/needs-server.ts'],
+  setupFiles: ['./test/redis/support/leaks.ts'],
+  // Each file would load the sources and the clients anew, which takes longer than most of them.
+  isolate: false,
+  testTimeout: 60_000,
+  ...WAITING,
+};
+
 export default defineConfig({
   plugins: [currentMajors()],
   test: {
@@ -109,14 +118,14 @@ export default defineConfig({
           name: 'redis',
           include: [hasRedis() ? 'test/redis/**/*.test.ts' : 'test/redis/no-server.test.ts'],
           // Servers and processes are killed, paused and cut off: `npm run proofs:redis`.
-          exclude: isWhole ? [] : ['test/redis/storm/**', 'test/redis/failures/**'],
-          globalSetup: ['./test/redis/support/needs-server.ts'],
-          setupFiles: ['./test/redis/support/leaks.ts'],
-          // Each file would load the sources and the clients anew, which takes longer than most of them.
-          isolate: false,
-          testTimeout: 60_000,
-          ...WAITING,
+          exclude: ['test/redis/storm/**', ...(isWhole ? [] : ['test/redis/failures/**'])],
+          ...REDIS,
         },
+      },
+      {
+        extends: true,
+        resolve,
+        test: { name: 'redis-storms', include: ['test/redis/storm/**/*.test.ts'], ...REDIS },
       },
       {
         extends: true,
