@@ -5,9 +5,9 @@
  * @module runfence/http
  */
 
+export { type Authenticated, type PublicReceipt, publicReceipt } from '../transport/index.js';
 export { createHttpHandlers, type HttpHandlers } from './handlers.js';
-export type { Authenticate, Authenticated, HttpHandlersOptions, HttpLimits } from './options.js';
+export type { Authenticate, HttpHandlersOptions, HttpLimits } from './options.js';
 export type { HttpErrorCode } from './shared/codes.js';
 export type { HttpHandler, IdArgument, RouteContext } from './shared/handle.js';
-export { type PublicReceipt, publicReceipt } from './shared/receipt.js';
 export { type HttpStatus, toHttpStatus } from './shared/status.js';

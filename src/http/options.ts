@@ -1,13 +1,6 @@
 import type { SendOptions, Unwatched } from '../agent/index.js';
-import { type Awaitable, type Principal, RunfenceError, type SessionKey } from '../index.js';
-
-/** Who makes a request, from your authentication. */
-export interface Authenticated {
-  /** Its runs are owned by this principal. */
-  readonly principal: Principal;
-  /** True: it may see and stop the runs of everybody. */
-  readonly admin?: boolean | undefined;
-}
+import type { Awaitable, Principal, SessionKey } from '../index.js';
+import { type Authenticated, checkUnwatched, invalid, known, limitsFrom } from '../transport/index.js';
 
 /**
  * Says who makes a request. It is asked before the body is read.
@@ -135,28 +128,5 @@ export function checkOptions(given: unknown): HttpHandlersOptions {
 }
 
 export function limitsOf(given: HttpHandlersOptions['limits']): Limits {
-  const { ...limits } = known('limits', given ?? {}, Object.keys(LIMITS));
-  for (const [name, value] of Object.entries(limits)) {
-    if (value === undefined) delete limits[name];
-    else if (typeof value !== 'number' || !(value > 0)) throw invalid(`limits.${name} must be a number above 0.`);
-  }
-  return { ...LIMITS, ...limits };
-}
-
-function checkUnwatched(value: unknown): void {
-  if (value === undefined || value === 'continue' || value === 'abort') return;
-  const graceMs = (value as { graceMs?: unknown } | null)?.graceMs;
-  if (typeof graceMs === 'number' && graceMs >= 0) return;
-  throw invalid('whenUnwatched must be continue, abort or { graceMs } in ms, 0 or above.');
-}
-
-function known(what: string, value: unknown, names: readonly string[]): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${what} must be an object.`);
-  const name = Object.keys(value).find((one) => !names.includes(one));
-  if (name !== undefined) throw invalid(`${what}: there is no "${name.slice(0, 64)}": use ${names.join(', ')}.`);
-  return value as Record<string, unknown>;
-}
-
-export function invalid(message: string): RunfenceError {
-  return new RunfenceError('INVALID_OPTIONS', message);
+  return limitsFrom(LIMITS, given);
 }

@@ -31,10 +31,11 @@ const rooms: Readonly<Record<string, Room>> = {
   streams: {},
   agent: { node: true, entries: ['streams'] },
   openai: { entries: ['agent'] },
-  http: { packages: ['zod'], types: ['agent', 'streams'] },
+  transport: { types: ['agent', 'streams'] },
+  http: { packages: ['zod'], entries: ['transport'], types: ['agent', 'streams'] },
   node: { node: true, types: ['http'] },
-  gateway: { packages: ['zod'], types: ['agent'] },
-  ws: { node: true, types: ['gateway'] },
+  gateway: { packages: ['zod'], entries: ['transport'], types: ['agent', 'streams'] },
+  ws: { packages: ['ws'], node: true, types: ['gateway'] },
   testing: { node: true, entries: ['agent', 'backend'] },
 };
 

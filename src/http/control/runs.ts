@@ -1,12 +1,11 @@
 import type { RunView } from '../../index.js';
+import { receiptOf, shownRun } from '../../transport/index.js';
 import type { Call } from '../shared/context.js';
 import { invalidRequest, jsonResponse, notFound } from '../shared/http-error.js';
-import { publicReport } from '../shared/receipt.js';
-import { ownerFor, wireKeyOf } from '../shared/sessions.js';
 
 /** `GET /runs/{id}`: where a run is in its life. */
 export async function getRun(call: Call): Promise<Response> {
-  return jsonResponse(shownRun(call, viewOf(call)));
+  return jsonResponse(shownRun(call.context.options, call.caller, viewOf(call)));
 }
 
 /**
@@ -19,37 +18,13 @@ export async function getReceipt(call: Call): Promise<Response> {
   if (!/^\d{1,9}$/.test(asked)) throw invalidRequest('waitMs must be a number of ms.', 'waitMs');
   const timeoutMs = Math.min(Number(asked), context.limits.waitMs);
   viewOf(call);
-  const outcome = await context.control.wait(id, { timeoutMs: 0, requester: caller.requester });
-  const receipt =
-    outcome.status === 'aborted'
-      ? {
-          reason: outcome.reason,
-          ...publicReport(await outcome.whenQuiet({ timeoutMs })),
-          saved: await outcome.whenSaved({ timeoutMs }),
-        }
-      : null;
+  const receipt = await receiptOf(context.control, caller, id, timeoutMs);
   // As it is by now.
-  return jsonResponse({ ...shownRun(call, viewOf(call)), receipt });
+  return jsonResponse({ ...shownRun(context.options, caller, viewOf(call)), receipt });
 }
 
 function viewOf({ context, caller, id }: Call): RunView {
   const view = context.control.runs.get(id, { requester: caller.requester });
   if (view === undefined) throw notFound();
   return view;
-}
-
-function shownRun({ context, caller }: Call, view: RunView): object {
-  const { runId, sessionKey, owner, kind, status, generation, reason, saved, startedAt, parentId } = view;
-  return {
-    runId,
-    key: wireKeyOf(context, sessionKey),
-    ...ownerFor(caller, owner),
-    kind,
-    status,
-    generation,
-    ...(reason === undefined ? {} : { reason }),
-    ...(saved === undefined ? {} : { saved }),
-    ...(startedAt === 0 ? {} : { startedAt }),
-    ...(parentId === undefined ? {} : { parentId }),
-  };
 }

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Receipt, Selector } from '../../index.js';
+import { publicReceipt, publicReport, sessionsNamed } from '../../transport/index.js';
 import { readJson } from '../shared/body.js';
 import type { Call } from '../shared/context.js';
 import { HttpError, jsonResponse, notFound } from '../shared/http-error.js';
 import { parse } from '../shared/json.js';
-import { publicReceipt, publicReport } from '../shared/receipt.js';
-import { sessionOf, wireKeyOf } from '../shared/sessions.js';
+import { sessionOf } from '../shared/sessions.js';
 
 interface StopRequest {
   /** Only this run of the session. */
@@ -62,9 +62,7 @@ async function sessionToStop({ context, caller, id }: Call, { owner, runId }: St
   if (!isAdmin) return sessionOf(context, principal, id);
   if (owner !== undefined) return sessionOf(context, { userId: owner }, id);
   const active = await context.control.sessions.active({ requester });
-  const named = active.filter(({ sessionKey }) => wireKeyOf(context, sessionKey) === id);
-  const meant = runId === undefined ? named : named.filter((run) => run.runId === runId);
-  const [session, ...others] = new Set(meant.map(({ sessionKey }) => sessionKey));
+  const [session, ...others] = sessionsNamed(context.options, active, { key: id, runId });
   if (others.length > 0) {
     throw new HttpError(409, 'session_ambiguous', 'Several users have a session of this key: say whose with owner.', {
       param: 'owner',

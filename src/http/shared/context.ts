@@ -1,8 +1,8 @@
 import type { AgentRunner } from '../../agent/index.js';
-import type { Principal, Requester, RunControl } from '../../index.js';
+import type { RunControl } from '../../index.js';
+import type { Caller, Places } from '../../transport/index.js';
 import type { HttpHandlersOptions, Limits } from '../options.js';
 import type { ResponseHeads } from '../responses/heads.js';
-import type { Places } from './places.js';
 
 /** What the handlers of one `createHttpHandlers` have in common. */
 export interface HttpContext {
@@ -12,14 +12,6 @@ export interface HttpContext {
   readonly limits: Limits;
   readonly places: Places;
   readonly heads: ResponseHeads;
-}
-
-/** Who makes a request. */
-export interface Caller {
-  readonly principal: Principal;
-  readonly isAdmin: boolean;
-  /** Who asks, for reading and stopping: an admin may do everything. */
-  readonly requester: Requester;
 }
 
 /** A request that is let in. */

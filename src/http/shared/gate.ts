@@ -1,5 +1,5 @@
-import { ADMIN } from '../../index.js';
-import type { Caller, HttpContext } from './context.js';
+import { type Caller, callerFrom } from '../../transport/index.js';
+import type { HttpContext } from './context.js';
 import { HttpError } from './http-error.js';
 
 /**
@@ -40,12 +40,5 @@ export async function callerOf({ options, control }: HttpContext, request: Reque
   if (found === undefined || found === null) {
     throw new HttpError(401, 'unauthenticated', 'Say who you are.', { headers: { 'www-authenticate': 'Bearer' } });
   }
-  const { principal, admin } = found;
-  try {
-    // Nothing has this id: it says whether the principal is one. A symbol is not: an admin says `admin: true`.
-    control.runs.get(' ', { requester: { ...principal } });
-  } catch (cause) {
-    throw new Error('authenticate must give a principal with userId, deviceId or connId.', { cause });
-  }
-  return { principal, isAdmin: admin === true, requester: admin === true ? ADMIN : principal };
+  return callerFrom(control, found);
 }

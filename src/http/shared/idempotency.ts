@@ -1,6 +1,6 @@
+import { digestOf, isClientId, runIdOf } from '../../transport/index.js';
 import type { Call } from './context.js';
 import { invalidRequest } from './http-error.js';
-import { digestOf, isClientId, runIdOf } from './ids.js';
 import { sessionOf } from './sessions.js';
 
 /** The session and the run of a request. */

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { isDeeper, isSerialised } from '../../transport/index.js';
 import { HttpError, invalidRequest } from './http-error.js';
 
 /**
@@ -20,37 +21,8 @@ export function checkJson(bytes: Uint8Array, most: number): unknown {
   } catch {
     throw new HttpError(400, 'invalid_json', 'The body is not JSON.');
   }
-  refuseSerialised(value);
+  if (isSerialised(value)) throw invalidRequest('A serialised object of LangChain is not taken from a client.');
   return value;
-}
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-
-function isDeeper(text: string, most: number): boolean {
-  let depth = 0;
-  let isText = false;
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    if (isText) {
-      if (code === BACKSLASH) at += 1;
-      else if (code === QUOTE) isText = false;
-    } else if (code === QUOTE) isText = true;
-    else if (code === 0x5b || code === 0x7b) {
-      depth += 1;
-      if (depth > most) return true;
-    } else if (code === 0x5d || code === 0x7d) depth -= 1;
-  }
-  return false;
-}
-
-/** LangChain makes objects, with the server's secrets in them, of what a client has written in this form. */
-function refuseSerialised(value: unknown): void {
-  if (typeof value !== 'object' || value === null) return;
-  if (Object.hasOwn(value, 'lc') && Object.hasOwn(value, 'type') && Object.hasOwn(value, 'id')) {
-    throw invalidRequest('A serialised object of LangChain is not taken from a client.');
-  }
-  for (const part of Object.values(value)) refuseSerialised(part);
 }
 
 /**

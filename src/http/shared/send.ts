@@ -22,6 +22,9 @@ export async function send(call: Call, said: Said): Promise<Viewer> {
   const { runner, options, places } = context;
   if (request.signal.aborted) throw clientGone();
   const giveBack = places.take(caller.principal);
+  if (giveBack === undefined) {
+    throw new HttpError(429, 'too_many_runs', 'You have as many runs as you may have: stop one, or wait for its end.');
+  }
   const whenUnwatched = options.whenUnwatched ?? 'abort';
   const gone = new AbortController();
   const leave = (): void => gone.abort(new RunAbortedError('disconnect'));

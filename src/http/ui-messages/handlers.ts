@@ -1,10 +1,9 @@
 import { z } from 'zod';
+import { publicReceipt, runIdOf } from '../../transport/index.js';
 import { readJson } from '../shared/body.js';
 import type { Call } from '../shared/context.js';
 import { jsonResponse, notFound } from '../shared/http-error.js';
-import { runIdOf } from '../shared/ids.js';
 import { parse } from '../shared/json.js';
-import { publicReceipt } from '../shared/receipt.js';
 import { send } from '../shared/send.js';
 import { sessionOf } from '../shared/sessions.js';
 import { eventStream } from '../shared/sse.js';

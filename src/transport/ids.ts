@@ -1,4 +1,4 @@
-import type { Principal } from '../../index.js';
+import type { Principal } from '../index.js';
 import { scopeOf } from './sessions.js';
 
 /**

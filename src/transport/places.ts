@@ -1,8 +1,7 @@
-import type { Principal } from '../../index.js';
-import { HttpError } from './http-error.js';
+import type { Principal } from '../index.js';
 import { scopeOf } from './sessions.js';
 
-/** How many runs each principal has here that are not over. */
+/** How many of something each principal has here. */
 export class Places {
   readonly #most: number;
   readonly #taken = new Map<string, number>();
@@ -14,19 +13,12 @@ export class Places {
   /**
    * Takes a place.
    *
-   * @returns gives it back; safe to repeat
-   * @throws `too_many_runs`
+   * @returns gives it back; safe to repeat. `undefined` if the principal has as many as it may have
    */
-  take(principal: Principal): () => void {
+  take(principal: Principal): (() => void) | undefined {
     const key = JSON.stringify(scopeOf(principal));
     const taken = this.#taken.get(key) ?? 0;
-    if (taken >= this.#most) {
-      throw new HttpError(
-        429,
-        'too_many_runs',
-        'You have as many runs as you may have: stop one, or wait for its end.',
-      );
-    }
+    if (taken >= this.#most) return undefined;
     this.#taken.set(key, taken + 1);
     let isTaken = true;
     return () => {

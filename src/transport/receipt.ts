@@ -1,4 +1,4 @@
-import type { AbortReason, AbortResult, QuietReport, Receipt, Recorded, RunReport } from '../../index.js';
+import type { AbortReason, AbortResult, QuietReport, Receipt, Recorded, RunReport } from '../index.js';
 
 /** What a client may know of a stop: nothing of other people's runs, of nodes, of errors, or of who asked. */
 export interface PublicReceipt {
