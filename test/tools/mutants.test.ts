@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { root } from '../../tools/entries.js';
 import { mutants } from '../../tools/mutants/mutants.js';
@@ -14,4 +14,8 @@ it('every seeded defect still finds the lines that it changes, once each', () =>
 it('no two seeded defects have one name', () => {
   const names = mutants.map(({ name }) => name);
   expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+});
+
+it('every seeded defect names tests that are there', () => {
+  expect(mutants.filter(({ shownBy }) => !existsSync(`${root}${shownBy}`)).map(({ name }) => name)).toEqual([]);
 });

@@ -14,6 +14,7 @@ import { runSuite, type Verdict } from './suite.js';
 const AT_A_TIME = 2;
 const UNLOADABLE: Mutant = {
   name: 'a syntax error',
+  shownBy: 'test/core/fence/function.test.ts',
   file: 'src/core/fence/function.ts',
   edits: [['export function fenceFunction<', 'export function fenceFunction(<']],
 };
@@ -56,7 +57,7 @@ async function checkApplies(mutant: Mutant, copy: string): Promise<void> {
 /** Before anything is taken for a kill: untouched sources are green, and a tree that does not load is no kill. */
 async function checkJudgement(copies: readonly string[]): Promise<void> {
   const [first = '', second = ''] = copies;
-  const [untouched, unloadable] = await Promise.all([runSuite(first, signal), withMutant(UNLOADABLE, second)]);
+  const [untouched, unloadable] = await Promise.all([runSuite(first, signal, 'core'), withMutant(UNLOADABLE, second)]);
   console.log(`The untouched copy: ${describe(untouched)}`);
   if (untouched.kind !== 'survived') problem('the untouched copy', 'is not green');
   if (unloadable.kind !== 'broken') problem(UNLOADABLE.name, `was taken for a defect that is ${unloadable.kind}`);
@@ -64,11 +65,16 @@ async function checkJudgement(copies: readonly string[]): Promise<void> {
 
 async function withMutant(mutant: Mutant, copy: string): Promise<Verdict> {
   const undo = await apply(mutant, copy);
-  // Its own room first, since the tests mirror the sources: there it dies soonest.
-  const inRoom = await runSuite(copy, signal, roomOf(mutant, copy));
-  const verdict = inRoom.kind === 'survived' ? await runSuite(copy, signal) : inRoom;
-  await undo();
-  return verdict;
+  try {
+    const isCore = mutant.file.startsWith('src/core/');
+    const verdict = await runSuite(copy, signal, isCore ? 'core' : 'agent', mutant.shownBy);
+    if (verdict.kind !== 'survived' || !isCore) return verdict;
+    // The file of tests has moved on. The others, and first those of the same room, where it dies soonest.
+    const inRoom = await runSuite(copy, signal, 'core', roomOf(mutant, copy));
+    return inRoom.kind === 'survived' ? await runSuite(copy, signal, 'core') : inRoom;
+  } finally {
+    await undo();
+  }
 }
 
 /** The folder of tests that mirrors the one of its file, or the nearest above it. */

@@ -6,6 +6,7 @@ import { records } from './records.js';
 /** The fence of functions is open: what the demo must notice, too. */
 export const UNFENCED: Mutant = {
   name: 'a fenced function is called whether its run is current or not',
+  shownBy: 'test/core/fence/function.test.ts',
   file: 'src/core/fence/function.ts',
   edits: [['if (run.current) return Reflect', 'if (run.current || !run.current) return Reflect']],
 };

@@ -2,7 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { type Ended, run } from './processes.js';
 
-/** What the core tests say about a copy of the sources. */
+/** What the tests say about a copy of the sources. */
 export type Verdict =
   | { readonly kind: 'killed'; readonly by: string; readonly file: string }
   | { readonly kind: 'survived'; readonly tests: number }
@@ -28,11 +28,12 @@ const TIME_LIMIT_MS = 90_000;
 const CRASH = /^(SyntaxError|ReferenceError|TypeError: .* is not a (function|constructor))/;
 
 /**
- * Runs the core tests of a copy until the first of them fails.
+ * Runs the tests of a copy until the first of them fails.
  *
- * @param room - only those in this folder
+ * @param project - of vitest.config.ts
+ * @param place - only those in this folder or file
  */
-export async function runSuite(copy: string, signal: AbortSignal, room?: string): Promise<Verdict> {
+export async function runSuite(copy: string, signal: AbortSignal, project: string, place?: string): Promise<Verdict> {
   const file = join(copy, 'report.json');
   await rm(file, { force: true });
   const vitest = [
@@ -40,8 +41,8 @@ export async function runSuite(copy: string, signal: AbortSignal, room?: string)
     'node_modules/vitest/vitest.mjs',
     'run',
     '--project',
-    'core',
-    ...(room === undefined ? [] : [room]),
+    project,
+    ...(place === undefined ? [] : [place]),
   ];
   // A worker each: as many mutants run side by side as there are cores.
   const options = ['--bail', '1', '--maxWorkers', '1', '--reporter', 'json', '--outputFile', file];
