@@ -11,7 +11,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   F: 19,
   G: 25,
   H: 19,
-  I: 24,
+  I: 26,
   J: 14,
   K: 16,
   L: 29,

@@ -148,6 +148,11 @@ export interface LedgerRun {
    * record has as stopped is cut now; one that was cut has the record's reason.
    */
   decided(run: StoredRun | undefined): void;
+  /**
+   * The record cannot be asked: an `ending` run is lost, and one that was cut keeps the reason of its cut. Another node
+   * may be told otherwise, and the outcome says so.
+   */
+  undecidable(): void;
   /** Its own result stands: no record can say otherwise, or none can be asked. */
   stands(): void;
   /** For an error of this run that has no caller. */

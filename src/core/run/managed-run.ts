@@ -155,6 +155,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   /** The record has confirmed its stop. */
   isConfirmed = false;
+  /** Its outcome was told without the record's word: another node may have been told otherwise. */
+  isUncertain = false;
 
   /** One that nobody was told of is a duplicate of nothing. */
   get isKept(): boolean {
@@ -356,12 +358,23 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   decided(run: StoredRun | undefined): void {
     this.isConfirmed = true;
+    if (run === undefined) {
+      this.undecidable();
+      return;
+    }
     if (this.#outcome !== 'open') return;
     if (this.#ending !== undefined) this.#endDecided(run);
     else {
-      if (this.stop !== undefined) this.#recorded = run && { reason: run.reason, detail: run.detail };
+      if (this.stop !== undefined) this.#recorded = { reason: run.reason, detail: run.detail };
       this.stands();
     }
+  }
+
+  undecidable(): void {
+    if (this.#outcome !== 'open') return;
+    this.isUncertain = this.#ending !== undefined || this.stop !== undefined;
+    if (this.#ending !== undefined) this.#endDecided(undefined);
+    else this.stands();
   }
 
   /** The first result that was recorded wins: if that is a stop, it is a run that was cut from now on. */

@@ -38,6 +38,11 @@ export interface AbortedOutcome {
   /** The host's own word beside the reason, as the stop gave it. */
   readonly detail: string | undefined;
   /**
+   * Whether this is what the backend has recorded. False: it did not answer, or does not know the run any more, and what
+   * is told is what this process knows. Another process may have been told another reason, or another result.
+   */
+  readonly confirmed: boolean;
+  /**
    * Waits until the run and its descendants are quiet, and reports what was seen.
    *
    * @param options - `timeoutMs`: how long to wait at most, in ms; the grace by default
@@ -69,19 +74,26 @@ export interface NoOutcome {
 
 const NOTHING_TO_SAVE: SavedState = Object.freeze({ state: 'none' });
 
-type Why = Pick<AbortedOutcome, 'reason' | 'detail'>;
+type Why = Pick<AbortedOutcome, 'reason' | 'detail'> & { readonly isUncertain?: boolean };
 
 class Aborted implements AbortedOutcome {
   readonly status = 'aborted';
   readonly reason: AbortReason;
   readonly detail: string | undefined;
+  readonly confirmed: boolean;
   readonly #runtime: NodeContext;
   readonly #since: number;
   readonly #observed: readonly Observed[];
 
-  constructor(runtime: NodeContext, { reason, detail }: Why, since: number, observed: readonly Observed[]) {
+  constructor(
+    runtime: NodeContext,
+    { reason, detail, isUncertain = false }: Why,
+    since: number,
+    observed: readonly Observed[],
+  ) {
     this.reason = reason;
     this.detail = detail;
+    this.confirmed = !isUncertain;
     this.#runtime = runtime;
     this.#since = since;
     this.#observed = observed;
@@ -103,7 +115,7 @@ export function outcomeOf(run: ManagedRun): Outcome {
   if (run.stop !== undefined) {
     return new Aborted(
       runtime,
-      { reason: run.reason ?? run.stop.reason, detail: run.detail },
+      { reason: run.reason ?? run.stop.reason, detail: run.detail, isUncertain: run.isUncertain },
       run.stop.at,
       withDependants([run]),
     );

@@ -618,12 +618,68 @@ describe('a lease that is lost', () => {
     await suspend();
     backend.hold('end');
     run.complete('late');
-    const outcome = control.wait('r');
+    const outcome = watching(control.wait('r'));
     backend.tellLost();
     await flush();
-    expect(await outcome).toMatchObject({ status: 'aborted', reason: 'heartbeat-lost' });
+    expect(outcome.state).toBe('pending');
     backend.release('end');
+    await flush();
+    expect(outcome.result).toMatchObject({ status: 'completed' });
     backend.resume();
     await flush();
+  });
+
+  test('and a result that was not recorded, with a record that cannot be read: it is lost, and not confirmed', async () => {
+    const { backend, control, clock, suspend, resume } = leased();
+    const run = await begin(control, { runId: 'r' });
+    await suspend();
+    backend.isDown = true;
+    run.complete('late');
+    const outcome = watching(control.wait('r'));
+    backend.tellLost();
+    await flush();
+    expect(outcome.result).toMatchObject({ status: 'aborted', reason: 'heartbeat-lost', confirmed: false });
+    backend.isDown = false;
+    await resume();
+    await clock.advance(2_000);
+  });
+
+  test('says the same as the record when another node takes over between its look and its word (I25)', async () => {
+    const { backend, control, other, suspend } = leased();
+    const outcome = watching(control.run({ sessionKey: 's', runId: 'r' }, untilCut));
+    await flush();
+    await suspend();
+    backend.isDeaf = true;
+    backend.hold('stop');
+    backend.tellLost();
+    await flush();
+    expect(control.runs.get('r')).toMatchObject({ status: 'stopping', reason: 'heartbeat-lost' });
+    const next = await begin(other);
+    backend.release('stop');
+    await flush();
+    expect(outcome.result).toMatchObject({ status: 'aborted', reason: 'superseded', confirmed: true });
+    expect(await other.wait('r')).toMatchObject({ status: 'aborted', reason: 'superseded', confirmed: true });
+    next.complete();
+    backend.resume();
+    await flush();
+  });
+
+  test('says that it could not ask, if the record tells other nodes another reason (I26)', async () => {
+    const { backend, control, other, clock, suspend, resume } = leased();
+    const outcome = control.run({ sessionKey: 's', runId: 'r' }, untilCut);
+    await flush();
+    await suspend();
+    backend.isDown = true;
+    backend.isDeaf = true;
+    const next = await begin(other);
+    backend.tellLost();
+    expect(await outcome).toMatchObject({ status: 'aborted', reason: 'heartbeat-lost', confirmed: false });
+    expect(await other.wait('r')).toMatchObject({ status: 'aborted', reason: 'superseded', confirmed: true });
+    next.complete();
+    backend.isDown = false;
+    await resume();
+    await clock.advance(2_000);
+    // What was told stays.
+    expect(await control.wait('r')).toMatchObject({ reason: 'heartbeat-lost', confirmed: false });
   });
 });

@@ -88,7 +88,7 @@ export class Lease {
     this.#context.timers.cancel(this.#undecided.get(run));
     this.#undecided.delete(run);
     if (run.isDecided) return;
-    if (this.#client.hasLease) run.decided(undefined);
+    if (this.#client.hasLease) run.undecidable();
     else run.stands();
   }
 

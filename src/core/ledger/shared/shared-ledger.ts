@@ -273,14 +273,17 @@ export class SharedLedger implements Ledger {
     );
   }
 
-  /** Read first: a stop that was recorded in the meantime is the outcome. What is still running then is lost. */
+  /**
+   * Read first: a stop that was recorded in the meantime is the outcome. What is still running then is lost. Where the
+   * record can be read it also has the last word: the next run may replace one that is cut here before this is heard.
+   */
   async #lost(): Promise<void> {
     const keys = [...this.#host.sessionKeys()];
-    await this.#records.readAll();
+    const isRead = await this.#records.readAll();
     for (const key of keys) {
       const left = this.#host.runs(key).filter(({ stage }) => stage === 'running' || stage === 'ending');
       this.#host.cut(left, LOST);
-      for (const run of left) run.decided(undefined);
+      if (!isRead) for (const run of left) run.undecidable();
     }
     this.#lease.lost();
   }

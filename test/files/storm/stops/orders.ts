@@ -69,6 +69,8 @@ export interface Stopped {
 export interface Ended {
   readonly status: string;
   readonly reason?: string | undefined;
+  /** False: its process could not ask the record. */
+  readonly isConfirmed?: boolean;
 }
 
 /** What a report says of a run. */

@@ -107,7 +107,7 @@ export class Lane {
       readonly successors: readonly string[];
     },
   ): Promise<Ended | undefined> {
-    const { witness, servers } = this.stage;
+    const { witness } = this.stage;
     const state = await this.settled(owner, runId, given.at);
     if (!state.isKnown) return undefined;
     witness.count('sends', state.sent);
@@ -125,14 +125,9 @@ export class Lane {
       if (isOther && this.stage.isCalm)
         witness.fault('missed', `${runId} ended as ${ended.reason}, not ${given.mustHaveReason}`);
     }
-    const waits = await Promise.all(servers.map((server) => server.ask({ order: 'wait', runId, ms: 5_000 })));
-    witness.agree(runId, {
-      owner: ended,
-      now: state.now,
-      wait: waits[0],
-      wait2: waits[1],
-      early: given.early ?? ended,
-    });
+    const wait = { order: 'wait', runId, ms: 5_000 } as const;
+    const [there, here] = await Promise.all([this.#other(owner).ask(wait), owner.ask(wait)]);
+    this.#agree(runId, { owner: ended, now: state.now, here }, there, given.early);
     if (ended.reason === 'heartbeat-lost') witness.count('heartbeat-lost');
     if (ended.status === 'aborted' && began.hasEpilogue === true) {
       const { epilogue } = await owner.ask({ order: 'saved', runId, ms: 8_000 });
@@ -140,6 +135,30 @@ export class Lane {
       witness.epilogue({ session: this.session, runId, said, successors: given.successors });
     }
     return ended;
+  }
+
+  /** A process that could not ask the record has a word of its own. All others have the record's. */
+  #agree(
+    runId: string,
+    own: { readonly owner: Ended; readonly now: Ended; readonly here: Ended },
+    there: Ended,
+    early: Ended | undefined,
+  ): void {
+    const { witness, isCalm } = this.stage;
+    if (own.here.isConfirmed !== false) {
+      witness.agree(runId, { ...own, there, early: early ?? there });
+      return;
+    }
+    witness.count('unconfirmed');
+    if (isCalm) witness.fault('outcomes', `${runId}: its process could not ask the record, and nobody was cut off`);
+    const isOwn = early?.isConfirmed === false;
+    witness.agree(runId, { ...own, early: isOwn ? early : own.owner });
+    witness.agree(runId, { there, early: isOwn ? there : (early ?? there) });
+  }
+
+  #other(server: Server): Server {
+    const [first, second] = this.stage.servers;
+    return server === first ? second : first;
   }
 
   about(at: number): string {

@@ -31,6 +31,7 @@ export type Count =
   | 'died unsaved'
   | 'heartbeat-lost'
   | 'unreachable'
+  | 'unconfirmed'
   | 'void'
   | 'sends';
 
