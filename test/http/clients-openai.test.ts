@@ -1,43 +1,22 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import OpenAI, { APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
 import { describe, expect, test } from 'vitest';
 import { type Script, says } from '../agent/support/scripted.js';
-import { untilCut } from '../support/work.js';
-import { type HttpStage, httpStage } from './support/stage.js';
+import { gate, untilCut } from '../support/work.js';
+import { errorOf, fails, isThorough, type Served, served, talks, until } from './support/served.js';
+import { bearer } from './support/stage.js';
 
 const messages = [{ role: 'user' as const, content: 'hi' }];
 const body = { model: 'm', messages };
 
-const talks: Script = async ({ say, run }) => {
-  say('one ');
-  await untilCut(run);
-};
-
-interface Served extends HttpStage {
-  readonly client: OpenAI;
-  readonly ended: (string | undefined)[];
-}
-
-/** A client of the real SDK on a real socket, and how the runs of the server have ended. */
-async function served(
-  script: Script | readonly Script[],
-  options: Parameters<typeof httpStage>[1] = {},
-): Promise<Served> {
-  const staged = httpStage(script, options);
-  const server = await staged.serve();
-  const ended: (string | undefined)[] = [];
-  staged.control.on('run:ended', ({ run }) => ended.push(run.reason ?? run.status));
-  return { ...staged, ended, client: new OpenAI({ apiKey: 'ada', baseURL: `${server.url}/v1` }) };
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((done) => setTimeout(done, 5));
+/** A client of the real SDK on a real socket. */
+async function start(...given: Parameters<typeof served>): Promise<Served & { readonly client: OpenAI }> {
+  const there = await served(...given);
+  return { ...there, client: new OpenAI({ apiKey: 'ada', baseURL: `${there.url}/v1` }) };
 }
 
 describe('the openai client, on a real socket', () => {
   test('a raw stream, the helper and an answer in one piece', async () => {
-    const { client, ended } = await served(async ({ say }) => {
+    const { client, ended } = await start(async ({ say }) => {
       say('hello');
       return { reason: 'stop', usage: { input: 1, output: 2 } };
     });
@@ -98,7 +77,7 @@ describe('the openai client, on a real socket', () => {
   ];
   for (const [how, leave] of leaves) {
     test(`${how} stops the run as disconnect, once (B1)`, async () => {
-      const { client, ended } = await served(talks);
+      const { client, ended } = await start(talks);
       await leave(client);
       await until(() => ended.length > 0);
       expect(ended).toEqual(['disconnect']);
@@ -106,7 +85,7 @@ describe('the openai client, on a real socket', () => {
   }
 
   test('an aborted signal of an answer in one piece stops the run, and is not repeated (B1)', async () => {
-    const { client, ended, control } = await served(talks);
+    const { client, ended, control } = await start(talks);
     const gone = new AbortController();
     const asking = client.chat.completions.create(body, { signal: gone.signal });
     await until(() => control.runs.list().length > 0);
@@ -117,7 +96,7 @@ describe('the openai client, on a real socket', () => {
   });
 
   test('a time-out of the client is a hang-up, and two repetitions: each of the three runs is stopped (L12)', async () => {
-    const { client, ended } = await served(talks);
+    const { client, ended } = await start(talks);
     await expect(client.chat.completions.create(body, { timeout: 100 })).rejects.toBeInstanceOf(
       APIConnectionTimeoutError,
     );
@@ -125,8 +104,55 @@ describe('the openai client, on a real socket', () => {
     expect(ended).toEqual(['disconnect', 'disconnect', 'disconnect']);
   });
 
+  if (isThorough) {
+    test('a client that has given up in a slow login, and so have its repetitions, starts nothing (L12)', async () => {
+      const login = gate();
+      const signals: AbortSignal[] = [];
+      const authenticate = async (request: Request) => {
+        signals.push(request.signal);
+        await login.promise;
+        return bearer(request);
+      };
+      const { client, ended, open, agent } = await start(talks, { http: { authenticate } });
+      const asking = client.chat.completions.create({ ...body, stream: true }, { timeout: 100 });
+      expect(await errorOf(asking)).toBeInstanceOf(APIConnectionTimeoutError);
+      await until(() => signals.length === 3 && signals.every(({ aborted }) => aborted));
+      login.open();
+      await until(() => open() === 0);
+      expect([agent.requests, ended]).toEqual([[], []]);
+    });
+  }
+
+  test('a stream that waits for its turn has its headers: no time-out of the client repeats it (L12)', async () => {
+    const { client, ended, ask, control } = await start([talks, says('late')], { http: { whenBusy: 'enqueue' } });
+    const headers = { 'x-session-key': 'c1' };
+    const first = await ask('POST', '/v1/chat/completions', { ...body, stream: true }, headers);
+    const waiting = await client.chat.completions.create({ ...body, stream: true }, { timeout: 5_000, headers });
+    expect(control.runs.list().map(({ status }) => status)).toEqual(['running', 'queued']);
+    await first.body?.cancel();
+    let text = '';
+    for await (const chunk of waiting) text += chunk.choices[0]?.delta.content ?? '';
+    expect([text, ended]).toEqual(['late', ['disconnect', 'completed']]);
+  });
+
+  test('a time-out does not end a stream that has begun (L12)', async () => {
+    const more = gate();
+    const { client, ended } = await start(async ({ say }) => {
+      say('one ');
+      await more.promise;
+      say('two');
+    });
+    let text = '';
+    for await (const chunk of await client.chat.completions.create({ ...body, stream: true }, { timeout: 100 })) {
+      text += chunk.choices[0]?.delta.content ?? '';
+      // Longer than the time-out, which is the client's and knows no other clock.
+      if (text === 'one ') setTimeout(more.open, 200);
+    }
+    expect([text, ended]).toEqual(['one two', ['completed']]);
+  });
+
   test('with an idempotency key the repetition is the same run: it runs again, and is answered (L12)', async () => {
-    const { client, ended } = await served([talks, says('again')]);
+    const { client, ended } = await start([talks, says('again')]);
     const headers = { 'Idempotency-Key': 'k' };
     const answer = await client.chat.completions.create(body, { timeout: 500, headers });
     expect([answer.choices[0]?.message.content, ended]).toEqual(['again', ['disconnect', 'completed']]);
@@ -138,14 +164,14 @@ describe('the openai client, on a real socket', () => {
       await new Promise((done) => setTimeout(done, 700));
       say('two');
     };
-    const { client, ended } = await served(slow, { http: { whenUnwatched: 'continue' } });
+    const { client, ended } = await start(slow, { http: { whenUnwatched: 'continue' } });
     const headers = { 'Idempotency-Key': 'k' };
     const answer = await client.chat.completions.create(body, { timeout: 500, headers });
     expect([answer.choices[0]?.message.content, ended]).toEqual(['one two', ['completed']]);
   });
 
   test('a user’s stop ends a raw stream and the helper in order, and says so (L2)', async () => {
-    const { client, control } = await served(talks);
+    const { client, control } = await start(talks);
     const raw: unknown[] = [];
     for await (const chunk of await client.chat.completions.create({ ...body, stream: true })) {
       raw.push(chunk);
@@ -164,11 +190,7 @@ describe('the openai client, on a real socket', () => {
   });
 
   test('a stop that nobody of the client’s wanted, and a failure, are errors with their code (L2)', async () => {
-    const fails: Script = async ({ say }) => {
-      say('one ');
-      throw new Error('no');
-    };
-    const { client, control } = await served([talks, talks, fails, fails]);
+    const { client, control } = await start([talks, talks, fails, fails]);
     const stop = () => void control.abort('all', { reason: 'shutdown' });
     const raw = async (): Promise<void> => {
       for await (const chunk of await client.chat.completions.create({ ...body, stream: true })) {
@@ -182,7 +204,7 @@ describe('the openai client, on a real socket', () => {
       [raw, 'run_failed'],
       [helper, 'run_failed'],
     ] as const) {
-      const error: unknown = await ask().catch((caught: unknown) => caught);
+      const error = await errorOf(ask());
       expect(error).toBeInstanceOf(APIError);
       expect(error).toMatchObject({ code });
     }
@@ -190,7 +212,7 @@ describe('the openai client, on a real socket', () => {
 
   test('an answer in one piece that is stopped or fails is asked for once (L2)', async () => {
     let turns = 0;
-    const { client, control } = await served([
+    const { client, control } = await start([
       async ({ run }) => {
         turns += 1;
         void control.abort('all');
@@ -207,53 +229,12 @@ describe('the openai client, on a real socket', () => {
   });
 
   test('200 requests on kept connections: none is stopped by the end of another (B7)', async () => {
-    const { client, ended } = await served(says('hello'));
+    const { client, ended } = await start(says('hello'));
     for (let at = 0; at < 100; at += 1) {
       await client.chat.completions.create(body);
       for await (const _ of await client.chat.completions.create({ ...body, stream: true }));
     }
     expect(new Set(ended)).toEqual(new Set(['completed']));
     expect(ended).toHaveLength(200);
-  });
-});
-
-describe('the fetch of Node, which is undici, on a real socket', () => {
-  test('reads a stream, and stops the run when it is aborted, or its body cancelled (B1)', async () => {
-    const staged = httpStage([says('hello'), talks]);
-    const { url } = await staged.serve();
-    const ended: (string | undefined)[] = [];
-    staged.control.on('run:ended', ({ run }) => ended.push(run.reason ?? run.status));
-    const ask = (init: RequestInit = {}) =>
-      fetch(`${url}/v1/chat/completions`, {
-        method: 'POST',
-        headers: { authorization: 'Bearer ada', 'content-type': 'application/json' },
-        body: JSON.stringify({ ...body, stream: true }),
-        ...init,
-      });
-    expect(await (await ask()).text()).toContain('[DONE]');
-    const gone = new AbortController();
-    await ask({ signal: gone.signal });
-    gone.abort();
-    await (await ask()).body?.cancel();
-    await until(() => ended.length === 3);
-    expect(ended).toEqual(['completed', 'disconnect', 'disconnect']);
-  });
-});
-
-describe('curl, on a real socket', () => {
-  test('reads a stream, and stops the run when it is killed (B1)', async () => {
-    const staged = httpStage([says('hello'), talks]);
-    const { url } = await staged.serve();
-    const ended: (string | undefined)[] = [];
-    staged.control.on('run:ended', ({ run }) => ended.push(run.reason ?? run.status));
-    const args = ['-sN', '-H', 'authorization: Bearer ada', '-H', 'content-type: application/json'];
-    const ask = [...args, '-d', JSON.stringify({ ...body, stream: true }), `${url}/v1/chat/completions`];
-    const { stdout } = await promisify(execFile)('curl', ask);
-    expect(stdout).toContain('"content":"hello"');
-    expect(stdout.trimEnd().endsWith('data: [DONE]')).toBe(true);
-    const child = execFile('curl', ask);
-    child.stdout?.once('data', () => child.kill());
-    await until(() => ended.length === 2);
-    expect(ended).toEqual(['completed', 'disconnect']);
   });
 });

@@ -1,4 +1,3 @@
-import OpenAI from 'openai';
 import { flush } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { type Script, says } from '../agent/support/scripted.js';
@@ -169,45 +168,5 @@ describe('responses', () => {
     expect(await one.json()).toEqual(await two.json());
     const chat = { model: 'm', messages: [{ role: 'user', content: 'hi' }] };
     expect((await ask('POST', '/v1/chat/completions', chat, headers)).status).toBe(200);
-  });
-});
-
-describe('responses with the openai client, on a real socket', () => {
-  test('the helper resolves in each ending (L28)', async () => {
-    const staged = httpStage([says('hello'), talks, talks, fails, async () => ({ reason: 'length' })]);
-    const { url } = await staged.serve();
-    const client = new OpenAI({ apiKey: 'ada', baseURL: `${url}/v1` });
-    const stop = (reason: 'user' | 'shutdown') => () => void staged.control.abort('all', { reason });
-    const ask = () => client.responses.stream({ model: 'm', input: 'hi' });
-    expect(await ask().finalResponse()).toMatchObject({ status: 'completed', output_text: 'hello' });
-    const user = ask().on('response.output_text.delta', stop('user'));
-    expect(await user.finalResponse()).toMatchObject({ status: 'incomplete', output_text: 'one ' });
-    const shutdown = ask().on('response.output_text.delta', stop('shutdown'));
-    expect(await shutdown.finalResponse()).toMatchObject({ status: 'failed', error: { code: 'run_aborted' } });
-    expect(await ask().finalResponse()).toMatchObject({ status: 'failed', error: { code: 'run_failed' } });
-    expect(await ask().finalResponse()).toMatchObject({
-      status: 'incomplete',
-      incomplete_details: { reason: 'max_output_tokens' },
-    });
-  });
-
-  test('create, retrieve and cancel; an abort of the client stops the run (L29)', async () => {
-    const staged = httpStage([says('hello'), talks, talks]);
-    const { url } = await staged.serve();
-    const client = new OpenAI({ apiKey: 'ada', baseURL: `${url}/v1` });
-    const ended: (string | undefined)[] = [];
-    staged.control.on('run:ended', ({ run }) => ended.push(run.reason ?? run.status));
-    const whole = await client.responses.create({ model: 'm', input: 'hi' });
-    expect([whole.output_text, (await client.responses.retrieve(whole.id)).output_text]).toEqual(['hello', 'hello']);
-    for await (const event of await client.responses.create({ model: 'm', input: 'hi', stream: true })) {
-      if (event.type === 'response.output_text.delta') {
-        const { response } = { response: `resp_${await running(staged)}` };
-        expect((await client.responses.cancel(response)).status).toBe('cancelled');
-      }
-    }
-    const stream = await client.responses.create({ model: 'm', input: 'hi', stream: true });
-    for await (const event of stream) if (event.type === 'response.output_text.delta') stream.controller.abort();
-    while (ended.length < 3) await new Promise((done) => setTimeout(done, 5));
-    expect(ended).toEqual(['completed', 'user', 'disconnect']);
   });
 });

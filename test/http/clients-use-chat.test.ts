@@ -1,33 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import { type Script, says } from '../agent/support/scripted.js';
-import { untilCut } from '../support/work.js';
+import { says } from '../agent/support/scripted.js';
 import { Page } from './support/chat.js';
-import { httpStage } from './support/stage.js';
+import { served, talks, until } from './support/served.js';
 
-const talks: Script = async ({ say, run }) => {
-  say('one ');
-  await untilCut(run);
-};
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((done) => setTimeout(done, 5));
-}
-
-async function served(script: Script | readonly Script[], options: Parameters<typeof httpStage>[1] = {}) {
-  const staged = httpStage(script, options);
-  const { url } = await staged.serve();
-  const ended: (string | undefined)[] = [];
-  staged.control.on('run:ended', ({ run }) => ended.push(run.reason ?? run.status));
+async function start(...given: Parameters<typeof served>) {
+  const there = await served(...given);
   const stop = async (id: string) =>
-    fetch(`${url}/api/chat/${id}/stop`, { method: 'POST', headers: { authorization: 'Bearer ada' } });
-  return { ...staged, url, ended, stop };
+    fetch(`${there.url}/api/chat/${id}/stop`, { method: 'POST', headers: { authorization: 'Bearer ada' } });
+  return { ...there, stop };
 }
 
 const GOES_ON = { http: { whenUnwatched: 'continue' } } as const;
 
-describe('the AI SDK’s chat, on a real socket', () => {
+describe('useChat of the AI SDK, on a real socket', () => {
   test('sends, shows the answer, and regenerates it (L17)', async () => {
-    const { url } = await served([says('hello'), says('hello again')]);
+    const { url } = await start([says('hello'), says('hello again')]);
     const page = new Page(url, 'c1');
     await page.sendMessage({ text: 'hi' });
     expect([page.status, page.shown]).toEqual(['ready', ['user: hi', 'assistant: hello']]);
@@ -40,7 +27,7 @@ describe('the AI SDK’s chat, on a real socket', () => {
   });
 
   test('stop() of the page ends at once, and is a hang-up: it stops the run (L5)', async () => {
-    const { url, ended } = await served(talks);
+    const { url, ended } = await start(talks);
     const page = new Page(url, 'c1');
     const sending = page.sendMessage({ text: 'hi' });
     await until(() => page.shown.at(-1) === 'assistant: one ');
@@ -51,7 +38,7 @@ describe('the AI SDK’s chat, on a real socket', () => {
   });
 
   test('the stop route ends the answer in order: no error, and no part that is still streaming (L18)', async () => {
-    const { url, ended, stop, control } = await served(talks, GOES_ON);
+    const { url, ended, stop, control } = await start(talks, GOES_ON);
     const page = new Page(url, 'c1');
     const sending = page.sendMessage({ text: 'hi' });
     await until(() => page.shown.at(-1) === 'assistant: one ');
@@ -63,7 +50,7 @@ describe('the AI SDK’s chat, on a real socket', () => {
   });
 
   test('a page that is loaded again resumes, and can stop; the first tab sees it too (L19)', async () => {
-    const { url, ended, stop, control } = await served(talks, GOES_ON);
+    const { url, ended, stop, control } = await start(talks, GOES_ON);
     const first = new Page(url, 'c1');
     const sending = first.sendMessage({ text: 'hi' });
     await until(() => first.shown.at(-1) === 'assistant: one ');
@@ -80,7 +67,7 @@ describe('the AI SDK’s chat, on a real socket', () => {
   });
 
   test('a new message while it answers takes over: the old answer ends in order (L4)', async () => {
-    const { url, ended, control } = await served([talks, says('second')], GOES_ON);
+    const { url, ended, control } = await start([talks, says('second')], GOES_ON);
     const page = new Page(url, 'c1');
     const sending = page.sendMessage({ text: 'hi' });
     await until(() => page.shown.at(-1) === 'assistant: one ');
@@ -96,7 +83,7 @@ describe('the AI SDK’s chat, on a real socket', () => {
   });
 
   test('a call of the page is answered by addToolOutput, and the answer goes on (L20)', async () => {
-    const { url, agent } = await served([
+    const { url, agent } = await start([
       async (turn) => {
         turn.ask();
         turn.clientTool('call-1', 'where');
@@ -114,7 +101,7 @@ describe('the AI SDK’s chat, on a real socket', () => {
   });
 
   test('a question is answered while the stream waits for it (L22)', async () => {
-    const { url } = await served(async ({ tool, say }) => {
+    const { url } = await start(async ({ tool, say }) => {
       await tool('pay', () => 'paid', { asks: true });
       say('done');
     });
@@ -132,7 +119,7 @@ describe('the AI SDK’s chat, on a real socket', () => {
   });
 
   test('a failure is the page’s error (L3)', async () => {
-    const { url } = await served(async () => Promise.reject(new Error('hunter2')));
+    const { url } = await start(async () => Promise.reject(new Error('hunter2')));
     const page = new Page(url, 'c1');
     await page.sendMessage({ text: 'hi' });
     expect([page.status, page.error?.message]).toEqual(['error', 'The turn has failed.']);
