@@ -30,6 +30,7 @@ const rooms: Readonly<Record<string, Room>> = {
   process: { node: true },
   streams: {},
   agent: { node: true, entries: ['streams'] },
+  ai: { entries: ['agent'] },
   openai: { entries: ['agent'] },
   transport: { types: ['agent', 'streams'] },
   http: { packages: ['zod'], entries: ['transport'], types: ['agent', 'streams'] },
