@@ -17,6 +17,12 @@ const resolve = {
 /** Tests of processes that start, stand still until a lease has passed, and end: they hardly compute. */
 const WAITING = { maxWorkers: isWhole ? 4 : 6, sequence: { groupOrder: 1 } };
 
+const PROCESSES = {
+  setupFiles: ['./test/process/left-behind.ts'],
+  execArgv: ['--expose-gc'],
+  testTimeout: 20_000,
+};
+
 const REDIS = {
   globalSetup: ['./test/redis/support/needs-server.ts'],
   setupFiles: ['./test/redis/support/leaks.ts'],
@@ -83,11 +89,20 @@ export default defineConfig({
         resolve,
         test: {
           name: 'process',
-          include: ['test/process/**/*.test.ts'],
-          setupFiles: ['./test/process/left-behind.ts'],
-          execArgv: ['--expose-gc'],
-          testTimeout: 20_000,
+          include: ['test/process/*.test.ts'],
+          ...PROCESSES,
           ...WAITING,
+        },
+      },
+      {
+        extends: true,
+        resolve,
+        test: {
+          name: 'process-alone',
+          include: ['test/process/alone/*.test.ts'],
+          ...PROCESSES,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
       {

@@ -64,3 +64,10 @@ export async function textOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): P
 export async function until(condition: () => boolean): Promise<void> {
   await expect.poll(condition, { timeout: 10_000, interval: 5 }).toBe(true);
 }
+
+/** The run's work has unwound: what is left of it is what it started. */
+export async function abort(control: RunControl, run: Run) {
+  const receipt = await control.abort({ runId: run.id });
+  run.complete();
+  return (await receipt.whenQuiet({ timeoutMs: 10_000 })).runs[0];
+}

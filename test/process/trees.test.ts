@@ -1,13 +1,9 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Run, type RunControl, RunfenceError } from 'runfence';
-import { type ProcessHandle, spawn } from 'runfence/process';
+import { type Run, RunfenceError } from 'runfence';
+import type { ProcessHandle } from 'runfence/process';
 import { FakeClock } from 'runfence/testing';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { begin } from '../support/begin.js';
-import { controlled, fixture, grow, until } from './support.js';
-import { isRunning, markedProcesses } from './witness.js';
+import { describe, expect, test } from 'vitest';
+import { abort, controlled, grow, until } from './support.js';
+import { isRunning } from './witness.js';
 
 const TREES = [
   ['in one group', 'plain.sh', 2],
@@ -21,13 +17,6 @@ const DEAF_TREES = [
   ['in one group', 'deaf.sh', 2],
   ['in a session of its own, without a parent', 'deaf-reparented.sh', 2],
 ] as const;
-
-/** The run's work has unwound: what is left of it is what it started. */
-async function abort(control: RunControl, run: Run) {
-  const receipt = await control.abort({ runId: run.id });
-  run.complete();
-  return (await receipt.whenQuiet({ timeoutMs: 10_000 })).runs[0];
-}
 
 describe('an abort of the run kills a tree', () => {
   test.each(TREES)('%s, by SIGTERM (G18, G20)', async (_, name, leaves) => {
@@ -79,38 +68,6 @@ describe('an abort of the run kills a tree', () => {
     expect(await abort(control, run)).toMatchObject({ state: 'quiet' });
     expect(pids.filter(isRunning)).toEqual([]);
     expect(await handle.exited).toMatchObject({ cause: 'exited', exitCode: 0 });
-  });
-
-  test('that starts processes as fast as it can, in sessions of their own too', async () => {
-    const { control, run, handle } = await grow('storms.sh', 2, { graceMs: 0 });
-    await until(() => markedProcesses().length > 50);
-    const report = await abort(control, run);
-    expect(markedProcesses()).toEqual([]);
-    expect(report).toMatchObject({ state: 'quiet', leftovers: [] });
-    expect(await handle.exited).toMatchObject({ signal: 'SIGKILL' });
-  });
-
-  test('that hands over and ends all the time: what is said to be quiet is gone, and what is not has a name', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'runfence-relay-'));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    for (let round = 0; round < 6; round++) {
-      const control = controlled();
-      const run = await begin(control);
-      const file = join(folder, String(round));
-      const hops = (): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
-      const handle = await spawn(run, 'sh', [fixture('relayed.sh'), '1000', file], { graceMs: 0, stdout: 'ignore' });
-      await until(() => hops() !== '');
-      const report = await abort(control, run);
-      const last = hops();
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      if (report?.state === 'quiet') expect(hops()).toBe(last);
-      else
-        expect(report?.leftovers).toEqual([
-          expect.stringMatching(/^unknown: process sh \(\d+\)$|^process .+ \(\d+\)$/),
-        ]);
-      await until(() => control.runs.list().length === 0);
-      expect(await handle.kill()).toMatchObject({ gone: true });
-    }
   });
 
   test('fifty times at once', async () => {

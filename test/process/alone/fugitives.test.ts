@@ -1,0 +1,41 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawn } from 'runfence/process';
+import { expect, onTestFinished, test } from 'vitest';
+import { begin } from '../../support/begin.js';
+import { abort, controlled, fixture, grow, until } from '../support.js';
+import { markedProcesses } from '../witness.js';
+
+// While one of these runs, of another tree nobody can prove that it is gone: any process that has ended unseen might have
+// been one of it. So these are alone.
+
+test('a tree is killed that starts processes as fast as it can, in sessions of their own too', async () => {
+  const { control, run, handle } = await grow('storms.sh', 2, { graceMs: 0 });
+  await until(() => markedProcesses().length > 50);
+  const report = await abort(control, run);
+  expect(markedProcesses()).toEqual([]);
+  expect(report).toMatchObject({ state: 'quiet', leftovers: [] });
+  expect(await handle.exited).toMatchObject({ signal: 'SIGKILL' });
+});
+
+test('of a tree that hands over and ends all the time, what is said to be quiet is gone, and what is not has a name', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'runfence-relay-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  for (let round = 0; round < 6; round++) {
+    const control = controlled();
+    const run = await begin(control);
+    const file = join(folder, String(round));
+    const hops = (): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+    const handle = await spawn(run, 'sh', [fixture('relayed.sh'), '1000', file], { graceMs: 0, stdout: 'ignore' });
+    await until(() => hops() !== '');
+    const report = await abort(control, run);
+    const last = hops();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (report?.state === 'quiet') expect(hops()).toBe(last);
+    else
+      expect(report?.leftovers).toEqual([expect.stringMatching(/^unknown: process sh \(\d+\)$|^process .+ \(\d+\)$/)]);
+    await until(() => control.runs.list().length === 0);
+    expect(await handle.kill()).toMatchObject({ gone: true });
+  }
+});
