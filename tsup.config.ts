@@ -5,6 +5,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     'agent/index': 'src/agent/index.ts',
+    'agent/files/index': 'src/agent/files/index.ts',
     'ai/index': 'src/ai/index.ts',
     'backend/index': 'src/backend/index.ts',
     'diagnostics/index': 'src/diagnostics/index.ts',

@@ -7,6 +7,11 @@ import { RunfenceError } from '../index.js';
  * @throws `INVALID_OPTIONS` for what JSON cannot keep
  */
 export function frozenCopy<T>(what: string, value: T): T {
+  return JSON.parse(jsonOf(what, value), (_key, part) => Object.freeze(part)) as T;
+}
+
+/** @throws `INVALID_OPTIONS` for what JSON cannot keep */
+export function jsonOf(what: string, value: unknown): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(value);
@@ -14,7 +19,7 @@ export function frozenCopy<T>(what: string, value: T): T {
     throw notJson(what, cause);
   }
   if (text === undefined) throw notJson(what, undefined);
-  return JSON.parse(text, (_key, part) => Object.freeze(part)) as T;
+  return text;
 }
 
 function notJson(what: string, cause: unknown): RunfenceError {

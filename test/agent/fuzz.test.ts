@@ -4,19 +4,9 @@ import { flush } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { times } from '../support/proofs.js';
 import { FaultyHistory } from './support/histories.js';
+import { randomOf } from './support/random.js';
 import type { Script, Scripted } from './support/scripted.js';
 import { keptIn, type Stage, stage } from './support/stage.js';
-
-/** Mulberry32: the same numbers for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** If the stop comes first, it is an error without a caller. */
 const GONE = 'the model is gone';

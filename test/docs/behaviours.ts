@@ -13,7 +13,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   H: 19,
   I: 26,
   J: 14,
-  K: 16,
+  K: 17,
   L: 29,
 };
 

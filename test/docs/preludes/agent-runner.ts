@@ -1,7 +1,11 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createRunControl } from 'runfence';
 import { type Agent, childAgent, createAgentRunner, Inbox, memoryHistory, textOf } from 'runfence/agent';
 
 type Line = { readonly role: 'user' | 'assistant'; readonly text: string };
+const dir = join(mkdtempSync(join(tmpdir(), 'history-')), 'history');
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const model = {
   async *stream(lines: readonly Line[], { signal }: { readonly signal: AbortSignal }) {

@@ -18,6 +18,11 @@ export async function onDisk<Value>(hook: OnDisk, act: () => Promise<Value>): Pr
   return hooks.run(hook, act);
 }
 
+/** What the hook of whoever calls says to a call. */
+export async function onCall(call: DiskCall): Promise<void | (() => Promise<void>)> {
+  return hooks.getStore()?.(call);
+}
+
 type Functions = Record<string, (...args: unknown[]) => Promise<unknown>>;
 
 /** `node:fs/promises` with the hooks, for `vi.mock`. */
@@ -28,7 +33,7 @@ export function interposed(original: object): object {
     if (typeof call !== 'function') continue;
     wrapped[name] = async (...args) => {
       const target = name === 'symlink' || name === 'link' ? args[1] : args[0];
-      const after = await hooks.getStore()?.({ name, path: String(target) });
+      const after = await onCall({ name, path: String(target) });
       const value = await call(...args);
       await after?.();
       return value;

@@ -169,9 +169,12 @@ async function bundle(fixture: string): Promise<string> {
     target: 'node20',
     alias: {
       runfence: './src/index.ts',
+      'runfence/agent': './src/agent/index.ts',
+      'runfence/agent/files': './src/agent/files/index.ts',
       'runfence/backend': './src/backend/index.ts',
       'runfence/files': './src/files/index.ts',
       'runfence/redis': './src/redis/index.ts',
+      'runfence/streams': './src/streams/index.ts',
       'runfence/testing': './src/testing/index.ts',
     },
     external: ['proper-lockfile', 'signal-exit', 'graceful-fs', 'ioredis'],
