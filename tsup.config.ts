@@ -13,6 +13,7 @@ export default defineConfig({
     'postgres/index': 'src/postgres/index.ts',
     'openai/index': 'src/openai/index.ts',
     'http/index': 'src/http/index.ts',
+    'node/index': 'src/node/index.ts',
     'process/index': 'src/process/index.ts',
     'redis/index': 'src/redis/index.ts',
     'streams/index': 'src/streams/index.ts',

@@ -110,7 +110,9 @@ export default defineConfig({
         resolve,
         test: {
           name: 'agent',
-          include: ['agent', 'ai', 'http', 'mcp', 'openai', 'testing'].map((room) => `test/${room}/**/*.test.ts`),
+          include: ['agent', 'ai', 'http', 'node', 'mcp', 'openai', 'testing'].map(
+            (room) => `test/${room}/**/*.test.ts`,
+          ),
           setupFiles: ['./test/support/leaks.ts'],
           execArgv: ['--expose-gc'],
           testTimeout: 20_000,

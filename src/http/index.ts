@@ -8,6 +8,7 @@
 export { type Authenticated, type PublicReceipt, publicReceipt } from '../transport/index.js';
 export { createHttpHandlers, type HttpHandlers } from './handlers.js';
 export type { Authenticate, HttpHandlersOptions, HttpLimits } from './options.js';
+export { disconnectSignal } from './shared/client.js';
 export type { HttpErrorCode } from './shared/codes.js';
 export type { HttpHandler, IdArgument, RouteContext } from './shared/handle.js';
 export { type HttpStatus, toHttpStatus } from './shared/status.js';

@@ -34,7 +34,7 @@ const rooms: Readonly<Record<string, Room>> = {
   openai: { entries: ['agent'] },
   transport: { types: ['agent', 'streams'] },
   http: { packages: ['zod'], entries: ['transport'], types: ['agent', 'streams'] },
-  node: { node: true, types: ['http'] },
+  node: { node: true, entries: ['http'] },
   gateway: { packages: ['zod'], entries: ['transport'], types: ['agent', 'streams'] },
   ws: { packages: ['ws'], node: true, types: ['gateway'] },
   testing: { node: true, entries: ['agent', 'backend'] },

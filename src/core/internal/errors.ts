@@ -48,6 +48,8 @@ export type ErrorCode =
   | 'TOO_MANY_SUBSCRIBERS'
   /** A process could not be started; `cause` is the system's error. */
   | 'PROCESS_NOT_STARTED'
+  /** The body of a request was read before `toNodeListener`, and is not in `req.body`. */
+  | 'BODY_CONSUMED'
   /** The process is being killed or is gone, and what was asked of it needs one that lives. */
   | 'PROCESS_STOPPED';
 

@@ -1,3 +1,4 @@
+import { isRunAbortedError, isRunfenceError } from '../../index.js';
 import type { Call } from './context.js';
 import { clientGone, HttpError, invalidRequest, NO_RETRY } from './http-error.js';
 import { checkJson } from './json.js';
@@ -55,12 +56,16 @@ async function readBytes({ request, context }: Call): Promise<Uint8Array> {
     }
   } catch (error) {
     reader.cancel().catch(() => {});
-    // The connection broke in the upload.
-    throw error instanceof HttpError ? error : clientGone();
+    // A mistake of the host's, such as a body that was read before; anything else is a connection that broke in the upload.
+    throw error instanceof HttpError || isHosts(error) ? error : clientGone();
   } finally {
     control.clock.clearTimeout(timer);
     request.signal.removeEventListener('abort', leave);
   }
+}
+
+function isHosts(error: unknown): boolean {
+  return isRunfenceError(error) && !isRunAbortedError(error);
 }
 
 function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
