@@ -12,6 +12,7 @@ export default defineConfig({
     'files/index': 'src/files/index.ts',
     'postgres/index': 'src/postgres/index.ts',
     'openai/index': 'src/openai/index.ts',
+    'openai-agents/index': 'src/openai-agents/index.ts',
     'http/index': 'src/http/index.ts',
     'node/index': 'src/node/index.ts',
     'process/index': 'src/process/index.ts',

@@ -110,7 +110,7 @@ export default defineConfig({
         resolve,
         test: {
           name: 'agent',
-          include: ['agent', 'ai', 'http', 'node', 'mcp', 'openai', 'testing'].map(
+          include: ['agent', 'ai', 'http', 'langgraph', 'mcp', 'node', 'openai', 'openai-agents', 'testing'].map(
             (room) => `test/${room}/**/*.test.ts`,
           ),
           setupFiles: ['./test/support/leaks.ts'],

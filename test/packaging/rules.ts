@@ -32,6 +32,7 @@ const rooms: Readonly<Record<string, Room>> = {
   agent: { node: true, entries: ['streams'] },
   ai: { entries: ['agent'] },
   openai: { entries: ['agent'] },
+  'openai-agents': { entries: ['agent'] },
   transport: { types: ['agent', 'streams'] },
   http: { packages: ['zod'], entries: ['transport'], types: ['agent', 'streams'] },
   node: { node: true, entries: ['http'] },

@@ -1,0 +1,10 @@
+/**
+ * An agent of the package `@openai/agents`, and its gate for loops of your own.
+ *
+ * @module runfence/openai-agents
+ */
+
+export { type OpenAIAgentsOptions, openaiAgentsAgent } from './agent.js';
+export { gateAgent } from './gate.js';
+export { closeItems } from './items.js';
+export type { AgentsAgent, AgentsItem, AgentsRunner } from './sdk.js';
