@@ -11,7 +11,7 @@ import {
 } from '../../index.js';
 import { Random } from '../random.js';
 import { TestNode } from './node.js';
-import type { ConformanceOptions, ConformanceStore } from './options.js';
+import type { ConformanceOptions, ConformanceProcesses, ConformanceStore } from './options.js';
 import { startProcess, startThread, type TestProcess } from './processes.js';
 
 const DEAD_WITHIN_MS = 200;
@@ -134,9 +134,9 @@ export class Bench {
     await (await this.#store)?.destroy();
   }
 
-  get #support(): NonNullable<ConformanceOptions['processes']> {
+  get #support(): ConformanceProcesses {
     const { processes } = this.options;
-    assert.ok(processes !== undefined);
+    assert.ok(typeof processes === 'object');
     return processes;
   }
 

@@ -43,7 +43,7 @@ async function withWallClock(ms: number, act: () => Promise<void>): Promise<void
 }
 
 async function staysBusy(bench: Bench, node: TestNode, key: string): Promise<void> {
-  const ms = bench.options.processes === undefined ? 0 : bench.staleMs + 500;
+  const ms = typeof bench.options.processes !== 'object' ? 0 : bench.staleMs + 500;
   const end = performance.now() + ms;
   do {
     assert.equal((await node.lock(key)).kind, 'busy');

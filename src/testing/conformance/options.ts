@@ -90,8 +90,8 @@ export interface ConformanceOptions {
   readonly countsFootprint?: boolean;
   /** True if stores have an `endLease`. Without it a process stands still in the scenarios that need one. */
   readonly endsLeases?: boolean;
-  /** Left out if the backend's state is in one process. */
-  readonly processes?: ConformanceProcesses;
+  /** Left out if the backend's state is in one process; a text says where else the scenarios with several processes are run. */
+  readonly processes?: ConformanceProcesses | string;
   /** Scenarios that the backend's own tests stage; a text says where else they are. */
   readonly staged?: Readonly<Partial<Record<StagedScenario, string | (() => Promise<void>)>>>;
   /** How much of the long scenarios runs; 1, the whole of them, by default. */

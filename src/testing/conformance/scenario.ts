@@ -12,7 +12,8 @@ export interface Scenario {
 }
 
 export function lacksProcesses({ processes }: ConformanceOptions): string | undefined {
-  return processes === undefined ? 'its state is in one process' : undefined;
+  if (processes === undefined) return 'its state is in one process';
+  return typeof processes === 'string' ? processes : undefined;
 }
 
 export function lacksDurability({ isDurable }: ConformanceOptions): string | undefined {
@@ -25,10 +26,12 @@ export function lacksOpenAt({ openAt }: ConformanceOptions): string | undefined 
 
 export function lacksSelfFence(options: ConformanceOptions): string | undefined {
   const { processes } = options;
-  if (processes === undefined) return lacksProcesses(options);
+  if (typeof processes !== 'object') return lacksProcesses(options);
   return processes.selfFences === true ? undefined : 'its nodes have no deadline of their own (no selfFences)';
 }
 
 export function lacksLeases(options: ConformanceOptions): string | undefined {
-  return options.endsLeases === true || options.processes !== undefined ? undefined : 'its nodes have no leases';
+  const { endsLeases, processes } = options;
+  if (endsLeases === true) return undefined;
+  return processes === undefined ? 'its nodes have no leases' : lacksProcesses(options);
 }

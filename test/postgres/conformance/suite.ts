@@ -68,15 +68,15 @@ export async function conformancePart(
     },
     isDurable: true,
     endsLeases: true,
-    ...(hasProcesses && {
-      processes: {
-        spawn: (address: string) => fork(script, [address], { execArgv: [], serialization: 'advanced' }),
-        worker: (address: string) => new Worker(script, { workerData: address }),
-        staleMs: LEASE_MS,
-        deadWithinMs: LEASE_MS,
-        selfFences: true,
-      },
-    }),
+    processes: hasProcesses
+      ? {
+          spawn: (address: string) => fork(script, [address], { execArgv: [], serialization: 'advanced' }),
+          worker: (address: string) => new Worker(script, { workerData: address }),
+          staleMs: LEASE_MS,
+          deadWithinMs: LEASE_MS,
+          selfFences: true,
+        }
+      : 'with npm run proofs:postgres, or npm run long',
     // They need a server of their own: `npm run proofs:postgres` makes them all.
     staged: {
       'server-restarts': 'failures/server.test.ts',

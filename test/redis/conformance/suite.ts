@@ -83,15 +83,15 @@ export async function conformancePart(name: ClientName, part?: 1 | 2 | 3 | 4 | 5
     openAt: (_sessionKey, last) => open(last),
     isDurable: true,
     countsFootprint: true,
-    ...(hasProcesses && {
-      processes: {
-        spawn: (address) => fork(script, [address], { execArgv: [], serialization: 'advanced' }),
-        worker: (address) => new Worker(script, { workerData: address }),
-        staleMs: leaseMs,
-        deadWithinMs: leaseMs + 200,
-        selfFences: true,
-      },
-    }),
+    processes: hasProcesses
+      ? {
+          spawn: (address: string) => fork(script, [address], { execArgv: [], serialization: 'advanced' }),
+          worker: (address: string) => new Worker(script, { workerData: address }),
+          staleMs: leaseMs,
+          deadWithinMs: leaseMs + 200,
+          selfFences: true,
+        }
+      : 'with npm run proofs:redis, or npm run long',
     staged: stagedOn(name, hasProcesses),
     share: times(0.02, 0.1),
   });
