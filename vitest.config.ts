@@ -32,6 +32,13 @@ const REDIS = {
   ...WAITING,
 };
 
+const POSTGRES = {
+  setupFiles: ['./test/postgres/support/leaks.ts'],
+  globalSetup: ['./test/postgres/setup.ts'],
+  testTimeout: 60_000,
+  ...WAITING,
+};
+
 export default defineConfig({
   plugins: [currentMajors()],
   test: {
@@ -156,12 +163,14 @@ export default defineConfig({
           // Without a server the rest is not run, and `setup.ts` says so.
           include: [postgresBinaries() === undefined ? 'test/postgres/plain/*.test.ts' : 'test/postgres/**/*.test.ts'],
           // Servers of their own, which are killed, paused and cut off: `npm run proofs:postgres`.
-          exclude: isWhole ? [] : ['test/postgres/failures/**'],
-          setupFiles: ['./test/postgres/support/leaks.ts'],
-          globalSetup: ['./test/postgres/setup.ts'],
-          testTimeout: 60_000,
-          ...WAITING,
+          exclude: ['test/postgres/storm/**', ...(isWhole ? [] : ['test/postgres/failures/**'])],
+          ...POSTGRES,
         },
+      },
+      {
+        extends: true,
+        resolve,
+        test: { name: 'postgres-storms', include: ['test/postgres/storm/**/*.test.ts'], ...POSTGRES },
       },
       {
         extends: true,

@@ -51,8 +51,8 @@ export interface PgListener extends PgQueryable {
   end(): Promise<void>;
   /** Hears what arrives. */
   on(event: 'notification', listener: (message: { readonly payload?: string | undefined }) => void): unknown;
-  /** Hears how it ends. */
-  on(event: 'error' | 'end', listener: (error?: Error) => void): unknown;
+  /** Hears how it ends, and when it has answered all that it was asked. */
+  on(event: 'error' | 'end' | 'drain', listener: (error?: Error) => void): unknown;
 }
 
 /** What runfence uses of a `sql` of postgres.js. */

@@ -126,13 +126,32 @@ async function listenOn(client: PgListener, channel: string, heard: Heard): Prom
   }
   // A server that is done with all else ends.
   (client as { unref?: () => void }).unref?.();
+  const callAlone = oneAtATime(client);
   return {
-    call: async (call) => textOf(await client.query(queryOf(call, false))),
+    get call() {
+      return callAlone();
+    },
     close: async () => {
       isOver = true;
       await client.end().catch(() => {});
     },
   };
+}
+
+/** What is in the line of a `pg` client it warns of: `undefined` while one is on its way, also one that was given up. */
+function oneAtATime(client: PgListener): () => Listening['call'] {
+  let isBusy = false;
+  const isFree = (): void => {
+    isBusy = false;
+  };
+  client.on('drain', isFree);
+  const call = async (asked: Call): Promise<string | null> => {
+    isBusy = true;
+    const answer = await client.query(queryOf(asked, false));
+    isFree();
+    return textOf(answer);
+  };
+  return () => (isBusy ? undefined : call);
 }
 
 /** Without waiting for a server that may not be there. */

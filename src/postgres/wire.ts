@@ -39,7 +39,7 @@ export interface Heard {
 
 /** A connection that listens. */
 export interface Listening {
-  /** As `Wire.call`, on this connection: `undefined` if it is not for that. */
+  /** As `Wire.call`, on this connection: `undefined` if it is not for that, or is asked something already. */
   readonly call: ((call: Call) => Promise<string | null>) | undefined;
   close(): Promise<void>;
 }

@@ -59,7 +59,8 @@ export async function healthOf(wire: Wire, presence: Presence): Promise<RedisHea
 export function serverProblems({ version, role, maxmemoryPolicy }: RedisServerInfo): string[] {
   const problems: string[] = [];
   if (Number.parseInt(version, 10) < 7) problems.push(`Redis ${version} is too old: 7.0 or newer is needed.`);
-  if (role !== 'master') problems.push('This Redis is a replica, which takes no writes: connect to the primary.');
+  if (role === 'slave') problems.push('This Redis is a replica, which takes no writes: connect to the primary.');
+  else if (role !== 'master') problems.push(`This is not a Redis primary: INFO says "role:${role}".`);
   if (maxmemoryPolicy === '') {
     problems.push('This Redis does not say its maxmemory-policy: with any but noeviction it may drop a lock or a run.');
   } else if (maxmemoryPolicy !== 'noeviction') {

@@ -173,11 +173,12 @@ async function bundle(fixture: string): Promise<string> {
       'runfence/agent/files': './src/agent/files/index.ts',
       'runfence/backend': './src/backend/index.ts',
       'runfence/files': './src/files/index.ts',
+      'runfence/postgres': './src/postgres/index.ts',
       'runfence/redis': './src/redis/index.ts',
       'runfence/streams': './src/streams/index.ts',
       'runfence/testing': './src/testing/index.ts',
     },
-    external: ['proper-lockfile', 'signal-exit', 'graceful-fs', 'ioredis'],
+    external: ['proper-lockfile', 'signal-exit', 'graceful-fs', 'ioredis', 'pg'],
     logLevel: 'silent',
   });
   return outfile;

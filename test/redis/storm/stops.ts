@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { StopsOptions } from '../../files/storm/stops/storm.js';
 import { TcpProxy } from '../../support/servers/proxy.js';
 import { RedisServer } from '../../support/servers/redis.js';
+import type { Strait } from '../../support/stores/storms.js';
 
 const LEASE_MS = 2_000;
 
 /** A server, and a way to it for each of the two processes of the storm of stops. */
-export async function onRedis(): Promise<Pick<StopsOptions, 'storeOf' | 'part'> & { remove(): Promise<void> }> {
+export async function onRedis(): Promise<Strait> {
   const server = await RedisServer.start();
   const ways = [await TcpProxy.start(server.port), await TcpProxy.start(server.port)] as const;
   const prefix = randomUUID();

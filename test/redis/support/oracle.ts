@@ -48,7 +48,10 @@ export class OracleStage {
     const [any] = this.#backends.values() as unknown as [Backend];
     const backend = shifted((nodeId) => this.#backends.get(nodeId) ?? any, any);
     // One connection: what is sent later arrives later.
-    await driveOracle(backend, seed, steps, (nodeId, hasLapsed) => void this.#lapse(nodeId, hasLapsed), true);
+    const lapses: Promise<unknown>[] = [];
+    const lapse = (nodeId: string, hasLapsed: boolean): void => void lapses.push(this.#lapse(nodeId, hasLapsed));
+    // Also of a sequence that is broken off: what is on its way when the connection is closed is an error of nobody's.
+    await driveOracle(backend, seed, steps, lapse, true).finally(() => Promise.all(lapses));
   }
 
   async close(): Promise<void> {
