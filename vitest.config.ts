@@ -117,9 +117,19 @@ export default defineConfig({
         resolve,
         test: {
           name: 'agent',
-          include: ['agent', 'ai', 'http', 'langgraph', 'mcp', 'node', 'openai', 'openai-agents', 'testing'].map(
-            (room) => `test/${room}/**/*.test.ts`,
-          ),
+          include: [
+            'agent',
+            'ai',
+            'gateway',
+            'http',
+            'langgraph',
+            'mcp',
+            'node',
+            'openai',
+            'openai-agents',
+            'testing',
+            'ws',
+          ].map((room) => `test/${room}/**/*.test.ts`),
           setupFiles: ['./test/support/leaks.ts'],
           execArgv: ['--expose-gc'],
           testTimeout: 20_000,

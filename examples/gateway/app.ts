@@ -1,0 +1,113 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, isIP } from 'node:net';
+import { join } from 'node:path';
+import { createRunControl, type RunControl } from 'runfence';
+import { createAgentRunner, memoryHistory } from 'runfence/agent';
+import { createGateway, type Gateway } from 'runfence/gateway';
+import { createHttpHandlers } from 'runfence/http';
+import { openaiAgent } from 'runfence/openai';
+import { attachGateway } from 'runfence/ws';
+import { answer } from './adapter.js';
+import { type Logins, localUser, readLogins, tokenOf } from './logins.js';
+import type { Model } from './model.js';
+import { servePage } from './page.js';
+import { createTools } from './tools.js';
+import { Workspaces } from './workspace.js';
+
+export interface AppOptions {
+  readonly model: Model;
+  /** Where sessions and workspaces are kept. */
+  readonly folder: string;
+  readonly port?: number;
+  /** Loopback by default. Anything else needs tokens. */
+  readonly host?: string;
+  /** `GATEWAY_TOKENS`. */
+  readonly tokens?: string | undefined;
+  readonly onError?: (error: unknown) => void;
+}
+
+export interface App {
+  readonly server: Server;
+  readonly control: RunControl;
+  readonly gateway: Gateway;
+  readonly url: string;
+  /** Lets nobody new in, stops what still runs after `graceMs`, and closes once every client was told. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const SYSTEM = 'You are a helpful assistant with a workspace of files. Be brief.';
+/** How long what was told last may take to go out. */
+const CLOSE_MS = 2_000;
+
+/** A gateway, the handlers of HTTP and the page on one port, over the same runs. */
+export async function startApp(options: AppOptions): Promise<App> {
+  const { model, folder, port = 0, host = '127.0.0.1', tokens, onError = console.error } = options;
+  const logins = loginsFor(host, tokens);
+  const control = createRunControl({ onError, defaults: { graceMs: 3_000 } });
+  const workspaces = new Workspaces(join(folder, 'workspaces'));
+  const runner = createAgentRunner(control, {
+    agent: openaiAgent({ client: model.client, model: model.name, system: SYSTEM, tools: createTools(workspaces) }),
+    history: memoryHistory(),
+  });
+
+  const server = createServer();
+  server.listen(port, host);
+  await once(server, 'listening');
+  const hosts = isLoopback(host) ? namesOf((server.address() as AddressInfo).port) : undefined;
+
+  const gateway = createGateway(runner, { authenticate: ({ headers, auth }) => logins(tokenOf(headers, auth)) });
+  const attached = attachGateway(server, gateway, hosts === undefined ? {} : { hosts });
+  const handlers = createHttpHandlers(runner, {
+    authenticate: ({ headers }) => logins(tokenOf(headers)),
+    ...(hosts === undefined ? {} : { hosts }),
+    // A page that is loaded again resumes: the last viewer over all transports decides about the rest.
+    whenUnwatched: 'abort',
+  });
+  server.on('request', (req, res) => {
+    const path = new URL(req.url ?? '/', 'http://localhost').pathname;
+    const isPage = req.method === 'GET' ? servePage(path, res) : Promise.resolve(false);
+    isPage
+      .then((served) => (served ? undefined : answer(handlers.fetch, req, res)))
+      .catch((error: unknown) => {
+        onError(error);
+        res.destroy();
+      });
+  });
+
+  return {
+    server,
+    control,
+    gateway,
+    url: `http://${host}:${(server.address() as AddressInfo).port}`,
+    async close(graceMs = 0) {
+      attached.detach();
+      const closed = once(server, 'close');
+      server.close();
+      await control.drain({ graceMs });
+      gateway.close();
+      server.closeIdleConnections();
+      const late = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+      await closed;
+      clearTimeout(late);
+    },
+  };
+}
+
+/** @throws for a server that everybody could reach, and that asks nobody who they are */
+function loginsFor(host: string, tokens: string | undefined): Logins {
+  if (tokens !== undefined) return readLogins(tokens);
+  if (isLoopback(host)) return localUser;
+  throw new Error(
+    `Set GATEWAY_TOKENS to listen on ${host}: without it, everybody who reaches the server may run commands.`,
+  );
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** A page of somebody else's can have any name: only these are served. */
+function namesOf(port: number): string[] {
+  return ['127.0.0.1', 'localhost', '[::1]'].map((name) => `${name}:${port}`);
+}

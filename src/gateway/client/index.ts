@@ -1,0 +1,11 @@
+/**
+ * A client of a gateway, for Node and for browsers: it connects again, goes on where it was, and repeats what was not
+ * answered.
+ *
+ * @module runfence/gateway/client
+ */
+
+export { createGatewayClient, type GatewayClient, type GatewayClientOptions } from './client.js';
+export { GatewayClientError } from './error.js';
+export type { ClientState, EventsOf, HostApi, MethodsOf, RequestOf, ResultOf } from './types.js';
+export type { WebSocketLike, WebSocketMaker } from './web-socket.js';
