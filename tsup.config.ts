@@ -10,6 +10,7 @@ export default defineConfig({
     'backend/index': 'src/backend/index.ts',
     'diagnostics/index': 'src/diagnostics/index.ts',
     'files/index': 'src/files/index.ts',
+    'mcp/index': 'src/mcp/index.ts',
     'postgres/index': 'src/postgres/index.ts',
     'openai/index': 'src/openai/index.ts',
     'openai-agents/index': 'src/openai-agents/index.ts',

@@ -31,6 +31,7 @@ const rooms: Readonly<Record<string, Room>> = {
   streams: {},
   agent: { node: true, entries: ['streams'] },
   ai: { entries: ['agent'] },
+  mcp: { node: true },
   openai: { entries: ['agent'] },
   'openai-agents': { entries: ['agent'] },
   transport: { types: ['agent', 'streams'] },
