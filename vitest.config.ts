@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { hasChromium } from './test/browser/support/chromium.js';
 import { currentMajors } from './test/support/current-majors.js';
 import { isWhole } from './test/support/proofs.js';
 import { postgresBinaries } from './test/support/servers/postgres.js';
@@ -181,6 +182,20 @@ export default defineConfig({
         extends: true,
         resolve,
         test: { name: 'postgres-storms', include: ['test/postgres/storm/**/*.test.ts'], ...POSTGRES },
+      },
+      {
+        extends: true,
+        resolve,
+        test: {
+          name: 'browser',
+          include: [hasChromium() ? 'test/browser/**/*.test.ts' : 'test/browser/no-chromium.test.ts'],
+          globalSetup: ['./test/browser/support/needs-chromium.ts'],
+          setupFiles: ['./test/support/leaks.ts'],
+          // A browser starts; the machine may be busy.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          ...WAITING,
+        },
       },
       {
         extends: true,

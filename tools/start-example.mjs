@@ -1,4 +1,4 @@
-/** `npm run demo`, `npm run cluster`: builds the package, says so from its first second, and runs an example on what it has built. */
+/** `npm run demo`, `npm run openai-server`, `npm run cluster`: builds the package, says so from its first second, and runs an example on what it has built. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

@@ -1,21 +1,14 @@
-import { createRunControl } from 'runfence';
-import { login } from './login.js';
-import { model } from './model.js';
+import OpenAI from 'openai';
 import { createApp } from './server.js';
-import { memoryStore } from './store.js';
 
-const control = createRunControl({ onError: console.error });
-const port = Number(process.env.PORT ?? 8787);
-const server = createApp({ model, login, store: memoryStore(), control }).listen(port, '127.0.0.1', () => {
-  const curl = `curl -N -H 'authorization: Bearer ada-token' -H 'content-type: application/json'`;
-  console.log(`Listening. Try, in two terminals:
-  ${curl} -d '{"id":"m1","text":"hello"}' http://127.0.0.1:${port}/chats/c1
-  ${curl} -X POST http://127.0.0.1:${port}/chats/c1/stop`);
+const { MODEL = 'gpt-4.1-mini', PORT = '8787' } = process.env;
+const { app, control } = createApp(new OpenAI(), MODEL); // OPENAI_API_KEY, OPENAI_BASE_URL
+const server = app.listen(Number(PORT), '127.0.0.1', () => {
+  console.log(`Listening on http://127.0.0.1:${PORT}/agent/v1 (the key: ada-token)`);
 });
-
-async function shutDown(): Promise<void> {
-  server.close();
-  await control.drain({ graceMs: 1_000 });
-  process.exit();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    server.close();
+    void control.drain({ graceMs: 5_000 });
+  });
 }
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void shutDown());

@@ -103,7 +103,7 @@ export function untitled({ path, text }: Page): string[] {
 /** Blocks after `<!-- from: file -->` that are not what the file has. */
 export function strangeCopies(pages: readonly Page[], read: (path: string) => string): string[] {
   return pages.flatMap(({ path, text }) =>
-    [...text.matchAll(/<!-- from: (\S+) -->\s*```\w*\n(.*?)^```[ \t]*$/gms)].flatMap(([, file = '', block = '']) =>
+    [...text.matchAll(/<!-- from: (\S+) -->\s*```[\w -]*\n(.*?)^```[ \t]*$/gms)].flatMap(([, file = '', block = '']) =>
       read(file).trimEnd() === block.trimEnd() ? [] : [`${path}: the block is not ${file}`],
     ),
   );

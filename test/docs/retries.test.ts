@@ -1,12 +1,12 @@
 // Two pieces of our advice meet: a hang-up stops the run, and the client's id is the run's id. The server is the one of
-// examples/express, over real sockets.
+// examples/own-loop, over real sockets.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createRunControl, type RunView } from 'runfence';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createApp, type Model } from '../../examples/express/server.js';
-import { memoryStore } from '../../examples/express/store.js';
+import { createApp, type Model } from '../../examples/own-loop/server.js';
+import { memoryStore } from '../../examples/own-loop/store.js';
 
 function moment(): { readonly promise: Promise<void>; readonly resolve: () => void } {
   let resolve = (): void => {};

@@ -1,0 +1,3 @@
+import { handlers } from '../../../../../lib/handlers.js';
+
+export const GET = handlers.resumeChat;
