@@ -131,6 +131,8 @@ export default defineConfig({
             'testing',
             'ws',
           ].map((room) => `test/${room}/**/*.test.ts`),
+          // A person at a terminal, who waits for each answer: `npm run proofs`.
+          exclude: isWhole ? [] : ['test/agent/terminal/**'],
           setupFiles: ['./test/support/leaks.ts'],
           execArgv: ['--expose-gc'],
           testTimeout: 20_000,
