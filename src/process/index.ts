@@ -14,4 +14,5 @@ export type {
   TerminationCause,
 } from './handle.js';
 export type { SpawnOptions } from './options.js';
+export { endOrphan, type OrphanedRun, type OrphanReport } from './orphan.js';
 export { spawn } from './spawn.js';

@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import type { Run, RunView } from '../index.js';
+
 /** The name of the mark in the environment of everything that was started here. */
 const NAME = 'RUNFENCE_PROCESS';
 const ASSIGNMENT: Buffer = Buffer.from(`${NAME}=`);
@@ -11,6 +14,21 @@ export function marked(env: Readonly<Record<string, string | undefined>>, mark: 
   const value = outer === undefined ? mark : `${outer}:${mark}`;
   // Without a prototype: Node hands on what an environment inherits.
   return Object.assign(Object.create(null) as NodeJS.ProcessEnv, env, { [NAME]: value });
+}
+
+/**
+ * The mark of all that one run starts, wherever the run is known. A node's id is random, so that no other run has it; and
+ * nobody reads in it whose run it is.
+ */
+export function markOfRun({ nodeId, id, generation }: Pick<Run, 'nodeId' | 'id' | 'generation'>): string {
+  return createHash('sha256')
+    .update(JSON.stringify([nodeId, id, generation]))
+    .digest('base64url');
+}
+
+/** As `markOfRun`, of a run that another process had. */
+export function markOfView({ nodeId, runId, generation }: Pick<RunView, 'nodeId' | 'runId' | 'generation'>): string {
+  return markOfRun({ nodeId, id: runId, generation });
 }
 
 /**

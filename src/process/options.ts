@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { type Run, RunfenceError } from '../index.js';
+import type { KillOptions } from './handle.js';
 
 /** How a process is started, and how it is stopped. */
 export interface SpawnOptions {
@@ -89,6 +90,15 @@ function copyOf(env: object): Record<string, string> {
   return Object.fromEntries(variables.map(([name, value]) => [name, `${value}`]));
 }
 
+const KILL_OPTIONS: ReadonlySet<keyof KillOptions> = new Set(['graceMs'] as const);
+
+/** How hard to kill, read once. */
+export function readKill(options: unknown): KillOptions {
+  const { graceMs } = readObject('kill options', options, KILL_OPTIONS);
+  checkGrace(graceMs);
+  return graceMs === undefined ? {} : { graceMs };
+}
+
 /** Its options, each of them read once. */
 export function readObject<Name extends string>(
   what: string,
@@ -117,7 +127,7 @@ function readGiven<T>(what: string, read: () => T): T {
   }
 }
 
-export function checkGrace(value: unknown): asserts value is number | undefined {
+function checkGrace(value: unknown): asserts value is number | undefined {
   if (value === undefined) return;
   if (typeof value !== 'number' || !(value >= 0 && value <= LONGEST_GRACE_MS)) {
     throw invalid(`graceMs must be a number of ms, 0 to ${LONGEST_GRACE_MS}.`);

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import { type AbortReason, type Attached, type Run, RunfenceError } from '../index.js';
 import type { KillOptions, KillReport, ProcessHandle, SignalName, Termination, TerminationCause } from './handle.js';
 import { KillLadder } from './kill-ladder.js';
-import { checkGrace, checkSignal, graceFor, readObject, type SpawnOptions } from './options.js';
+import { checkSignal, graceFor, readKill, type SpawnOptions } from './options.js';
 import { Output } from './output.js';
 import { tellsOfEnd } from './own-end.js';
 import { Silence } from './silence.js';
@@ -11,7 +11,6 @@ import { Survivors } from './survivors.js';
 import { after } from './timer.js';
 import { GONE, type Sighting, type Tree, UNKNOWN } from './tree.js';
 
-const KILL_OPTIONS: ReadonlySet<keyof KillOptions> = new Set(['graceMs'] as const);
 /** Between the looks for what a process has left behind that ended by itself, as long as they prove nothing. */
 const PAUSES_MS: readonly number[] = Object.freeze([5, 50, 500]);
 
@@ -96,8 +95,7 @@ export class OwnedProcess implements ProcessHandle {
   }
 
   async kill(options: KillOptions = {}): Promise<KillReport> {
-    const { graceMs } = readObject('kill options', options, KILL_OPTIONS);
-    checkGrace(graceMs);
+    const { graceMs } = readKill(options);
     const { clock } = this.#run;
     const since = clock.monotonic();
     const end = await this.#stop({ cause: 'killed', reason: undefined }, graceMs);

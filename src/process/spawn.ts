@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Run } from '../index.js';
 import type { ProcessHandle } from './handle.js';
-import { marked } from './mark.js';
+import { marked, markOfRun } from './mark.js';
 import { notStarted } from './not-started.js';
 import { type Order, readSpawn, type SpawnOptions } from './options.js';
 import { OwnedProcess } from './owned-process.js';
@@ -55,7 +55,8 @@ export async function spawn(
   const order = readSpawn(command, args, options);
   run.throwIfStale();
   const mark = randomUUID();
-  const child = start(order, mark);
+  // What is to outlive its run is not ended with it by anybody else either.
+  const child = start(order, order.options.atAbort === 'detach' ? mark : `${markOfRun(run)}:${mark}`);
   if (child.pid === undefined) {
     const [error] = await once(child, 'error').catch((thrown: unknown) => [thrown]);
     throw notStarted(order, error);

@@ -171,6 +171,10 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     return this.spec.graceMs;
   }
 
+  get nodeId(): string {
+    return this.host.runtime.nodeId;
+  }
+
   get clock(): Clock {
     return this.host.runtime.clock;
   }

@@ -69,6 +69,8 @@ export interface Run extends AsyncDisposable {
   readonly supersedes: readonly string[];
   /** How long it may take to become quiet once it is over, in ms. */
   readonly graceMs: number;
+  /** The node that it lives on: one per control, random. */
+  readonly nodeId: string;
   /** The clock of its control: what is tied to the run takes its time from here. */
   readonly clock: Clock;
 
