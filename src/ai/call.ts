@@ -1,6 +1,6 @@
 import { type Cut, closingText, type ToolEffect, type TurnInput } from '../agent/index.js';
 import type { Run } from '../index.js';
-import { closing } from './close.js';
+import { closing, resultOf } from './close.js';
 import { withContext } from './context.js';
 import { type AnyPart, asJson, type ToolOutput } from './messages.js';
 import type { AiMessage, AiTool } from './sdk.js';
@@ -82,8 +82,7 @@ export class ModelCall {
 
   /** What the model is told of it. `isOver`: nothing of the turn starts any more. */
   result(cut: Cut | undefined, isOver: boolean): AnyPart | undefined {
-    const { id: toolCallId, name: toolName } = this.#asked;
-    if (this.#state.at === 'done') return { type: 'tool-result', toolCallId, toolName, output: this.#state.output };
+    if (this.#state.at === 'done') return resultOf(this.toPart(), this.#state.output);
     if (cut === undefined && this.isClients) return undefined;
     // Of a turn that is under way, a record may be the last that is heard: it must not say that nothing has started.
     const isKnown = cut !== undefined || isOver;

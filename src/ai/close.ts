@@ -1,12 +1,16 @@
 import { type Cut, closingText, type ToolStatus } from '../agent/index.js';
-import { type AnyPart, partsOf } from './messages.js';
+import { type AnyPart, partsOf, type ToolOutput } from './messages.js';
 import type { AiMessage } from './sdk.js';
+
+/** The result of a call, with what the provider wants back beside the call. */
+export function resultOf({ toolCallId = '', toolName = '', providerOptions }: AnyPart, output: ToolOutput): AnyPart {
+  const result = { type: 'tool-result', toolCallId, toolName, output };
+  return providerOptions === undefined ? result : { ...result, providerOptions };
+}
 
 /** What the model is told of a call that has no result. */
 export function closing(call: AnyPart, status: Extract<ToolStatus, 'not-started' | 'unknown'>, cut?: Cut): AnyPart {
-  const { toolCallId = '', toolName = '' } = call;
-  const output = { type: 'error-text', value: closingText(status, cut) };
-  return { type: 'tool-result', toolCallId, toolName, output };
+  return resultOf(call, { type: 'error-text', value: closingText(status, cut) });
 }
 
 /**

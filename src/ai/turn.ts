@@ -115,7 +115,7 @@ export class AiTurn implements Turn<AiMessage> {
 
   #stream(step: Step, messages: AiMessage[]): AiResult {
     const { streamText, model, system, tools = {}, request = {} } = this.#options;
-    const { prepareStep } = request as Given;
+    const { prepareStep } = this.#given;
     const gated = Object.entries(tools).map(([name, tool]) => [name, this.#gated(step, name, tool)] as const);
     const options = {
       allowSystemInMessages: true,
@@ -140,13 +140,17 @@ export class AiTurn implements Turn<AiMessage> {
 
   /** The AI SDK's own loop is not used: what it does between two steps could not be stopped, steered or mended. */
   async #isEnough(): Promise<boolean> {
-    const { stopWhen = [] } = this.#options.request as Given;
+    const { stopWhen = [] } = this.#given;
     const conditions = [stopWhen].flat();
     return (await Promise.all(conditions.map((one) => one({ steps: this.#steps })))).includes(true);
   }
 
+  get #given(): Given {
+    return (this.#options.request ?? {}) as Given;
+  }
+
   get #wantsSteps(): boolean {
-    const { prepareStep, stopWhen } = (this.#options.request ?? {}) as Given;
+    const { prepareStep, stopWhen } = this.#given;
     return prepareStep !== undefined || stopWhen !== undefined;
   }
 
