@@ -133,8 +133,6 @@ export class Connection {
       const found = await context.options.authenticate(credentials);
       if (found !== undefined && found !== null) caller = callerFrom(context.control, found);
     } catch (error) {
-      // Whether the client had to be told something else than that it is nobody is the host's to say.
-      if (!(error instanceof GatewayError)) context.control.onError(error);
       this.#fail(id, error);
       this.close(1008, 'unauthenticated');
       return;

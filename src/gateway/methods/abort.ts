@@ -59,9 +59,15 @@ async function sessionOfAnybody(
 }
 
 /** Stops what the caller may stop. The cut is made in the tick of the call. */
-export async function stop(call: Call, selector: Selector, queued?: 'drop' | 'keep'): Promise<AbortAnswer> {
+export async function stop(
+  call: Call,
+  selector: Selector & { readonly sessionKey: string },
+  queued?: 'drop' | 'keep',
+): Promise<AbortAnswer> {
   const { context, caller } = call;
   const { hidden, revealForbidden } = context.options;
+  // What was stopped before is not what this one has stopped.
+  const before = new Set(context.control.runs.session(selector.sessionKey).stoppingRunIds);
   const receipt = await context.control.abort(selector, {
     requester: caller.requester,
     reason: 'user',
@@ -76,6 +82,6 @@ export async function stop(call: Call, selector: Selector, queued?: 'drop' | 'ke
     return view === undefined || hidden?.(view) !== true;
   };
   const waiting = new Set(receipt.queuedRunIds);
-  const running = receipt.runIds.filter((id) => !waiting.has(id));
+  const running = receipt.runIds.filter((id) => !waiting.has(id) && !before.has(id));
   return { ok: true, aborted: true, runIds: [...receipt.queuedRunIds, ...running].filter(isShown) };
 }
