@@ -3,12 +3,13 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
 import { join } from 'node:path';
 import { createRunControl, type RunControl } from 'runfence';
-import { createAgentRunner, memoryHistory } from 'runfence/agent';
+import { createAgentRunner } from 'runfence/agent';
+import { fileHistory } from 'runfence/agent/files';
 import { createGateway, type Gateway } from 'runfence/gateway';
 import { createHttpHandlers } from 'runfence/http';
+import { toNodeListener } from 'runfence/node';
 import { openaiAgent } from 'runfence/openai';
 import { attachGateway } from 'runfence/ws';
-import { answer } from './adapter.js';
 import { type Logins, localUser, readLogins, tokenOf } from './logins.js';
 import type { Model } from './model.js';
 import { servePage } from './page.js';
@@ -48,7 +49,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const workspaces = new Workspaces(join(folder, 'workspaces'));
   const runner = createAgentRunner(control, {
     agent: openaiAgent({ client: model.client, model: model.name, system: SYSTEM, tools: createTools(workspaces) }),
-    history: memoryHistory(),
+    history: fileHistory({ dir: join(folder, 'sessions') }),
   });
 
   const server = createServer();
@@ -64,11 +65,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     // A page that is loaded again resumes: the last viewer over all transports decides about the rest.
     whenUnwatched: 'abort',
   });
+  const listener = toNodeListener(handlers.fetch, { onError });
   server.on('request', (req, res) => {
     const path = new URL(req.url ?? '/', 'http://localhost').pathname;
     const isPage = req.method === 'GET' ? servePage(path, res) : Promise.resolve(false);
     isPage
-      .then((served) => (served ? undefined : answer(handlers.fetch, req, res)))
+      .then((served) => {
+        if (!served) listener(req, res);
+      })
       .catch((error: unknown) => {
         onError(error);
         res.destroy();

@@ -16,6 +16,7 @@ export function serveSocket(
 ): void {
   const { clock, limits } = gateway;
   let closing: unknown;
+  let timer: unknown;
   const connection = gateway.accept(
     {
       send: (frame) => {
@@ -28,6 +29,7 @@ export function serveSocket(
         return new Promise((resolve) => socket.send(frame, () => resolve()));
       },
       close: (code, reason) => {
+        clock.clearTimeout(timer);
         socket.close(code, reason);
         closing ??= clock.setTimeout(() => socket.terminate(), CLOSE_MS);
       },
@@ -35,7 +37,6 @@ export function serveSocket(
     headersOf(request),
   );
   let isAlive = true;
-  let timer: unknown;
   const beat = (): void => {
     if (!isAlive) {
       connection.close(1008, 'dead_peer');
@@ -46,7 +47,7 @@ export function serveSocket(
     socket.ping(ignore);
     timer = clock.setTimeout(beat, limits.heartbeatMs);
   };
-  timer = clock.setTimeout(beat, limits.heartbeatMs);
+  if (closing === undefined) timer = clock.setTimeout(beat, limits.heartbeatMs);
   socket.on('pong', () => {
     isAlive = true;
   });

@@ -15,6 +15,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   J: 14,
   K: 17,
   L: 29,
+  M: 13,
 };
 
 export function idsOf(ranges: Readonly<Record<string, number>>): string[] {
