@@ -13,6 +13,7 @@ export default defineConfig({
     'mcp/index': 'src/mcp/index.ts',
     'postgres/index': 'src/postgres/index.ts',
     'openai/index': 'src/openai/index.ts',
+    'langgraph/index': 'src/langgraph/index.ts',
     'openai-agents/index': 'src/openai-agents/index.ts',
     'gateway/index': 'src/gateway/index.ts',
     'gateway/client/index': 'src/gateway/client/index.ts',

@@ -33,6 +33,7 @@ const rooms: Readonly<Record<string, Room>> = {
   ai: { entries: ['agent'] },
   mcp: { node: true },
   openai: { entries: ['agent'] },
+  langgraph: { entries: ['agent'] },
   'openai-agents': { entries: ['agent'] },
   transport: { types: ['agent', 'streams'] },
   http: { packages: ['zod'], entries: ['transport'], types: ['agent', 'streams'] },
