@@ -171,14 +171,17 @@ async function bundle(fixture: string): Promise<string> {
       runfence: './src/index.ts',
       'runfence/agent': './src/agent/index.ts',
       'runfence/agent/files': './src/agent/files/index.ts',
+      'runfence/ai': './src/ai/index.ts',
       'runfence/backend': './src/backend/index.ts',
       'runfence/files': './src/files/index.ts',
       'runfence/postgres': './src/postgres/index.ts',
+      'runfence/openai': './src/openai/index.ts',
+      'runfence/openai-agents': './src/openai-agents/index.ts',
       'runfence/redis': './src/redis/index.ts',
       'runfence/streams': './src/streams/index.ts',
       'runfence/testing': './src/testing/index.ts',
     },
-    external: ['proper-lockfile', 'signal-exit', 'graceful-fs', 'ioredis', 'pg'],
+    packages: 'external',
     logLevel: 'silent',
   });
   return outfile;
