@@ -7,6 +7,7 @@
  * `npm run demo -- --serve` leaves the server up and prints the curl lines to try.
  */
 import { cronScene } from '../cron/scene.js';
+import { agentScene } from './demo/agent-scene.js';
 import { scenes } from './demo/scenes.js';
 import { type Measured, Stage, TOKENS_PER_SECOND } from './demo/stage.js';
 import { ms, paint, type Timeline } from './demo/timeline.js';
@@ -37,7 +38,8 @@ async function demo(): Promise<void> {
       }
       measured.push(result);
     }
-    if ((await Promise.race([cronScene(line), interrupted])) === 'interrupted') process.exit(130);
+    for (const scene of [cronScene, agentScene])
+      if ((await Promise.race([scene(line), interrupted])) === 'interrupted') process.exit(130);
   } catch (error) {
     line.check(false, 'the scene runs to its end', String(error));
   }

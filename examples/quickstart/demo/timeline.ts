@@ -18,6 +18,7 @@ const actors: Readonly<Record<string, Colour>> = {
   alice: 'cyan',
   bob: 'cyan',
   server: 'bold',
+  runner: 'bold',
   model: 'magenta',
   tool: 'yellow',
   store: 'blue',
