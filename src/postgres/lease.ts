@@ -8,6 +8,8 @@ import { SCHEMA_VERSION } from './sql/index.js';
 const TRUSTED = 0.8;
 /** For how much of its lease it then tries once more, before it gives up. The rest is a margin: nobody else comes in. */
 const BOUNDED = 0.1;
+/** A process that slept through its deadline gives its first renewal so long, in ms: others are in already. */
+const AWAKE_MS = 1_000;
 /** One that cannot renew its lease tries again after so many ms. */
 const AGAIN_MS = 250;
 
@@ -236,8 +238,10 @@ export class Lease {
     const life = this.#life;
     const look = async (): Promise<void> => {
       this.#deadline = undefined;
-      if (performance.now() >= this.#until) {
-        await this.#renewWithin(this.#leaseMs * BOUNDED);
+      const lateMs = performance.now() - this.#until;
+      if (lateMs >= 0) {
+        const boundMs = this.#leaseMs * BOUNDED;
+        await this.#renewWithin(lateMs > boundMs ? Math.max(boundMs, AWAKE_MS) : boundMs);
         if (life !== this.#life) return;
         if (performance.now() >= this.#until) {
           this.#lose();

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, inject, test } from 'vitest';
 import { drive } from '../proof/model/record/oracle.js';
 import { wholeMemory } from '../proof/model/record/subjects.js';
-import { times } from '../support/proofs.js';
+import { isLong, times } from '../support/proofs.js';
 import { type Host, hostOf } from './support/clients.js';
 import { newSchema } from './support/schemas.js';
 import { PostgresSubject } from './support/subject.js';
 
 const FIRST = Number(process.env.RECORD_SEED ?? 1);
-const SEQUENCES = Number(process.env.RECORD_SEQUENCES ?? times(25, 1_000));
+const SEQUENCES = Number(process.env.RECORD_SEQUENCES ?? times(25, isLong ? 1_000 : 400));
 const STEPS = 60;
 
 let host: Host;
