@@ -17,6 +17,7 @@ export const rows: Readonly<Record<string, () => Promise<{ readonly row: Row }>>
   '13': () => import('./13-files-lock.js'),
   '16': () => import('./16-tree-kill.js'),
   openai: () => import('./openai-token.js'),
+  ai: () => import('./ai-token.js'),
   run: () => import('./run-bare.js'),
   stop: () => import('./stop.js'),
   streams: () => import('./streams.js'),

@@ -41,6 +41,8 @@ describe('a call', () => {
     const { done, all, turn } = on.start();
     await done;
     expect(resultsOf(turn.snapshot())).toEqual([1, 2, 3, 4].map((n) => ({ type: 'text', value: `saw ${n}` })));
+    const ids = JSON.stringify(turn.snapshot()).match(/"toolCallId":"[^"]+"/g);
+    expect([ids?.length, new Set(ids).size]).toEqual([8, 4]);
     await on.next(all());
     expect(on.server.problems).toEqual([]);
   });

@@ -77,7 +77,7 @@ describe('callToolIn', () => {
     expect(on.calls).toEqual([]);
   });
 
-  test('reports progress until the stop, and none after it', async () => {
+  test('reports progress until the stop or the end of the run, and none after it', async () => {
     await using on = await served();
     const run = on.started();
     const seen: number[] = [];
@@ -92,6 +92,17 @@ describe('callToolIn', () => {
     await expect(called).rejects.toMatchObject({ code: 'RUN_ABORTED' });
     run.complete();
     await until(() => on.calls[0]?.signal.aborted === true);
+    expect(seen).toEqual([1]);
+
+    // A run that has ended by itself does not fire its signal: the request goes on.
+    const other = on.started();
+    const second = callToolIn(other, on.client, { name: 'slow' }, { onprogress });
+    await until(() => on.calls.length === 2);
+    other.complete();
+    await expect(second).rejects.toMatchObject({ code: 'RUN_ENDED' });
+    await on.calls[1]?.progress(3);
+    on.calls[1]?.answer('late');
+    await on.client.ping();
     expect(seen).toEqual([1]);
   });
 

@@ -1,3 +1,4 @@
+import { adapters } from './adapters.js';
 import { comparison } from './comparison.js';
 import { core } from './core.js';
 import type { Mutant } from './mutant.js';
@@ -11,4 +12,4 @@ export const UNFENCED: Mutant = {
   edits: [['if (run.current) return Reflect', 'if (run.current || !run.current) return Reflect']],
 };
 
-export const mutants: readonly Mutant[] = [UNFENCED, ...core, ...records, ...comparison];
+export const mutants: readonly Mutant[] = [UNFENCED, ...core, ...records, ...comparison, ...adapters];
