@@ -5,14 +5,15 @@ import { join } from 'node:path';
 import { createRunControl, type RunControl } from 'runfence';
 import { createAgentRunner } from 'runfence/agent';
 import { fileHistory } from 'runfence/agent/files';
-import { createGateway, type Gateway } from 'runfence/gateway';
+import { createGateway, type Gateway, gatewayMethod } from 'runfence/gateway';
 import { createHttpHandlers } from 'runfence/http';
 import { toNodeListener } from 'runfence/node';
-import { openaiAgent } from 'runfence/openai';
+import { type OpenAITool, openaiAgent } from 'runfence/openai';
 import { attachGateway } from 'runfence/ws';
 import { type Logins, localUser, readLogins, tokenOf } from './logins.js';
 import type { Model } from './model.js';
 import { servePage } from './page.js';
+import { Sights } from './sights.js';
 import { createTools } from './tools.js';
 import { Workspaces } from './workspace.js';
 
@@ -25,6 +26,10 @@ export interface AppOptions {
   readonly host?: string;
   /** `GATEWAY_TOKENS`. */
   readonly tokens?: string | undefined;
+  /** What the agent can do beside `tools.ts`. */
+  readonly tools?: readonly OpenAITool[];
+  /** The file of the client that the page loads; by default that of the package. */
+  readonly client?: string;
   readonly onError?: (error: unknown) => void;
 }
 
@@ -43,12 +48,24 @@ const CLOSE_MS = 2_000;
 
 /** A gateway, the handlers of HTTP and the page on one port, over the same runs. */
 export async function startApp(options: AppOptions): Promise<App> {
-  const { model, folder, port = 0, host = '127.0.0.1', tokens, onError = console.error } = options;
+  const {
+    model,
+    folder,
+    port = 0,
+    host = '127.0.0.1',
+    tokens,
+    tools: more = [],
+    client,
+    onError = console.error,
+  } = options;
   const logins = loginsFor(host, tokens);
-  const control = createRunControl({ onError, defaults: { graceMs: 3_000 } });
+  // What is said is saved on a disk, which may be busy.
+  const control = createRunControl({ onError, defaults: { graceMs: 3_000, epilogueMs: 10_000 } });
   const workspaces = new Workspaces(join(folder, 'workspaces'));
+  const sights = new Sights(control);
+  const tools = [...createTools(workspaces), ...more].map((tool) => sights.tool(tool));
   const runner = createAgentRunner(control, {
-    agent: openaiAgent({ client: model.client, model: model.name, system: SYSTEM, tools: createTools(workspaces) }),
+    agent: sights.agent(openaiAgent({ client: model.client, model: model.name, system: SYSTEM, tools })),
     history: fileHistory({ dir: join(folder, 'sessions') }),
   });
 
@@ -57,7 +74,10 @@ export async function startApp(options: AppOptions): Promise<App> {
   await once(server, 'listening');
   const hosts = isLoopback(host) ? namesOf((server.address() as AddressInfo).port) : undefined;
 
-  const gateway = createGateway(runner, { authenticate: ({ headers, auth }) => logins(tokenOf(headers, auth)) });
+  const gateway = createGateway(runner, {
+    authenticate: ({ headers, auth }) => logins(tokenOf(headers, auth)),
+    methods: { 'runs.timeline': sights.method, me: whoami },
+  });
   const attached = attachGateway(server, gateway, hosts === undefined ? {} : { hosts });
   const handlers = createHttpHandlers(runner, {
     authenticate: ({ headers }) => logins(tokenOf(headers)),
@@ -68,7 +88,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const listener = toNodeListener(handlers.fetch, { onError });
   server.on('request', (req, res) => {
     const path = new URL(req.url ?? '/', 'http://localhost').pathname;
-    const isPage = req.method === 'GET' ? servePage(path, res) : Promise.resolve(false);
+    const isPage = req.method === 'GET' ? servePage(path, res, client) : Promise.resolve(false);
     isPage
       .then((served) => {
         if (!served) listener(req, res);
@@ -97,6 +117,12 @@ export async function startApp(options: AppOptions): Promise<App> {
     },
   };
 }
+
+/** Who the page is for. */
+const whoami = gatewayMethod(
+  () => undefined,
+  (_, { principal, admin }) => ({ userId: principal.userId, admin }),
+);
 
 /** @throws for a server that everybody could reach, and that asks nobody who they are */
 function loginsFor(host: string, tokens: string | undefined): Logins {

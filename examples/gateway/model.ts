@@ -50,9 +50,13 @@ function textOf({ content }: ModelMessage): string {
   return parts.map(({ text }) => (typeof text === 'string' ? text : '')).join('');
 }
 
-const STORY = `Canals are older than most roads. Somebody looked at a hill, at a river on the wrong side of it, and began to dig.
+const STORY =
+  `Canals are older than most roads. Somebody looked at a hill, at a river on the wrong side of it, and began to dig.
 The first ones carried water to fields; the later ones carried coal, and then porcelain, which breaks on roads. A horse that pulls two
 tons on a road pulls fifty on a canal, as long as nobody is in a hurry. Locks came next: a box with two doors, and the patience to wait
 between them. Boats that met in a tunnel had no rule for who goes back, and so there are songs about it. Then came the railways, which
 bought the canals in order to close them, and weeds, and herons. Today the canals carry people who have nowhere to be, at four miles an
-hour, past the backs of cities. They work the locks themselves, and wait between the doors, and find that it was the waiting they came for.`;
+hour, past the backs of cities. They work the locks themselves, and wait between the doors, and find that it was the waiting they came for.`.replaceAll(
+    '\n',
+    ' ',
+  );

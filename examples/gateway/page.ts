@@ -10,10 +10,10 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** The page, and the client of the gateway for it. There is nothing to build. */
-export async function servePage(path: string, res: ServerResponse): Promise<boolean> {
+export async function servePage(path: string, res: ServerResponse, client?: string): Promise<boolean> {
   const name = path === '/' ? 'index.html' : path.slice(1);
   if (!/^[\w-]+\.(html|js|css|svg)$/.test(name)) return false;
-  const content = await readFile(placeOf(name)).catch(() => undefined);
+  const content = await readFile(placeOf(name, client)).catch(() => undefined);
   if (content === undefined) return false;
   res.writeHead(200, {
     'content-type': TYPES[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream',
@@ -29,7 +29,8 @@ export async function servePage(path: string, res: ServerResponse): Promise<bool
 }
 
 /** The client is a file of the package. It imports a piece of it from two folders above, which for a page is the root. */
-function placeOf(name: string): string {
+function placeOf(name: string, file?: string): string {
+  if (name === 'client.js' && file !== undefined) return file;
   const client = import.meta.resolve('runfence/gateway/client');
   if (name === 'client.js') return fileURLToPath(client);
   if (/^chunk-\w+\.js$/.test(name)) return fileURLToPath(new URL(`../../${name}`, client));

@@ -60,6 +60,11 @@ async function exec(workspaces: Workspaces, command: string, { run, callId, emit
     timeoutMs: 120_000,
   });
   emit('process', { callId, pid: child.pid, command });
+  // Also after a stop, when no client hears it any more: the timeline does.
+  const exited = child.exited.then((end) => {
+    emit('exit', { callId, pid: child.pid, exitCode: end.exitCode, signal: end.signal });
+    return end;
+  });
   let text = '';
   const read = async (stream: typeof child.stdout): Promise<void> => {
     const decoder = new TextDecoder();
@@ -72,8 +77,7 @@ async function exec(workspaces: Workspaces, command: string, { run, callId, emit
     }
   };
   await Promise.all([read(child.stdout), read(child.stderr)]);
-  const { exitCode, signal } = await child.exited;
-  emit('exit', { callId, pid: child.pid, exitCode, signal });
+  const { exitCode, signal } = await exited;
   return `${text.slice(0, MOST_CHARACTERS)}\n[exit ${exitCode ?? signal}]`;
 }
 
