@@ -60,7 +60,7 @@ export function failures(client: ClientName): void {
   test('the server stands still for less than a lease, and for more', () =>
     staged(client, async (stage) => {
       const server = await stage.server();
-      const here = await stage.machine(server.port, { control: { defaults: { backendTimeoutMs: 300 } } });
+      const here = await stage.machine(server.port, { control: { defaults: { backendTimeoutMs: 1_000 } } });
       const run = await stage.begin(here, { sessionKey: KEY });
       server.signal('SIGSTOP');
       await expect(stage.begin(here, { sessionKey: 'other' })).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
