@@ -28,11 +28,13 @@ export interface AiAgentOptions<S extends StreamText = StreamText, T extends AiT
    * More options of `streamText`, such as `temperature`, `providerOptions`, `prepareStep` or `stopWhen`. The callbacks among
    * them are called for each request.
    */
-  readonly request?: Partial<Omit<StreamTextOptions<S>, Own>>;
+  readonly request?: Partial<
+    Omit<
+      StreamTextOptions<S>,
+      'model' | 'system' | 'instructions' | 'prompt' | 'messages' | 'tools' | 'abortSignal' | 'toolApproval'
+    >
+  >;
 }
-
-/** The options of `streamText` that the agent sets itself. */
-type Own = 'model' | 'system' | 'instructions' | 'prompt' | 'messages' | 'tools' | 'abortSignal' | 'toolApproval';
 
 const NAMES: readonly string[] = [
   'streamText',
@@ -44,6 +46,7 @@ const NAMES: readonly string[] = [
   'ordered',
   'request',
 ];
+/** The options of `streamText` that the agent sets itself. */
 const OWN: readonly string[] = [
   'model',
   'system',
@@ -53,7 +56,7 @@ const OWN: readonly string[] = [
   'tools',
   'abortSignal',
   'toolApproval',
-] satisfies Own[];
+];
 const EFFECTS: readonly unknown[] = ['read', 'idempotent', 'unsafe'];
 
 /**
