@@ -12,12 +12,12 @@ const OPEN = 1;
 
 /** Calls `left` once the other side closes a connection that this side has not ended. */
 export function watchSocket(socket: Duplex, left: () => void): void {
-  if (socket.writableEnded) return;
-  // Once the other side has ended and that was read, Node ends this side by itself.
+  // Once the other side has ended and that was read, Node ends this side by itself: it says nothing of who has ended it.
   if (socket.destroyed || (socket.readableEnded && !socket.allowHalfOpen)) {
     left();
     return;
   }
+  if (socket.writableEnded) return;
   const settle = (): void => {
     socket.off('close', settle).off('end', onEnd);
     if (!socket.writableEnded) left();

@@ -21,7 +21,7 @@ export async function runEvents(call: Call): Promise<Response> {
   // A browser connects again after the end, and stops at a 204.
   const isOver = place?.isEnd === true && context.control.runs.get(id)?.generation === place.position.generation;
   if (isOver) return new Response(null, { status: 204, headers: { 'cache-control': 'no-store' } });
-  return eventStream(context, new Viewer(id, items, request.signal), new RunEventLines());
+  return eventStream(context, new Viewer(id, items, request), new RunEventLines());
 }
 
 interface Place {

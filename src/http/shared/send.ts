@@ -67,7 +67,7 @@ function follow({ context, caller, request }: Call, sent: Sent): Viewer {
   const isOwn = status === 'started' || status === 'queued';
   try {
     const items = sent.events({ requester: caller.requester });
-    if (items !== undefined) return new Viewer(runId, items, request.signal);
+    if (items !== undefined) return new Viewer(runId, items, request);
   } catch (error) {
     if (isOwn) stop(context.control, runId);
     throw error;

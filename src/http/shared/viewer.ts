@@ -10,14 +10,16 @@ type Items = AsyncIterable<StreamItem<AgentEvent>>;
 export class Viewer {
   readonly runId: string;
   readonly #items: AsyncIterator<StreamItem<AgentEvent>>;
-  readonly #signal: AbortSignal;
+  /** Not only its signal, which in Node does not keep it: a request that is collected does not abort its signal any more. */
+  readonly #request: Request;
   readonly #onAbort = (): void => this.leave();
   #hasLeft = false;
 
-  constructor(runId: string, items: Items, signal: AbortSignal) {
+  constructor(runId: string, items: Items, request: Request) {
     this.runId = runId;
-    this.#signal = signal;
+    this.#request = request;
     this.#items = items[Symbol.asyncIterator]();
+    const { signal } = request;
     if (signal.aborted) this.leave();
     else signal.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -37,7 +39,7 @@ export class Viewer {
   leave(): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
-    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#request.signal.removeEventListener('abort', this.#onAbort);
     void this.#items.return?.();
   }
 }

@@ -65,7 +65,7 @@ export async function stopChat(call: Call): Promise<Response> {
 function follow(call: Call, runId: string): Response | undefined {
   const { context, caller, request } = call;
   const items = context.runner.streams.subscribe(runId, { requester: caller.requester });
-  return items === undefined ? undefined : uiStream(call, new Viewer(runId, items, request.signal));
+  return items === undefined ? undefined : uiStream(call, new Viewer(runId, items, request));
 }
 
 function uiStream({ context }: Call, viewer: Viewer): Response {
