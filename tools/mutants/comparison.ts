@@ -313,7 +313,7 @@ export const comparison: readonly Mutant[] = [
     name: 'a lease that is lost is not compared with the records first',
     shownBy: 'test/core/ledger/suspended.test.ts',
     file: 'src/core/ledger/shared/shared-ledger.ts',
-    edits: [['    await this.#records.readAll();\n', '']],
+    edits: [['await this.#records.readAll();\n    for (const key of keys) {', 'true;\n    for (const key of keys) {']],
   },
   {
     name: 'a run whose effects were refused while its node was suspect goes on',
