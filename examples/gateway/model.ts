@@ -21,8 +21,11 @@ export async function openModel(env: NodeJS.ProcessEnv, tokenMs = 40): Promise<M
   return { client: new OpenAI({ baseURL, apiKey: apiKey ?? 'none' }), name, close: async () => {} };
 }
 
-/** A process that ignores SIGTERM, one in a session of its own, and one that does as it is told. */
-const TREE = `(trap '' TERM; while :; do sleep 1; done) & setsid sleep 600 & sleep 600 & echo "three processes"; wait`;
+/** A process that ignores SIGTERM, one in a session of its own, and one that does as it is told. Each says its name and pid. */
+const TREE = `(trap '' TERM; while :; do sleep 1; done) & echo "(deaf $!)"
+setsid sleep 600 & echo "(fled $!)"
+sleep 600 & echo "(tame $!)"
+wait`;
 
 /** What the scripted model says: it calls what the message asks for, and otherwise it tells a story. */
 function reply(messages: readonly ModelMessage[]): ModelReply {

@@ -7,6 +7,7 @@
  * `npm run demo -- --serve` leaves the server up and prints the curl lines to try.
  */
 import { cronScene } from '../cron/scene.js';
+import { gatewayScene } from '../gateway/scene.js';
 import { agentScene } from './demo/agent-scene.js';
 import { scenes } from './demo/scenes.js';
 import { type Measured, Stage, TOKENS_PER_SECOND } from './demo/stage.js';
@@ -38,7 +39,7 @@ async function demo(): Promise<void> {
       }
       measured.push(result);
     }
-    for (const scene of [cronScene, agentScene])
+    for (const scene of [cronScene, agentScene, gatewayScene])
       if ((await Promise.race([scene(line), interrupted])) === 'interrupted') process.exit(130);
   } catch (error) {
     line.check(false, 'the scene runs to its end', String(error));

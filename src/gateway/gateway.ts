@@ -1,5 +1,5 @@
 import type { AgentRunner } from '../agent/index.js';
-import type { Clock } from '../index.js';
+import type { Clock, Principal } from '../index.js';
 import { invalid, Places } from '../transport/index.js';
 import { Connection } from './connection.js';
 import type { GatewayContext } from './context.js';
@@ -7,7 +7,7 @@ import { Endings } from './endings.js';
 import type { GatewayMethods } from './host-methods.js';
 import { Hub } from './hub.js';
 import { methodTable } from './methods/table.js';
-import { checkOptions, type GatewayOptions, type Limits, limitsOf } from './options.js';
+import { checkOptions, type GatewayLimits, type GatewayOptions, limitsOf } from './options.js';
 import type { GatewaySocket } from './outlet.js';
 
 /** A connection, as its transport drives it. */
@@ -46,9 +46,7 @@ export interface Gateway<M extends GatewayMethods = GatewayMethods> {
    *
    * @param which - says which ones, by who they are; all by default
    */
-  disconnect(
-    which?: (principal: { readonly userId?: string; readonly deviceId?: string; readonly connId?: string }) => boolean,
-  ): void;
+  disconnect(which?: (principal: Principal) => boolean): void;
   /** Closes all connections as `draining`, and takes none any more. Drain the control first: its runs are told of their stop. */
   close(): void;
   /** How many connections there are. */
@@ -56,7 +54,7 @@ export interface Gateway<M extends GatewayMethods = GatewayMethods> {
   /** True if it takes no more connections. */
   readonly isFull: boolean;
   /** The limits, with their defaults. */
-  readonly limits: Limits;
+  readonly limits: Readonly<Record<keyof GatewayLimits, number>>;
   /** Where it takes its time from. */
   readonly clock: Clock;
   /** The host's own methods: for the types of a client. */
