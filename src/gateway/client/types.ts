@@ -24,12 +24,12 @@ export type HostApi<M extends GatewayMethods> = {
 export type MethodsOf<M extends GatewayMethods> = Omit<GatewayApi, 'connect'> & HostApi<M>;
 
 /** What a method takes. The client makes an idempotency key where none is given. */
-export type RequestOf<P> = P extends { readonly idempotencyKey: string }
-  ? Omit<P, 'idempotencyKey'> & { readonly idempotencyKey?: string }
+export type RequestOf<P> = 'idempotencyKey' extends keyof P
+  ? Omit<P, 'idempotencyKey'> & Partial<Pick<P, 'idempotencyKey'>>
   : P;
 
 /** What a method answers. */
-export type ResultOf<T> = T extends { readonly result: infer R } ? R : never;
+export type ResultOf<T> = T extends Readonly<Record<'result', infer R>> ? R : never;
 
 /** The events of a gateway, and those of a host by any name. */
 export type EventsOf<E extends string> = E extends keyof GatewayEvents ? GatewayEvents[E] : unknown;
