@@ -38,6 +38,9 @@ describe('each abuse has its error, and nobody else notices (M9)', () => {
     ['json_too_deep', `{"type":"req","id":"1","method":"x","params":${'['.repeat(70)}${']'.repeat(70)}}`, null],
     ['binary_frame', new Uint8Array([1, 2, 3]), null],
     ['invalid_params', '{"type":"req","id":"1","method":"chat.send"}', '1'],
+    ['invalid_params', '{"type":"req","id":"1","method":"chat.abort","params":{"sessionKey":"s","runId":" "}}', '1'],
+    ['invalid_params', '{"type":"req","id":"1","method":"chat.abort","params":{"sessionKey":"s","runIds":[""]}}', '1'],
+    ['invalid_params', '{"type":"req","id":"1","method":"agent.wait","params":{"runId":"r","kind":""}}', '1'],
     [
       'invalid_params',
       '{"type":"req","id":"1","method":"chat.send","params":{"sessionKey":"s","message":7,"idempotencyKey":"k"}}',

@@ -5,17 +5,14 @@ import type { AbortAnswer, ChatAbortParams, SessionsAbortParams } from '../api.j
 import type { Call } from '../context.js';
 import { GatewayError } from '../gateway-error.js';
 import { sessionFor } from '../sessions.js';
+import { owner, runId } from './fields.js';
 import { type Method, method, type Overtaking } from './method.js';
 
-const owner = z.string().min(1).optional();
-const runId = z.string().max(1_024).optional();
-const runIds = z.array(z.string().max(1_024)).max(1_000).optional();
-const chatParams: z.ZodType<ChatAbortParams> = z.object({ sessionKey: z.string(), runId, runIds, owner });
+const which = { runId: runId.optional(), runIds: z.array(runId).max(1_000).optional(), owner: owner.optional() };
+const chatParams: z.ZodType<ChatAbortParams> = z.object({ sessionKey: z.string(), ...which });
 const sessionParams: z.ZodType<SessionsAbortParams> = z.object({
   key: z.string(),
-  runId,
-  runIds,
-  owner,
+  ...which,
   queued: z.enum(['drop', 'keep']).optional(),
 });
 

@@ -4,14 +4,14 @@ import { receiptOf, shownRun } from '../../transport/index.js';
 import type { ReceiptAnswer, ReceiptParams, WaitAnswer, WaitParams } from '../api.js';
 import type { Call } from '../context.js';
 import { GatewayError, notFound } from '../gateway-error.js';
+import { clientId, runId } from './fields.js';
 import { type Method, method } from './method.js';
 
 const ms = z.number().min(0);
-const runId = z.string().max(1_024);
 const receiptParams: z.ZodType<ReceiptParams> = z.object({ runId, waitMs: ms.optional() });
 const waitParams: z.ZodType<WaitParams> = z.object({
   runId,
-  kind: z.string().optional(),
+  kind: clientId.optional(),
   timeoutMs: ms.optional(),
 });
 const WAIT_MS = 30_000;

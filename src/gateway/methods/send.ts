@@ -6,13 +6,8 @@ import { GatewayError, rejected } from '../gateway-error.js';
 import { BUSY } from '../options.js';
 import { sessionFor } from '../sessions.js';
 import { stop } from './abort.js';
+import { clientId } from './fields.js';
 import { type Method, method } from './method.js';
-
-/** An id that a client chooses. */
-export const clientId: z.ZodType<string> = z
-  .string()
-  .max(256)
-  .refine((id) => id.trim() !== '', 'must not be blank');
 
 const params: z.ZodType<SendParams> = z.object({
   sessionKey: z.string(),

@@ -12,17 +12,17 @@ import type {
   SubscribeParams,
 } from '../api.js';
 import { sessionFor } from '../sessions.js';
+import { owner } from './fields.js';
 import { type Method, method } from './method.js';
 
 const key = z.string();
-const owner = z.string().min(1).optional();
 const number = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const after: z.ZodType<After> = z.union([number, z.object({ generation: number, seq: number })]);
 const listParams: z.ZodType<ListParams> = z.object({ includeFinished: z.boolean().optional() });
-const sessionParams: z.ZodType<SessionParams> = z.object({ key, owner });
+const sessionParams: z.ZodType<SessionParams> = z.object({ key, owner: owner.optional() });
 const subscribeParams: z.ZodType<SubscribeParams> = z.object({
   key,
-  owner,
+  owner: owner.optional(),
   after: z.record(z.string(), after).optional(),
 });
 

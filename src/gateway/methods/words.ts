@@ -2,12 +2,12 @@ import { z } from 'zod';
 import type { AnswerParams, SteerParams } from '../api.js';
 import { sessionFor } from '../sessions.js';
 import { stop } from './abort.js';
+import { clientId, runId } from './fields.js';
 import { type Method, method } from './method.js';
-import { clientId } from './send.js';
 
 const steerParams: z.ZodType<SteerParams> = z.object({
   sessionKey: z.string(),
-  runId: z.string().max(1_024).optional(),
+  runId: runId.optional(),
   message: z.string().min(1),
   idempotencyKey: clientId.optional(),
 });
