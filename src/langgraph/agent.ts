@@ -22,7 +22,12 @@ export interface GraphSetup {
    * Brings in what steers the turn, before the model is asked: `createMiddleware({ name: 'steering', beforeModel })`, or a
    * node of your own in front of the model. Without it such words are read at the end of the turn.
    */
-  readonly beforeModel: () => { messages: never[] } | undefined;
+  readonly beforeModel: () =>
+    | {
+        /** What the user has said since the last request, as messages of LangChain. */
+        messages: never[];
+      }
+    | undefined;
 }
 
 /** What an agent is made of. */

@@ -66,7 +66,8 @@ export function fileProblems(files: readonly string[], entries: readonly Entry[]
     'SECURITY.md',
     ...entries.flatMap(({ js, types }) => [plain(js), `${plain(js)}.map`, plain(types)]),
   ];
-  const guide = /^(docs|examples)\/(?!site\/)[\w/[\]-]+(\.test|\.config)?\.(md|svg|png|css|html|json|tsx?|m?js|txt|yaml)$/;
+  const guide =
+    /^(docs|examples)\/(?!site\/)[\w/[\]-]+(\.test|\.config)?\.(md|svg|png|css|html|json|tsx?|m?js|txt|yaml)$/;
   const shared = /^dist\/[\w-]+-[\w-]{8}\.(js|js\.map|d\.ts)$/;
   return [
     ...required.filter((path) => !files.includes(path)).map((path) => `${path} is missing`),
