@@ -1,11 +1,10 @@
 import type { AgentRunner } from '../agent/index.js';
-import { invalid, Places } from '../transport/index.js';
+import { HttpError, invalid, notFound, Places } from '../transport/index.js';
 import { checkOptions, type HttpHandlersOptions, limitsOf } from './options.js';
 import { ResponseHeads } from './responses/heads.js';
 import { ROUTES } from './routes.js';
 import type { HttpContext } from './shared/context.js';
 import { type HttpHandler, handle, pathOf } from './shared/handle.js';
-import { HttpError, notFound } from './shared/http-error.js';
 
 /**
  * A runner over HTTP: each handler takes a `Request` and answers with a `Response`, and never rejects. A handler of a path

@@ -5,10 +5,15 @@
  * @module runfence/http
  */
 
-export { type Authenticated, type PublicReceipt, publicReceipt } from '../transport/index.js';
+export type { HttpErrorCode } from '../transport/index.js';
+export {
+  type Authenticated,
+  disconnectSignal,
+  type HttpStatus,
+  type PublicReceipt,
+  publicReceipt,
+  toHttpStatus,
+} from '../transport/index.js';
 export { createHttpHandlers, type HttpHandlers } from './handlers.js';
 export type { Authenticate, HttpHandlersOptions, HttpLimits } from './options.js';
-export { disconnectSignal } from './shared/client.js';
-export type { HttpErrorCode } from './shared/codes.js';
 export type { HttpHandler, IdArgument, RouteContext } from './shared/handle.js';
-export { type HttpStatus, toHttpStatus } from './shared/status.js';

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { disconnectSignal as requestSignal } from '../http/index.js';
 import { RunAbortedError, RunfenceError } from '../index.js';
+import { disconnectSignal as requestSignal } from '../transport/index.js';
 import type { NodeResponse } from './types.js';
 import { watchResponse } from './watch-response.js';
 import { type WebSocketLike, watchSocket, watchWebSocket } from './watch-socket.js';

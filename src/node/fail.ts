@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
-import { toHttpStatus } from '../http/index.js';
 import { isRunAbortedError } from '../index.js';
+import { toHttpStatus } from '../transport/index.js';
 import { breakOff } from './respond.js';
 import { BadRequest } from './to-request.js';
 import type { NodeResponse } from './types.js';

@@ -37,7 +37,7 @@ const rooms: Readonly<Record<string, Room>> = {
   'openai-agents': { entries: ['agent'] },
   transport: { types: ['agent', 'streams'] },
   http: { packages: ['zod'], entries: ['transport'], types: ['agent', 'streams'] },
-  node: { node: true, entries: ['http'] },
+  node: { node: true, entries: ['transport'] },
   gateway: { packages: ['zod'], entries: ['transport'], types: ['agent', 'streams'] },
   ws: { packages: ['ws'], node: true, types: ['gateway'] },
   testing: { node: true, entries: ['agent', 'backend'] },

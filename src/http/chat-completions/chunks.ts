@@ -1,7 +1,7 @@
 import type { AgentEvent, Finish, Usage } from '../../agent/index.js';
 import type { StreamItem } from '../../streams/index.js';
+import { errorBody } from '../../transport/index.js';
 import { type Ending, endingOf, errorOfEnding } from '../shared/ending.js';
-import { errorBody } from '../shared/http-error.js';
 import type { Encoder } from '../shared/sse.js';
 import { TurnState } from '../shared/turn-state.js';
 

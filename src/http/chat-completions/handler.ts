@@ -1,7 +1,7 @@
+import { jsonResponse } from '../../transport/index.js';
 import { type Answer, wholeAnswer } from '../shared/answer.js';
 import { readJson } from '../shared/body.js';
 import type { Call } from '../shared/context.js';
-import { jsonResponse } from '../shared/http-error.js';
 import { placeOf } from '../shared/idempotency.js';
 import { parse } from '../shared/json.js';
 import { withRunId } from '../shared/run-id-header.js';

@@ -1,7 +1,7 @@
 import type { Message, Part } from '../../agent/index.js';
+import { HttpError, invalidRequest } from '../../transport/index.js';
 import type { HttpContext } from '../shared/context.js';
 import { base64Part, filePart } from '../shared/files.js';
-import { HttpError, invalidRequest } from '../shared/http-error.js';
 import type { AssistantMessage, ChatMessage, SystemMessage, ToolMessage, UserMessage, UserPart } from './request.js';
 
 /** A history that a client has brought, and what is new in it. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { jsonResponse, notFound } from '../../transport/index.js';
 import { readJson } from '../shared/body.js';
 import type { Call } from '../shared/context.js';
-import { jsonResponse, notFound } from '../shared/http-error.js';
 import { parse } from '../shared/json.js';
 
 const decision: z.ZodType<{ approved: boolean; note?: string | undefined }> = z.object({

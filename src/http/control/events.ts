@@ -1,7 +1,7 @@
 import type { AgentEvent } from '../../agent/index.js';
 import type { StreamItem, StreamPosition } from '../../streams/index.js';
+import { invalidRequest, notFound } from '../../transport/index.js';
 import type { Call } from '../shared/context.js';
-import { invalidRequest, notFound } from '../shared/http-error.js';
 import { type Encoder, eventStream } from '../shared/sse.js';
 import { Viewer } from '../shared/viewer.js';
 

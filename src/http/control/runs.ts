@@ -1,7 +1,6 @@
 import type { RunView } from '../../index.js';
-import { receiptOf, shownRun } from '../../transport/index.js';
+import { invalidRequest, jsonResponse, notFound, receiptOf, shownRun } from '../../transport/index.js';
 import type { Call } from '../shared/context.js';
-import { invalidRequest, jsonResponse, notFound } from '../shared/http-error.js';
 
 /** `GET /runs/{id}`: where a run is in its life. */
 export async function getRun(call: Call): Promise<Response> {

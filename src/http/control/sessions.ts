@@ -1,6 +1,5 @@
-import { inSession, sessionsOf } from '../../transport/index.js';
+import { inSession, jsonResponse, sessionsOf } from '../../transport/index.js';
 import type { Call } from '../shared/context.js';
-import { jsonResponse } from '../shared/http-error.js';
 
 /** `GET /sessions`: those with runs that are queued, running or stopping, and that the caller may read, on all nodes. */
 export async function listSessions({ context, caller }: Call): Promise<Response> {

@@ -1,9 +1,15 @@
 import { z } from 'zod';
 import type { Receipt, Selector } from '../../index.js';
-import { publicReceipt, publicReport, sessionsNamed } from '../../transport/index.js';
+import {
+  HttpError,
+  jsonResponse,
+  notFound,
+  publicReceipt,
+  publicReport,
+  sessionsNamed,
+} from '../../transport/index.js';
 import { readJson } from '../shared/body.js';
 import type { Call } from '../shared/context.js';
-import { HttpError, jsonResponse, notFound } from '../shared/http-error.js';
 import { parse } from '../shared/json.js';
 import { sessionOf } from '../shared/sessions.js';
 

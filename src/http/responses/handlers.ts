@@ -1,9 +1,9 @@
 import type { AgentEvent } from '../../agent/index.js';
 import type { StreamItem } from '../../streams/index.js';
+import { clientGone, jsonResponse, notFound } from '../../transport/index.js';
 import { readJson } from '../shared/body.js';
 import type { Call } from '../shared/context.js';
 import { answerOfEnding } from '../shared/ending.js';
-import { clientGone, jsonResponse, notFound } from '../shared/http-error.js';
 import { placeOf } from '../shared/idempotency.js';
 import { parse } from '../shared/json.js';
 import { withRunId } from '../shared/run-id-header.js';

@@ -1,8 +1,8 @@
 import type { Message } from '../../agent/index.js';
+import { HttpError, invalidRequest, notFound } from '../../transport/index.js';
 import { broughtOf, saidOf } from '../chat-completions/messages.js';
 import type { AssistantMessage, ChatMessage, UserPart } from '../chat-completions/request.js';
 import type { Call } from '../shared/context.js';
-import { HttpError, invalidRequest, notFound } from '../shared/http-error.js';
 import type { Said } from '../shared/send.js';
 import type { InputItem, InputPart, ResponsesRequest } from './request.js';
 import { runOfResponse } from './response.js';

@@ -1,7 +1,7 @@
 import type { AgentEvent } from '../../agent/index.js';
 import type { StreamItem } from '../../streams/index.js';
+import { clientGone } from '../../transport/index.js';
 import { answerOfEnding, type Ending, endingOf } from './ending.js';
-import { clientGone } from './http-error.js';
 import { TurnState } from './turn-state.js';
 import type { Viewer } from './viewer.js';
 

@@ -1,6 +1,6 @@
 import { isRunAbortedError, isRunfenceError } from '../../index.js';
+import { clientGone, HttpError, invalidRequest, NO_RETRY } from '../../transport/index.js';
 import type { Call } from './context.js';
-import { clientGone, HttpError, invalidRequest, NO_RETRY } from './http-error.js';
 import { checkJson } from './json.js';
 
 /**

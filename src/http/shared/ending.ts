@@ -1,9 +1,8 @@
 import type { AgentEvent } from '../../agent/index.js';
 import type { AbortReason } from '../../index.js';
 import type { StreamItem } from '../../streams/index.js';
-import type { HttpErrorCode } from './codes.js';
-import { HttpError, NO_RETRY } from './http-error.js';
-import { errorOf, toHttpStatus } from './status.js';
+import type { HttpErrorCode } from '../../transport/index.js';
+import { errorOf, HttpError, NO_RETRY, toHttpStatus } from '../../transport/index.js';
 import type { TurnState } from './turn-state.js';
 
 /**

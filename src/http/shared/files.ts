@@ -1,6 +1,6 @@
 import type { Part } from '../../agent/index.js';
+import { HttpError, invalidRequest } from '../../transport/index.js';
 import type { Limits } from '../options.js';
-import { HttpError, invalidRequest } from './http-error.js';
 
 /**
  * A file of a message: base64 within the limit. A URL is not fetched for a client: it would be the server that asks.

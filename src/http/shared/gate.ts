@@ -1,6 +1,5 @@
-import { type Caller, callerFrom } from '../../transport/index.js';
+import { type Caller, callerFrom, HttpError } from '../../transport/index.js';
 import type { HttpContext } from './context.js';
-import { HttpError } from './http-error.js';
 
 /**
  * Refuses what a web page of somebody else could send: a foreign `Origin`, and a `Host` that is not served. No answer has a

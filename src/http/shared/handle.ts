@@ -1,8 +1,7 @@
 import { isRunfenceError } from '../../index.js';
+import { errorOf, HttpError } from '../../transport/index.js';
 import type { Call, HttpContext } from './context.js';
 import { callerOf, checkSource } from './gate.js';
-import { HttpError } from './http-error.js';
-import { errorOf } from './status.js';
 
 /** What names a run, a session or a chat: an id, or what Next.js gives a route. Left out, it is taken from the path. */
 export type IdArgument = string | RouteContext;

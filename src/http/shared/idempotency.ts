@@ -1,6 +1,5 @@
-import { digestOf, isClientId, runIdOf } from '../../transport/index.js';
+import { digestOf, invalidRequest, isClientId, runIdOf } from '../../transport/index.js';
 import type { Call } from './context.js';
-import { invalidRequest } from './http-error.js';
 import { sessionOf } from './sessions.js';
 
 /** The session and the run of a request. */

@@ -1,6 +1,5 @@
 import type { z } from 'zod';
-import { isDeeper, isSerialised } from '../../transport/index.js';
-import { HttpError, invalidRequest } from './http-error.js';
+import { HttpError, invalidRequest, isDeeper, isSerialised } from '../../transport/index.js';
 
 /**
  * Bytes as JSON that is not nested too deeply: what comes after may recurse.

@@ -1,4 +1,4 @@
-import { errorOf } from './status.js';
+import { errorOf } from '../../transport/index.js';
 
 /** An answer that says its run, also if it is an error: it is what a client stops, or asks about. */
 export async function withRunId(runId: string, answer: () => Promise<Response>): Promise<Response> {

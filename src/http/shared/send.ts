@@ -1,9 +1,8 @@
 import type { SendOptions, SendResult, Sent } from '../../agent/index.js';
 import { HOST, RunAbortedError } from '../../index.js';
+import { clientGone, errorOf, HttpError, NO_RETRY } from '../../transport/index.js';
 import type { Call } from './context.js';
 import { stopped } from './ending.js';
-import { clientGone, HttpError, NO_RETRY } from './http-error.js';
-import { errorOf } from './status.js';
 import { Viewer } from './viewer.js';
 
 /** What a protocol says of a send. */

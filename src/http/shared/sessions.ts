@@ -1,7 +1,6 @@
 import type { Principal } from '../../index.js';
-import { mapKey } from '../../transport/index.js';
+import { invalidRequest, mapKey, notFound } from '../../transport/index.js';
 import type { HttpContext } from './context.js';
-import { invalidRequest, notFound } from './http-error.js';
 
 /**
  * The session that a client means.

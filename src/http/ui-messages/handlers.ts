@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { publicReceipt, runIdOf } from '../../transport/index.js';
+import { jsonResponse, notFound, publicReceipt, runIdOf } from '../../transport/index.js';
 import { readJson } from '../shared/body.js';
 import type { Call } from '../shared/context.js';
-import { jsonResponse, notFound } from '../shared/http-error.js';
 import { parse } from '../shared/json.js';
 import { send } from '../shared/send.js';
 import { sessionOf } from '../shared/sessions.js';

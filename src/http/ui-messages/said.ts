@@ -1,8 +1,7 @@
 import type { Message, Part } from '../../agent/index.js';
-import { digestOf, runIdOf } from '../../transport/index.js';
+import { digestOf, HttpError, invalidRequest, runIdOf } from '../../transport/index.js';
 import type { Call } from '../shared/context.js';
 import { filePart } from '../shared/files.js';
-import { HttpError, invalidRequest } from '../shared/http-error.js';
 import type { Said } from '../shared/send.js';
 import type { UiMessage, UiPart, UiRequest } from './request.js';
 

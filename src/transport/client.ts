@@ -1,4 +1,4 @@
-import { RunAbortedError, RunfenceError } from '../../index.js';
+import { RunAbortedError, RunfenceError } from '../index.js';
 
 /** Where a signal of ours keeps the request that it is about. */
 const REQUEST: unique symbol = Symbol('runfence.request');

@@ -1,4 +1,4 @@
-import { type ErrorCode, isRunAbortedError, isRunfenceError, type Rejected } from '../../index.js';
+import { type ErrorCode, isRunAbortedError, isRunfenceError, type Rejected } from '../index.js';
 import type { HttpErrorCode } from './codes.js';
 import { HttpError, NO_RETRY } from './http-error.js';
 
