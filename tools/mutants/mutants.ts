@@ -1,4 +1,5 @@
 import { adapters } from './adapters.js';
+import { agents } from './agents.js';
 import { comparison } from './comparison.js';
 import { core } from './core.js';
 import type { Mutant } from './mutant.js';
@@ -12,4 +13,4 @@ export const UNFENCED: Mutant = {
   edits: [['if (run.current) return Reflect', 'if (run.current || !run.current) return Reflect']],
 };
 
-export const mutants: readonly Mutant[] = [UNFENCED, ...core, ...records, ...comparison, ...adapters];
+export const mutants: readonly Mutant[] = [UNFENCED, ...core, ...records, ...comparison, ...adapters, ...agents];
