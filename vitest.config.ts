@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { hasChromium } from './test/browser/support/chromium.js';
 import { currentMajors } from './test/support/current-majors.js';
 import { isWhole } from './test/support/proofs.js';
+import { nginxBinary } from './test/support/servers/nginx.js';
 import { postgresBinaries } from './test/support/servers/postgres.js';
 import { hasRedis } from './test/support/servers/redis.js';
 
@@ -132,7 +133,12 @@ export default defineConfig({
             'ws',
           ].map((room) => `test/${room}/**/*.test.ts`),
           // A person at a terminal, who waits for each answer: `npm run proofs`.
-          exclude: isWhole ? [] : ['test/agent/terminal/**'],
+          // Behind a real nginx, where there is one.
+          exclude: [
+            ...(isWhole ? [] : ['test/agent/terminal/**']),
+            ...(nginxBinary() === undefined ? ['test/node/nginx/**'] : []),
+          ],
+          globalSetup: ['./test/node/nginx/needs-nginx.ts'],
           setupFiles: ['./test/support/leaks.ts'],
           execArgv: ['--expose-gc'],
           testTimeout: 20_000,

@@ -57,6 +57,31 @@ export interface HttpHandlers {
  * @param options - `authenticate`, and what has a default
  * @returns a handler for each route, and `fetch` for all
  * @throws `INVALID_OPTIONS` for an unknown name or a wrong type
+ *
+ * @example
+ * ```ts
+ * import { createRunControl } from 'runfence';
+ * import { type Agent, createAgentRunner } from 'runfence/agent';
+ * import { createHttpHandlers } from 'runfence/http';
+ *
+ * const parrot: Agent<string> = {
+ *   format: 'words',
+ *   from: (messages) => messages.map(({ role }) => role),
+ *   to: (words) => words.map((content) => ({ role: 'assistant', content })),
+ *   close: (history) => [...history],
+ *   turn: (_run, { emit }) => {
+ *     emit({ type: 'text', text: 'hello' });
+ *     return { done: Promise.resolve({ reason: 'stop' }), snapshot: () => ['hello'] };
+ *   },
+ * };
+ * const runner = createAgentRunner(createRunControl(), { agent: parrot });
+ * const { fetch } = createHttpHandlers(runner, { authenticate: () => ({ principal: { userId: 'ada' } }) });
+ *
+ * const body = JSON.stringify({ model: 'mine', messages: [{ role: 'user', content: 'hi' }] });
+ * const headers = { 'content-type': 'application/json' };
+ * const response = await fetch(new Request('http://server.test/v1/chat/completions', { method: 'POST', headers, body }));
+ * console.assert(response.status === 200);
+ * ```
  */
 export function createHttpHandlers(runner: AgentRunner, options: HttpHandlersOptions): HttpHandlers {
   if (typeof runner?.send !== 'function' || typeof runner.control?.abort !== 'function') {

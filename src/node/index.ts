@@ -7,5 +7,7 @@
 
 export { disconnectSignal } from './disconnect.js';
 export { type FetchHandler, type NodeListener, type NodeListenerOptions, toNodeListener } from './listener.js';
+export type { ClosableServer, ClosableSession } from './server-closer.js';
+export { type GracefulShutdown, gracefulShutdown, type ShutdownOptions } from './shutdown.js';
 export type { NodeRequest, NodeResponse } from './types.js';
 export type { WebSocketLike } from './watch-socket.js';

@@ -60,7 +60,8 @@ export function eventStream(
           isFull: () => (controller.desiredSize ?? 0) < 0,
           stalled: () => {
             finish();
-            controller.error(new Error('The client does not read.'));
+            // No failure: whoever sends the body breaks it off, and has nothing to report.
+            controller.error(new DOMException('The client does not read.', 'AbortError'));
           },
         });
       },

@@ -32,5 +32,5 @@ console.assert((await first).status === 'aborted');
 seen('something');
 await receipt.whenQuiet();
 const second = await turn('t1', 'What was there?');
-console.assert(second.status === 'completed', second);
+console.assert(second.status === 'completed', second.status);
 console.assert(provider.problems.length === 0);

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createRunControl } from 'runfence';
 import { type Agent, createAgentRunner, textOf } from 'runfence/agent';
 import { createHttpHandlers } from 'runfence/http';
-import { disconnectSignal, toNodeListener } from 'runfence/node';
+import { disconnectSignal, gracefulShutdown, toNodeListener } from 'runfence/node';
 
 type Line = { readonly role: 'user' | 'assistant'; readonly text: string };
 const agent: Agent<Line> = {
@@ -33,4 +33,4 @@ const listen = async (server: Server): Promise<string> => {
   server.unref();
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 };
-void [createHttpHandlers, disconnectSignal, toNodeListener, createServer, control, runner, listen];
+void [createHttpHandlers, disconnectSignal, gracefulShutdown, toNodeListener, createServer, control, runner, listen];
