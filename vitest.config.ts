@@ -202,7 +202,8 @@ export default defineConfig({
           // A browser starts; the machine may be busy.
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          ...WAITING,
+          expect: { poll: { timeout: 15_000 } },
+          maxWorkers: 2,
         },
       },
       {

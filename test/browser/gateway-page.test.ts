@@ -13,12 +13,12 @@ describe('the page of examples/gateway', () => {
     const user = await open();
     await user.say('hello');
     await user.shows('one <b>', 'answering');
-    expect(await user.answers()).toEqual(['one <b>']);
+    await expect.poll(() => user.answers()).toEqual(['one <b>']);
     hold.open();
     await user.shows('answered');
-    expect(await user.answers()).toEqual([`one <b>${markup}`]);
+    await expect.poll(() => user.answers()).toEqual([`one <b>${markup}`]);
     expect(await user.page.locator('.answer img, .answer b').count()).toBe(0);
-    expect(await user.sessions.allTextContents()).toEqual(['helloanswered']);
+    await expect.poll(() => user.sessions.allTextContents()).toEqual(['helloanswered']);
     expect(user.page.url()).not.toContain('token');
   });
 
@@ -32,13 +32,17 @@ describe('the page of examples/gateway', () => {
     await user.shows(/It ended within .*\. Nothing is left running\./);
     await user.isIdle();
     await model.requests[0]?.whenEnded;
-    expect([await user.answers(), model.requests[0]?.isHungUp, app.control.runs.list()]).toEqual([['one '], true, []]);
+    await expect
+      .poll(async () => [await user.answers(), model.requests[0]?.isHungUp, app.control.runs.list()])
+      .toEqual([['one '], true, []]);
     const rows = (await user.rows(user.receipts)).join('\n');
     expect(rows).toMatch(/^Last words last delta: .* before the stop\nStop signal: came at /);
     expect(rows).toMatch(/Conversation lock: free for the next message/);
     expect(rows).toMatch(/Partial answer epilogue: saved .*\nAll quiet: /);
     // The focus is where one goes on.
-    expect(await user.message.evaluate((element) => element === element.ownerDocument.activeElement)).toBe(true);
+    await expect
+      .poll(() => user.message.evaluate((element) => element === element.ownerDocument.activeElement))
+      .toBe(true);
     await user.say('hello again');
     await user.shows('You said: hello again');
   });
@@ -98,7 +102,7 @@ describe('the page of examples/gateway', () => {
     letGo();
     process.kill(-pid, 'SIGKILL');
     await user.shows(/All \d+ things that it had started ended/);
-    expect([await left.count(), isRunning(pid)]).toEqual([0, false]);
+    await expect.poll(async () => [await left.count(), isRunning(pid)]).toEqual([0, false]);
   });
 
   test('a message takes over: the answer under way is kept as far as it came, and says why it ended', async () => {
@@ -109,7 +113,7 @@ describe('the page of examples/gateway', () => {
     await user.say('no, this', 'Take over');
     await user.shows('second', 'Stopped by a newer message, which took over', /It ended within/);
     await user.isIdle();
-    expect([await user.answers(), app.control.runs.list()]).toEqual([['one ', 'second'], []]);
+    await expect.poll(async () => [await user.answers(), app.control.runs.list()]).toEqual([['one ', 'second'], []]);
   });
 
   test('a message waits in line, another one is removed from it, and the first is answered afterwards', async () => {
@@ -127,7 +131,9 @@ describe('the page of examples/gateway', () => {
     hold.open();
     await user.shows('You said: then this');
     await user.isIdle();
-    expect([await user.answers(), model.requests.length]).toEqual([['one two', 'You said: then this'], 2]);
+    await expect
+      .poll(async () => [await user.answers(), model.requests.length])
+      .toEqual([['one two', 'You said: then this'], 2]);
   });
 
   test('a message steers the answer under way, which reads it before its next step', async () => {
@@ -144,7 +150,9 @@ describe('the page of examples/gateway', () => {
     const texts = (): Promise<string[]> => user.turns.locator('.said, .answer').allTextContents();
     const order = ['You said: hello', 'Answer: one two', 'You said: shorter', 'Answer: ok'];
     await expect.poll(texts, { timeout: 20_000 }).toEqual(order);
-    expect([await user.turns.count(), await user.receipts.count(), model.requests.length]).toEqual([1, 0, 2]);
+    await expect
+      .poll(async () => [await user.turns.count(), await user.receipts.count(), model.requests.length])
+      .toEqual([1, 0, 2]);
   });
 
   test('a page that is loaded again in mid-run catches up, and goes on to the end', async () => {
@@ -156,13 +164,14 @@ describe('the page of examples/gateway', () => {
     await user.page.reload();
     await user.shows('one', 'answering');
     await user.stop.waitFor();
-    expect(await user.answers()).toEqual(['one ']);
+    await expect.poll(() => user.answers()).toEqual(['one ']);
     hold.open();
     await user.shows('answered');
-    expect([await user.answers(), model.requests.length]).toEqual([['one two'], 1]);
+    await expect.poll(() => user.answers()).toEqual(['one two']);
+    expect(model.requests).toHaveLength(1);
     await user.page.reload();
     await user.shows('one two');
-    expect(await user.answers()).toEqual(['one two']);
+    await expect.poll(() => user.answers()).toEqual(['one two']);
   });
 
   test('the agent asks before it removes something, also after a reload, and the keyboard answers', async () => {
@@ -175,7 +184,9 @@ describe('the page of examples/gateway', () => {
     await user.page.getByRole('button', { name: 'Allow', exact: true }).focus();
     await user.page.keyboard.press('Enter');
     await user.shows('answered', /\[exit 0\]/);
-    expect(await user.message.evaluate((element) => element === element.ownerDocument.activeElement)).toBe(true);
+    await expect
+      .poll(() => user.message.evaluate((element) => element === element.ownerDocument.activeElement))
+      .toBe(true);
     await user.say('clean');
     await user.page.getByRole('button', { name: 'Do not allow' }).click();
     await user.shows('not started');

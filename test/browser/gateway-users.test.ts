@@ -29,12 +29,12 @@ describe('users and tabs of the page of examples/gateway', () => {
     for (const tab of [first, second]) {
       await tab.shows(/It ended within/);
       await tab.isIdle();
-      expect(await tab.answers()).toEqual(['one ']);
+      await expect.poll(() => tab.answers()).toEqual(['one ']);
     }
     await second.say('again');
     for (const tab of [first, second]) {
       await tab.shows('fine');
-      expect(await tab.sessions.count()).toBe(1);
+      await expect.poll(() => tab.sessions.count()).toBe(1);
       const said = await tab.page.locator('.said').allTextContents();
       expect(said).toEqual(['You said: hello', 'You said: again']);
     }
@@ -61,17 +61,18 @@ describe('users and tabs of the page of examples/gateway', () => {
     await bob.page.getByRole('button', { name: 'New' }).click();
     await bob.say('mine');
     await bob.shows('You said: mine', 'answered');
-    expect(await bob.sessions.allTextContents()).toEqual(['mineanswered']);
+    await expect.poll(() => bob.sessions.allTextContents()).toEqual(['mineanswered']);
     await bob.page.goto(`${app.url}/${addressOf(alice)}`);
     await bob.message.waitFor();
+    await expect.poll(() => bob.answers()).toEqual([]);
     await bob.page.keyboard.press('Escape');
     await bob.say('/stop');
-    expect(await bob.answers()).toEqual([]);
+    await expect.poll(() => bob.answers()).toEqual([]);
 
     hold.open();
     await alice.shows('answered');
-    expect(await alice.answers()).toEqual(['one two']);
-    expect(await alice.sessions.count()).toBe(1);
+    await expect.poll(() => alice.answers()).toEqual(['one two']);
+    await expect.poll(() => alice.sessions.count()).toBe(1);
   });
 
   test('an admin sees the conversation of a user, stops it, and cannot write in it', async () => {

@@ -255,14 +255,14 @@ describe('options', () => {
     const run = await begin(controlled());
     const env = { PATH: process.env.PATH, RUNFENCE_PROCESS: 'outer' };
     const child = await spawn(run, 'sh', ['-c', 'echo $RUNFENCE_PROCESS'], { env });
-    expect(await textOf(child.stdout)).toMatch(/^outer:[\w-]{36}\n$/);
+    expect(await textOf(child.stdout)).toMatch(/^outer:[\w-]{43}:[\w-]{36}\n$/);
     run.complete();
   });
 
   test('the mark of the tree that we run in is kept in an environment that was made anew, too', async () => {
     const run = await begin(controlled());
     const child = await spawn(run, 'sh', ['-c', 'echo $RUNFENCE_PROCESS'], { env: { PATH: process.env.PATH } });
-    expect(await textOf(child.stdout)).toMatch(new RegExp(`^${process.env.RUNFENCE_PROCESS}:[\\w-]{36}\n$`));
+    expect(await textOf(child.stdout)).toMatch(new RegExp(`^${process.env.RUNFENCE_PROCESS}:[\\w-]{43}:[\\w-]{36}\n$`));
     run.complete();
   });
 
