@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -77,7 +77,10 @@ export function fileProblems(files: readonly string[], entries: readonly Entry[]
   ];
 }
 
-/** An empty folder with the tarball installed in it, as a stranger would. */
+/** Optional peers that an entry imports when it is loaded. */
+const PEERS = ['ws'];
+
+/** An empty folder with the tarball installed in it, as a stranger would, and the peers of those who use them. */
 export async function installed(tarball: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'runfence-consumer-'));
   await writeFile(join(folder, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }\n');
@@ -87,6 +90,7 @@ export async function installed(tarball: string): Promise<string> {
     folder,
   );
   if (code !== 0) throw new Error(output);
+  for (const peer of PEERS) await symlink(join(root, 'node_modules', peer), join(folder, 'node_modules', peer));
   return folder;
 }
 
