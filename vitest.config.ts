@@ -203,6 +203,8 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           expect: { poll: { timeout: 15_000 } },
+          // A browser on a busy machine may lose the focus between two of its steps.
+          retry: 1,
           maxWorkers: 2,
         },
       },

@@ -180,9 +180,8 @@ describe('the page of examples/gateway', () => {
     await user.say('clean');
     await user.shows('The agent asks whether it may run this:', 'asks you');
     await user.page.reload();
-    await user.shows('The agent asks whether it may run this:');
-    await user.page.getByRole('button', { name: 'Allow', exact: true }).focus();
-    await user.page.keyboard.press('Enter');
+    await user.shows('The agent asks whether it may run this:', 'asks you');
+    await user.page.getByRole('button', { name: 'Allow', exact: true }).press('Enter');
     await user.shows('answered', /\[exit 0\]/);
     await expect
       .poll(() => user.message.evaluate((element) => element === element.ownerDocument.activeElement))
