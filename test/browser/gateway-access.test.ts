@@ -52,7 +52,7 @@ describe('the page of examples/gateway, for everybody', () => {
     await isClean(page, `${look}-1-token`);
     await page.getByLabel('Token').fill('t');
     await page.keyboard.press('Enter');
-    await user.shows('Ask for something.');
+    await page.getByText('Ask for something.').waitFor();
     await picture(page, `${look}-2-new`);
     await user.say('Tell me a story');
     await user.shows('Canals are older');

@@ -174,6 +174,24 @@ describe('the page of examples/gateway', () => {
     await expect.poll(() => user.answers()).toEqual(['one two']);
   });
 
+  test('a page that is loaded again before its first message is acknowledged finds the conversation', async () => {
+    const { open, user: browserOf } = await pageStage({ hello: ['one ', new Hold()] });
+    const own = await browserOf();
+    // The server has the message, and its answer to the send is lost.
+    await own.routeWebSocket(/\/ws$/, (socket) => {
+      const server = socket.connectToServer();
+      server.onMessage((frame) => {
+        if (!String(frame).includes('"status":"started"')) socket.send(frame);
+      });
+    });
+    const user = await open(own);
+    await user.say('hello');
+    await expect.poll(() => user.answers()).toEqual(['one ']);
+    await user.page.reload();
+    await user.stop.waitFor();
+    await expect.poll(() => user.answers()).toEqual(['one ']);
+  });
+
   test('the agent asks before it removes something, also after a reload, and the keyboard answers', async () => {
     const { open } = await pageStage({ clean: [{ call: 'exec', input: { command: 'echo rm; echo gone' } }] });
     const user = await open();

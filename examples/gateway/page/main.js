@@ -62,9 +62,10 @@ function start(client, me) {
   const composer = new Composer({
     async send(text, whenBusy) {
       scroll.follow();
-      await app.send(text, whenBusy);
-      // Its address, once it has one.
+      const sent = app.send(text, whenBusy);
+      // A new conversation has its address from its first message on: a page that is loaded again in this moment finds it.
       history.replaceState(undefined, '', `#${addressOf(app.current)}`);
+      await sent;
     },
     async stop() {
       if (!(await app.stop())) polite('Nothing was running any more.');

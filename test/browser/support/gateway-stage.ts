@@ -125,9 +125,10 @@ export class PageOfUser {
     await this.message.press('Enter');
   }
 
-  /** Waits until the page shows these texts. */
+  /** Waits until the page shows these texts. What it suggests to a newcomer is nobody's words. */
   async shows(...texts: (string | RegExp)[]): Promise<void> {
-    for (const text of texts) await this.page.getByText(text).filter({ visible: true }).first().waitFor();
+    const said = this.page.locator(':not(#empty, #empty *)');
+    for (const text of texts) await this.page.getByText(text).and(said).filter({ visible: true }).first().waitFor();
   }
 
   /** The answers that are there, in order. */
