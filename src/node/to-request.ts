@@ -1,4 +1,5 @@
 import { RunfenceError } from '../index.js';
+import { invalidRequest } from '../transport/index.js';
 import { bodyConsumed, isUnread, type RequestBody, requestBody } from './request-body.js';
 import type { NodeRequest } from './types.js';
 
@@ -9,12 +10,10 @@ export interface WebRequest {
   release(): void;
 }
 
-/** What the client has sent cannot be a request of the web. */
-export class BadRequest extends Error {}
-
 /**
  * @param gone - becomes the signal of the request
- * @throws `BODY_CONSUMED` if somebody has read the body and has not left it in `req.body`; `BadRequest`
+ * @throws `BODY_CONSUMED` if somebody has read the body and has not left it in `req.body`; `invalid_request`
+ *   for what cannot be a request of the web
  */
 export function toRequest(req: NodeRequest, gone: AbortSignal): WebRequest {
   const body = bodyOf(req, gone);
@@ -27,8 +26,8 @@ export function toRequest(req: NodeRequest, gone: AbortSignal): WebRequest {
       signal: gone,
       ...(body === undefined ? {} : { body: isStream ? body.stream : body, duplex: 'half' }),
     });
-  } catch (cause) {
-    throw new BadRequest('The request is not valid.', { cause });
+  } catch {
+    throw invalidRequest('The request is not valid.');
   }
   // A signal does not keep its request, and a request that is collected does not abort its signal any more.
   gone.addEventListener('abort', () => request, { once: true });
@@ -41,7 +40,8 @@ const HOST = /^[\w.:[\]-]+$/;
 function urlOf(req: NodeRequest): string {
   const { url = '/' } = req;
   // To a proxy, the whole URL.
-  if (!url.startsWith('/')) return new URL(url).href;
+  if (/^https?:/i.test(url)) return url;
+  if (!url.startsWith('/')) throw new Error('The target is neither a path nor a URL.');
   const host = ('authority' in req && req.authority) || req.headers.host || 'localhost';
   // A host with a slash in it would be read as a part of the path.
   if (!HOST.test(host)) throw new Error('The host is not valid.');

@@ -46,6 +46,15 @@ export class HttpError extends Error {
   }
 }
 
+/** What was caught may be anything, such as a proxy that throws when it is asked what it is. */
+export function isHttpError(value: unknown): value is HttpError {
+  try {
+    return value instanceof HttpError;
+  } catch {
+    return false;
+  }
+}
+
 export function errorBody(status: number, code: HttpErrorCode, message: string, param?: string): ErrorBody {
   const type = TYPES[status] ?? (status >= 500 ? 'server_error' : 'invalid_request_error');
   return { error: { message, type, param: param ?? null, code } };

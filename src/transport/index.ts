@@ -10,6 +10,7 @@ export {
   errorBody,
   HttpError,
   invalidRequest,
+  isHttpError,
   jsonResponse,
   NO_RETRY,
   notFound,

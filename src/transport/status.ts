@@ -1,6 +1,6 @@
 import { type ErrorCode, isRunAbortedError, isRunfenceError, type Rejected } from '../index.js';
 import type { HttpErrorCode } from './codes.js';
-import { HttpError, NO_RETRY } from './http-error.js';
+import { HttpError, isHttpError, NO_RETRY } from './http-error.js';
 
 /** What an outcome or an error is over HTTP. */
 export interface HttpStatus {
@@ -78,7 +78,7 @@ const ERRORS: Readonly<Partial<Record<ErrorCode, HttpStatus>>> = {
  * ```
  */
 export function toHttpStatus(outcomeOrError: unknown): HttpStatus {
-  if (outcomeOrError instanceof HttpError) {
+  if (isHttpError(outcomeOrError)) {
     const { status, code, message, details } = outcomeOrError;
     return row(status, code, message, details.headers);
   }
@@ -91,8 +91,9 @@ export function toHttpStatus(outcomeOrError: unknown): HttpStatus {
 
 /** What was caught is nobody's trusted object. */
 function read(value: unknown): { status?: unknown; cause?: unknown } {
-  if (typeof value !== 'object' || value === null || value instanceof Error) return {};
+  if (typeof value !== 'object' || value === null) return {};
   try {
+    if (value instanceof Error) return {};
     const { status, cause } = value as { status?: unknown; cause?: unknown };
     return { status, cause };
   } catch {
@@ -111,7 +112,7 @@ function row(
 
 /** The error that a client gets for an outcome, an answer or an error that is not 2xx. */
 export function errorOf(outcomeOrError: unknown): HttpError {
-  if (outcomeOrError instanceof HttpError) return outcomeOrError;
+  if (isHttpError(outcomeOrError)) return outcomeOrError;
   const { status, code = 'internal_error', message, headers } = toHttpStatus(outcomeOrError);
   return new HttpError(status, code, message, { headers });
 }

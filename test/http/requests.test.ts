@@ -41,6 +41,12 @@ describe('who asks, and from where', () => {
         },
         500,
       ],
+      [
+        () => {
+          throw new Proxy({}, { getPrototypeOf: () => expect.fail('a trap') });
+        },
+        500,
+      ],
       [() => ({ principal: {} }), 500],
       [() => ({ principal: { userId: '' } }), 500],
       [() => ({}) as { principal: { userId: string } }, 500],

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { inspect } from 'node:util';
 import { type FetchHandler, type NodeListenerOptions, toNodeListener } from 'runfence/node';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
@@ -65,6 +66,10 @@ describe('a request of Node as one of the web', () => {
     expect(host).toMatch(/^HTTP\/1.1 400 /);
     const whole = await raw(url, 'GET http://b.example/z HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n');
     expect(whole).toContain('"url":"http://b.example/z"');
+    for (const target of ['file:///etc/passwd', '*']) {
+      const other = await raw(url, `OPTIONS ${target} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n`);
+      expect(other).toMatch(/^HTTP\/1.1 400 /);
+    }
   });
 
   test('what a parser has made of the body is the body', async () => {
@@ -175,5 +180,54 @@ describe('a response of the web on a socket of Node', () => {
       `POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: ${big.length}\r\n\r\n${big}GET /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
     );
     expect(text.match(/HTTP\/1.1 401/g)).toHaveLength(2);
+  });
+});
+
+describe('a handler that fails', () => {
+  const hostile = (): never => {
+    throw new Error('a trap');
+  };
+
+  test('with what throws when it is looked at costs one answer, and not the process', async () => {
+    for (const thrown of [new Proxy({}, { get: hostile, getPrototypeOf: hostile }), { [inspect.custom]: hostile }]) {
+      const warned = once(process, 'warning');
+      const response = await fetch(
+        await serve(() => {
+          throw thrown;
+        }),
+      );
+      expect(response.status).toBe(500);
+      expect(await response.json()).toMatchObject({ error: { type: 'server_error', code: 'internal_error' } });
+      expect(await warned).toEqual([expect.objectContaining({ name: 'RunfenceWarning' })]);
+    }
+  });
+
+  test('with a response that cannot be sent is answered all the same', async () => {
+    const told: unknown[] = [];
+    const onError = (error: unknown): void => void told.push(error);
+    const head = { status: 200, statusText: '', headers: new Headers(), body: null };
+    const wrong: unknown[] = [
+      undefined,
+      { ...head, statusText: 'OK\r\nx-injected: 1' },
+      { ...head, headers: new Map([['x-injected\r\n', '1']]) },
+      { ...head, status: 1_000 },
+      Response.error(),
+    ];
+    for (const one of wrong) {
+      const response = await fetch(await serve(() => one as Response, { onError }));
+      expect([response.status, response.statusText]).toEqual([500, 'Internal Server Error']);
+      expect(response.headers.has('x-injected')).toBe(false);
+    }
+    const used = new Response('x');
+    await used.text();
+    expect((await fetch(await serve(() => used, { onError }))).status).toBe(500);
+    expect(told).toHaveLength(wrong.length + 1);
+  });
+
+  test('and an onError that fails too costs one warning', async () => {
+    const warned = once(process, 'warning');
+    const url = await serve(() => hostile(), { onError: hostile });
+    expect((await fetch(url)).status).toBe(500);
+    expect(await warned).toEqual([expect.objectContaining({ name: 'RunfenceWarning' })]);
   });
 });

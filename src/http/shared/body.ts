@@ -1,5 +1,5 @@
 import { isRunAbortedError, isRunfenceError } from '../../index.js';
-import { clientGone, HttpError, invalidRequest, NO_RETRY } from '../../transport/index.js';
+import { clientGone, HttpError, invalidRequest, isHttpError, NO_RETRY } from '../../transport/index.js';
 import type { Call } from './context.js';
 import { checkJson } from './json.js';
 

@@ -1,5 +1,5 @@
 import { isRunfenceError } from '../../index.js';
-import { errorOf, HttpError } from '../../transport/index.js';
+import { errorOf, HttpError, isHttpError } from '../../transport/index.js';
 import type { Call, HttpContext } from './context.js';
 import { callerOf, checkSource } from './gate.js';
 
@@ -43,7 +43,7 @@ export function handle(
 export function answerOfError({ control }: HttpContext, error: unknown): Response {
   const answer = errorOf(error);
   // What only the server can mend is told to the server, and nothing of it to the client.
-  if (!(error instanceof HttpError) && (answer.status >= 500 || isRunfenceError(error, 'INVALID_OPTIONS'))) {
+  if (!isHttpError(error) && (answer.status >= 500 || isRunfenceError(error, 'INVALID_OPTIONS'))) {
     control.onError(error);
   }
   return answer.toResponse();
