@@ -74,8 +74,9 @@ export class Claims {
     };
     const failed = (error: unknown): never => {
       answered();
-      // Cut in the meantime: no answer says any more how it ended. What the record may have of it is ended there.
-      if (!run.isLive && run.generation === 0) run.stands();
+      // Cut in the meantime: no answer says any more how it ended. What the record may have of it is ended there, and may
+      // have been replaced before.
+      if (!run.isLive && run.generation === 0) run.undecidable();
       throw error;
     };
     let asked: Awaitable<ClaimVerdict>;

@@ -376,7 +376,8 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   undecidable(): void {
     if (this.#outcome !== 'open') return;
-    this.isUncertain = this.#ending !== undefined || this.stop !== undefined;
+    // Without a backend there is nobody who could be told otherwise.
+    this.isUncertain = this.ledger.isShared && (this.#ending !== undefined || this.stop !== undefined);
     if (this.#ending !== undefined) this.#endDecided(undefined);
     else this.stands();
   }

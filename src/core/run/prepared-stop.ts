@@ -49,10 +49,8 @@ export function stopsApplied(prepared: readonly PreparedStop[], { runs, epilogue
   for (const { run, grant } of prepared) {
     grant?.revocationAnswered(true);
     const found = foundOf(run.id);
-    // The private ledger, which has nobody to ask.
-    if (found === undefined) run.stands();
-    // A record that does not know the run says so where it is compared.
-    else if (found.found === 'unknown') run.undecidable();
+    // Nobody was asked, or the record does not know the run any more.
+    if (found === undefined || found.found === 'unknown') run.undecidable();
     else run.decided(found.run);
     // Without a reservation it comes too late; one that it has heard of before may be taken by now.
     run.aftermathIfAny?.due?.tokenKnown(epilogueOf(run.id)?.token);

@@ -11,7 +11,7 @@ type Ghost = Pick<StoredRun, 'runId' | 'generation' | 'reason'>;
 /** Tells the record how runs end and what is left of them, and asks it how one ended that it does not have any more. */
 export class EndRequests {
   readonly #sending: Sending;
-  /** Told of a run whose end was not answered. */
+  /** Told of a run whose end was not answered, or the question how it ended. */
   readonly #unanswered: (run: LedgerRun) => void;
 
   constructor(sending: Sending, unanswered: (run: LedgerRun) => void) {
@@ -123,6 +123,7 @@ export class EndRequests {
         view.asking.delete(run.id);
         run.onError(error);
         this.#sending.records.unanswered(view, undefined);
+        this.#unanswered(run);
       },
     );
   }

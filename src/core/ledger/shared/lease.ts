@@ -60,7 +60,10 @@ export class Lease {
     this.#open();
   }
 
-  /** The end of a run was not answered. It is sent again until the lease ends, or, without leases, for one more bound. */
+  /**
+   * The end of a run was not answered, or the question how it ended. It is sent again until the lease ends, or, without
+   * leases, for one more bound.
+   */
   outcomeUnknown(run: LedgerRun): void {
     if (run.isDecided || this.#undecided.has(run)) return;
     const { hasLease, timeoutMs } = this.#client;
@@ -88,7 +91,7 @@ export class Lease {
     this.#context.timers.cancel(this.#undecided.get(run));
     this.#undecided.delete(run);
     if (run.isDecided) return;
-    if (this.#client.hasLease) run.undecidable();
+    if (this.#client.hasLease || run.stage !== 'ending') run.undecidable();
     else run.stands();
   }
 
