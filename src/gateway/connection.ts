@@ -1,3 +1,4 @@
+import type { Principal } from '../index.js';
 import { type Caller, callerFrom } from '../transport/index.js';
 import { Bell } from './bell.js';
 import type { GatewayErrorCode } from './codes.js';
@@ -9,10 +10,13 @@ import { type GatewaySocket, Outlet } from './outlet.js';
 import { overtaken } from './overtaking.js';
 import { Subscriptions } from './subscriptions.js';
 
+/** Says whose connections are to be closed. */
+type Unwanted = (principal: Principal) => boolean;
+
 /** Where a connection is in its life. `connecting`: who it is is being found out, and what it asks meanwhile waits. */
 type Phase =
   | { readonly kind: 'new' }
-  | { readonly kind: 'connecting'; readonly waiting: Request[] }
+  | { readonly kind: 'connecting'; readonly waiting: Request[]; readonly unwanted: Unwanted[] }
   | { readonly kind: 'open'; readonly caller: Caller; readonly leave: () => void }
   | { readonly kind: 'closed' };
 
@@ -79,6 +83,13 @@ export class Connection {
     this.#bell.ring(payload);
   }
 
+  /** Its login may be revoked while it is found out whose it is: what was found is out of date then. */
+  disconnect(which: Unwanted): void {
+    const phase = this.#phase;
+    if (phase.kind === 'connecting') phase.unwanted.push(which);
+    if (phase.kind === 'open' && which(phase.caller.principal)) this.close(1008, 'unauthenticated');
+  }
+
   close(code: number, reason: GatewayErrorCode | ''): void {
     this.outlet.close(code, reason);
     this.closed();
@@ -125,16 +136,21 @@ export class Connection {
   async #connect({ id, params }: Request): Promise<void> {
     const context = this.#context;
     const waiting: Request[] = [];
-    this.#phase = { kind: 'connecting', waiting };
+    const unwanted: Unwanted[] = [];
+    this.#phase = { kind: 'connecting', waiting, unwanted };
     this.#asked.add(id);
     let caller: Caller | undefined;
     try {
       const credentials = { headers: this.#headers, auth: params.auth, connectionId: this.id };
       const found = await context.options.authenticate(credentials);
       if (found !== undefined && found !== null) caller = callerFrom(context.control, found);
+      const principal = caller?.principal;
+      if (principal !== undefined && unwanted.some((which) => which(principal))) caller = undefined;
     } catch (error) {
+      // Only who is refused must not come again: what is wrong with the server may be over by then.
+      const isRefused = errorFor(error) !== undefined;
       this.#fail(id, error);
-      this.close(1008, 'unauthenticated');
+      this.close(isRefused ? 1008 : 1011, isRefused ? 'unauthenticated' : 'internal_error');
       return;
     }
     // It was closed while that was found out.
@@ -229,6 +245,8 @@ export class Connection {
   /** A frame that is no request, or none that is taken. */
   #refuse(id: string | null, code: GatewayErrorCode, message: string): void {
     this.outlet.send(refusal(id, code, message));
+    // A client in a hurry sends good frames. One that does not read what it is told about them does not get more of it.
+    if (code === 'too_many_requests' && !this.outlet.isFull) return;
     this.#bad += 1;
     if (this.#bad > this.#context.limits.badFrames) this.close(1008, 'too_many_bad_frames');
   }

@@ -2,6 +2,7 @@ import type { AgentEvent, AgentRunner, Finish } from '../agent/index.js';
 
 /** All that a run has said by its end. */
 export interface Ending {
+  /** Empty too if a part of it is not there any more. */
   readonly text: string;
   readonly finish: Finish | undefined;
   /** What those who watch may know of its error. */
@@ -45,17 +46,20 @@ export class Endings {
     let text = '';
     let finish: Finish | undefined;
     let message: string | undefined;
+    let hasGap = false;
     for await (const item of items) {
       if (item.type === 'cut' || item.type === 'end') break;
       // It was repeated under its id in the meantime: what follows is not of this one.
       if (item.generation !== generation) return NOTHING;
+      // The rest is not the whole of it.
+      hasGap ||= item.type === 'gap';
       if (item.type !== 'event') continue;
       const event: AgentEvent = item.event;
       if (event.type === 'text') text += event.text;
       else if (event.type === 'finish') finish = finishOf(event);
       else if (event.type === 'error') message = event.message;
     }
-    return { text, finish, message };
+    return { text: hasGap ? '' : text, finish, message };
   }
 }
 

@@ -115,8 +115,8 @@ export class Follow {
     // It was followed while it waited, and has said nothing.
     else if (this.#generation === 0) this.#generation = context.control.runs.get(runId)?.generation ?? 0;
     const { text, finish, message } = await context.endings.of(runId, this.#generation);
-    // It was left, or the connection was closed, while that was read.
-    if (this.#isOver) return;
+    // It was left, the connection was closed, or the right was taken away, while that was read.
+    if (this.#isOver || !this.#may()) return;
     const said = text === '' ? {} : { text };
     if (item.type === 'cut' || item.status === 'aborted') {
       const stopReason: AbortReason = item.reason ?? 'policy';

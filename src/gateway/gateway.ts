@@ -1,5 +1,5 @@
 import type { AgentRunner } from '../agent/index.js';
-import type { Clock, Principal } from '../index.js';
+import type { Clock, Principal, RunView } from '../index.js';
 import { invalid, Places } from '../transport/index.js';
 import { Connection } from './connection.js';
 import type { GatewayContext } from './context.js';
@@ -77,15 +77,12 @@ export function createGateway<M extends GatewayMethods = Readonly<Record<never, 
   if (typeof runner?.send !== 'function' || typeof runner.control?.abort !== 'function') {
     throw invalid('createGateway needs a runner: createAgentRunner makes one.');
   }
-  const context = contextOf(runner, checkOptions(options));
+  const context = contextOf(runner, withSafeHidden(runner, checkOptions(options)));
   const { control, hub, limits } = context;
   let isClosed = false;
   const isFull = (): boolean => isClosed || hub.connections.size >= limits.connections;
   const disconnect: Gateway['disconnect'] = (which = () => true) => {
-    for (const connection of [...hub.connections]) {
-      const { caller } = connection;
-      if (caller !== undefined && which(caller.principal)) connection.close(1008, 'unauthenticated');
-    }
+    for (const connection of [...hub.connections]) connection.disconnect(which);
   };
   return {
     accept: (socket, headers = new Headers()) => {
@@ -111,6 +108,20 @@ export function createGateway<M extends GatewayMethods = Readonly<Record<never, 
     clock: control.clock,
     methods: options.methods ?? ({} as M),
   };
+}
+
+/** A run about which the host cannot say whether it is hidden is. */
+function withSafeHidden({ control }: AgentRunner, { hidden, ...options }: GatewayOptions): GatewayOptions {
+  if (hidden === undefined) return options;
+  const isHidden = (run: RunView): boolean => {
+    try {
+      return hidden(run) === true;
+    } catch (error) {
+      control.onError(error, run);
+      return true;
+    }
+  };
+  return { ...options, hidden: isHidden };
 }
 
 function contextOf(runner: AgentRunner, options: GatewayOptions): GatewayContext {

@@ -15,8 +15,8 @@ export class Hub {
   /** Open connections, by who they are: whether somebody may read a run is asked once for all of them. */
   readonly #open = new Map<string, Set<Connection>>();
   readonly #subscriptions = new Map<string, Set<Subscription>>();
-  /** Runs whose sessions have changed, one for each session and owner. */
-  #changed = new Map<string, RunView>();
+  /** Runs that have changed, by session and owner: who may read one of them need not be able to read the others. */
+  #changed = new Map<string, Map<string, RunView>>();
   /** What is done when a queued run starts. */
   readonly #started = new Map<string, () => void>();
 
@@ -84,22 +84,35 @@ export class Hub {
   #change(run: RunView): void {
     if (this.#open.size === 0 || this.#options.hidden?.(run) === true) return;
     if (this.#changed.size === 0) queueMicrotask(() => this.#tell());
-    this.#changed.set(JSON.stringify([run.sessionKey, run.owner ?? null]), run);
+    const session = JSON.stringify([run.sessionKey, run.owner ?? null]);
+    const runs = this.#changed.get(session);
+    if (runs === undefined) this.#changed.set(session, new Map([[run.runId, run]]));
+    else runs.set(run.runId, run);
   }
 
   /** By now every list shows it. */
   #tell(): void {
     const changed = [...this.#changed.values()];
     this.#changed = new Map();
-    for (const run of changed) {
-      for (const group of [...this.#open.values()]) {
-        const [first] = group;
-        if (first?.caller === undefined || !this.#control.may('read', run, { requester: first.caller.requester }))
-          continue;
-        const key = wireKeyOf(this.#options, run.sessionKey);
-        const payload = JSON.stringify({ key, ...ownerFor(first.caller, run.owner) });
-        for (const connection of [...group]) connection.changed(payload);
-      }
+    for (const runs of changed) {
+      for (const group of [...this.#open.values()]) this.#tellGroup(group, [...runs.values()]);
+    }
+  }
+
+  #tellGroup(group: ReadonlySet<Connection>, runs: readonly RunView[]): void {
+    const [first] = group;
+    const caller = first?.caller;
+    if (caller === undefined) return;
+    const { requester } = caller;
+    const run = runs.find((one) => this.#control.may('read', one, { requester }));
+    if (run === undefined) return;
+    try {
+      const key = wireKeyOf(this.#options, run.sessionKey);
+      const payload = JSON.stringify({ key, ...ownerFor(caller, run.owner) });
+      for (const connection of [...group]) connection.changed(payload);
+    } catch (error) {
+      // `keyOf` is the host's.
+      this.#control.onError(error, run);
     }
   }
 }

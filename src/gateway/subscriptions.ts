@@ -16,6 +16,7 @@ export class Subscriptions {
   readonly #connection: Connection;
   readonly #caller: Caller;
   readonly #taken = new Map<string, Taken>();
+  #isLeft = false;
 
   constructor(context: GatewayContext, connection: Connection, caller: Caller) {
     this.#context = context;
@@ -29,6 +30,8 @@ export class Subscriptions {
    * @throws `too_many_sessions`
    */
   of(sessionKey: string, wireKey: string): Subscription {
+    // The host's code, which is asked on the way here, may have closed the connection.
+    if (this.#isLeft) throw new GatewayError('aborted', 'The connection is closed.');
     const known = this.#taken.get(sessionKey);
     if (known !== undefined) return known.subscription;
     const giveBack = this.#place();
@@ -58,6 +61,7 @@ export class Subscriptions {
   }
 
   leave(): void {
+    this.#isLeft = true;
     for (const sessionKey of [...this.#taken.keys()]) this.remove(sessionKey);
   }
 

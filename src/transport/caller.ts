@@ -17,10 +17,12 @@ export interface Caller {
 }
 
 /** @throws an error for a principal that names nobody */
-export function callerFrom(control: RunControl, { principal, admin }: Authenticated): Caller {
+export function callerFrom(control: RunControl, { principal: given, admin }: Authenticated): Caller {
+  // The host may use its object for the next request: who this is stays as it is.
+  const principal: Principal = Object.freeze({ ...given });
   try {
     // Nothing has this id: it says whether the principal is one. A symbol is not: an admin says `admin: true`.
-    control.runs.get(' ', { requester: { ...principal } });
+    control.runs.get(' ', { requester: principal });
   } catch (cause) {
     throw new Error('authenticate must give a principal with userId, deviceId or connId.', { cause });
   }

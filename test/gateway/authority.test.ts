@@ -139,6 +139,68 @@ test('a right that is taken away while a run goes on ends what is told of it (M2
   expect(eve.events('sessions.changed')).toHaveLength(changed);
 });
 
+test('a right that is taken away while it is waited for the end of a run ends the wait with nothing (M2)', async () => {
+  let mayRead = true;
+  const door = gate();
+  const { client } = gatewayStage(halfway(door), {
+    gateway: shared,
+    control: { authorize: ({ principal, target }) => principal.userId === target.owner?.userId || mayRead },
+  });
+  const [ada, eve] = [await client('ada'), await client('eve')];
+  const { payload } = await ada.call('agent', send('s'));
+  const runId = String(payload?.runId);
+  eve.ask('agent.wait', { runId }, 'wait');
+  await flush();
+  mayRead = false;
+  door.open();
+  await ada.end(runId);
+  expect((await eve.answerTo('wait')).error?.code).toBe('not_found');
+});
+
+test('a receipt that is waited for is not told once the right is gone (M2)', async () => {
+  let mayRead = true;
+  const door = gate();
+  const { client, clock } = gatewayStage(
+    async (turn) => {
+      turn.ask();
+      turn.say('half ');
+      await door.passed;
+    },
+    {
+      gateway: shared,
+      control: { authorize: ({ principal, target }) => principal.userId === target.owner?.userId || mayRead },
+    },
+  );
+  const [ada, eve] = [await client('ada'), await client('eve')];
+  const { payload } = await ada.call('agent', send('s'));
+  await ada.call('chat.abort', { sessionKey: 's' });
+  eve.ask('runs.receipt', { runId: payload?.runId, waitMs: 1_000 }, 'receipt');
+  await flush();
+  mayRead = false;
+  await clock.advance(1_000);
+  door.open();
+  expect((await eve.answerTo('receipt')).error?.code).toBe('not_found');
+});
+
+test('who may read one of two runs that change at once is told of it (M2)', async () => {
+  const { client } = gatewayStage(halfway(gate()), {
+    gateway: { ...shared, whenBusy: 'concurrent' },
+    control: {
+      authorize: ({ principal, target, action }) =>
+        principal.userId === target.owner?.userId || (action === 'read' && target.kind === 'agent'),
+    },
+  });
+  const [ada, eve] = [await client('ada'), await client('eve')];
+  await Promise.all([ada.call('agent', send('s', 'a')), ada.call('chat.send', send('s', 'b'))]);
+  await flush();
+  const before = eve.events('sessions.changed').length;
+  expect(before).toBeGreaterThan(0);
+  // Both are cut in one tick, the one that eve may not read last.
+  await ada.call('chat.abort', { sessionKey: 's' });
+  expect(eve.events('sessions.changed').length).toBeGreaterThan(before);
+  await flush();
+});
+
 test('gateway.disconnect closes the connections of a user, and no others (M3)', async () => {
   const { client, gateway } = gatewayStage(says('hello'));
   const [ada, eve] = [await client('ada'), await client('eve')];

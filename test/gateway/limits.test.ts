@@ -98,6 +98,25 @@ describe('each abuse has its error, and nobody else notices (M9)', () => {
     expect(ada.frames.filter(({ ok }) => ok === false)).toHaveLength(4);
   });
 
+  test('too many requests are refused for as long as they are too many, and close no connection that reads', async () => {
+    const door = gate();
+    const { client } = gatewayStage(halfway(door), { gateway: { limits: { requestsPerPrincipal: 1, badFrames: 3 } } });
+    const ada = await client();
+    const { payload } = await ada.call('agent', send('k'));
+    ada.ask('agent.wait', { runId: payload?.runId }, 'wait');
+    for (let at = 0; at < 10; at += 1) {
+      expect((await ada.call('sessions.list')).error?.code).toBe('too_many_requests');
+    }
+    expect(ada.closed).toBeUndefined();
+    // Whoever does not read what it is told is not told it for ever.
+    const read = ada.stallNow();
+    for (let at = 0; at < 10; at += 1) ada.ask('sessions.list', {});
+    expect(ada.closed).toEqual({ code: 1008, reason: 'too_many_bad_frames' });
+    read();
+    const eve = await client();
+    await eve.call('chat.abort', { sessionKey: 's' });
+  });
+
   test('an id that is being answered is refused, and the first request is answered as ever', async () => {
     const { client } = gatewayStage(halfway(gate()));
     const ada = await client();
@@ -153,7 +172,8 @@ describe('each abuse has its error, and nobody else notices (M9)', () => {
         code: 'internal_error',
         message: 'The server has failed.',
       });
-      expect(client.closed?.code).toBe(1008);
+      // A client that nobody knows must not come again, and one whose server has failed does.
+      expect(client.closed).toEqual({ code: 1011, reason: 'internal_error' });
       expect(errors).toHaveLength(1);
     }
   });

@@ -238,3 +238,21 @@ test('a run of another transport is followed, listed and stopped as one of its o
   expect((await ada.call('chat.abort', { sessionKey: 's' })).payload).toMatchObject({ runIds: ['h'] });
   expect(await ada.end('h')).toMatchObject({ kind: 'http', state: 'aborted' });
 });
+
+test('an answer whose beginning is not kept any more is not told as if it were whole', async () => {
+  const { client } = gatewayStage(
+    async (turn) => {
+      turn.ask();
+      turn.say('a'.repeat(600));
+      await flush();
+      turn.say('end');
+      await flush();
+    },
+    { runner: { streams: { maxBytes: 1_000 } } as never },
+  );
+  const ada = await client();
+  await ada.call('chat.send', send('s'));
+  const end = await ada.end();
+  expect(end).toMatchObject({ state: 'final' });
+  expect(end).not.toHaveProperty('text');
+});

@@ -23,7 +23,8 @@ export const runReceipt: Method = method(receiptParams, async (call, asked): Pro
   const before = viewOf(call, asked.runId);
   const receipt = await receiptOf(control, caller, asked.runId, Math.min(asked.waitMs ?? 0, limits.waitMs));
   // As it is by now.
-  const view = control.runs.get(asked.runId, { requester: caller.requester }) ?? before;
+  const view = control.runs.get(asked.runId) ?? before;
+  stillReadable(call, view);
   return { ...shownRun(options, caller, view), receipt } as ReceiptAnswer;
 });
 
@@ -32,7 +33,8 @@ export const wait: Method = method(waitParams, async (call, asked): Promise<Wait
   const { context, caller, signal } = call;
   const { control, limits, endings } = context;
   const { runId, kind = 'agent', timeoutMs = WAIT_MS } = asked;
-  const generation = control.runs.get(runId, { requester: caller.requester })?.generation;
+  const before = control.runs.get(runId, { requester: caller.requester });
+  if (before !== undefined && context.options.hidden?.(before) === true) throw missing(call, runId);
   const outcome = await control.wait(runId, {
     kind,
     timeoutMs: Math.min(timeoutMs, limits.waitMs),
@@ -41,8 +43,9 @@ export const wait: Method = method(waitParams, async (call, asked): Promise<Wait
   });
   if (outcome.status === 'unknown') throw missing(call, runId);
   if (outcome.status === 'timeout') return { status: 'timeout', runId };
-  const now = control.runs.get(runId)?.generation ?? generation ?? 0;
-  const { text, finish, message } = await endings.of(runId, now);
+  const view = control.runs.get(runId) ?? before;
+  const { text, finish, message } = await endings.of(runId, view?.generation ?? 0);
+  if (view !== undefined) stillReadable(call, view);
   const said = text === '' ? {} : { text };
   if (outcome.status === 'aborted') return { status: 'aborted', runId, ...said, reason: outcome.reason };
   if (outcome.status === 'failed') {
@@ -56,6 +59,13 @@ function viewOf(call: Call, id: string): RunView {
   const view = context.control.runs.get(id, { requester: caller.requester });
   if (view === undefined || context.options.hidden?.(view) === true) throw missing(call, id);
   return view;
+}
+
+/** The right, or what is hidden, may have changed while it was waited for. */
+function stillReadable(call: Call, view: RunView): void {
+  const { context, caller } = call;
+  const mayRead = context.control.may('read', view, { requester: caller.requester });
+  if (!mayRead || context.options.hidden?.(view) === true) throw missing(call, view.runId);
 }
 
 /** What is somebody else's looks as what is not there, unless the host has it said. */
