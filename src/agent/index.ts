@@ -10,6 +10,7 @@ export type { ChildResult, ChildSend } from './child.js';
 export { type ChildAgentContext, type ChildAgentOptions, childAgent } from './child-agent.js';
 export { closingText } from './closing.js';
 export { effectKey } from './effect-key.js';
+export { errorText } from './error-text.js';
 export type {
   AgentEvent,
   ApprovalEvent,

@@ -1,4 +1,4 @@
-import { type Cut, closingText, type ToolEffect, type TurnInput } from '../agent/index.js';
+import { type Cut, closingText, errorText, type ToolEffect, type TurnInput } from '../agent/index.js';
 import type { Run } from '../index.js';
 import { closing, resultOf } from './close.js';
 import { withContext } from './context.js';
@@ -105,7 +105,7 @@ export class ModelCall {
     } catch (error) {
       throwIfCut(run);
       this.#fail(turn, error);
-      throw error;
+      throw readable(error);
     }
     throwIfCut(run);
     if (isAsked === true) {
@@ -169,7 +169,7 @@ export class ModelCall {
       const asked = step().catch((error: unknown) => {
         // Its error after the stop is for the receipt, not for the model.
         if (run.status === 'running') this.#fail(turn, error);
-        throw error;
+        throw readable(error);
       });
       pull = asked.catch(() => {});
       return asked;
@@ -187,7 +187,7 @@ export class ModelCall {
   }
 
   #fail(turn: Input, error: unknown): void {
-    const value = error instanceof Error ? error.message : String(error);
+    const value = errorText(error);
     this.#end(turn, 'error', { type: 'error-text', value }, value);
   }
 
@@ -195,6 +195,17 @@ export class ModelCall {
     const { id: callId, name } = this.#asked;
     this.#state = { at: 'done', output: shown };
     turn.emit({ type: 'tool-end', callId, name, status, output });
+  }
+}
+
+/** The AI SDK breaks the stream off at an error that it cannot read, and leaves a rejection that nobody hears. */
+function readable(error: unknown): unknown {
+  try {
+    const { name, message, stack } = Object(error) as Error;
+    void [name, message, stack];
+    return error;
+  } catch {
+    return new Error(errorText(error));
   }
 }
 

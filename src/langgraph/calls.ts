@@ -1,4 +1,4 @@
-import type { Cut, ToolEffect, TurnInput } from '../agent/index.js';
+import { type Cut, errorText, type ToolEffect, type TurnInput } from '../agent/index.js';
 import type { Awaitable, Run } from '../index.js';
 import { closing } from './close.js';
 import { outputText, toolMessage } from './messages.js';
@@ -94,7 +94,7 @@ export class Calls {
       this.#end(callId, name, 'ok', outputText(output), output);
       return output;
     } catch (error) {
-      this.#end(callId, name, 'error', `error: ${error instanceof Error ? error.message : String(error)}`);
+      this.#end(callId, name, 'error', `error: ${errorText(error)}`);
       throw error;
     }
   }

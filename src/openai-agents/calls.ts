@@ -1,4 +1,4 @@
-import { type Cut, closingText, type TurnInput } from '../agent/index.js';
+import { type Cut, closingText, errorText, type TurnInput } from '../agent/index.js';
 import type { Run } from '../index.js';
 import type { OpenAIAgentsOptions } from './agent.js';
 import { changed, type Gates } from './gate.js';
@@ -117,7 +117,7 @@ export class Calls implements Gates {
       this.#end(item, FAILED.test(text) ? 'error' : 'ok', text, output);
       return output;
     } catch (error) {
-      this.#end(item, 'error', `error: ${error instanceof Error ? error.message : String(error)}`);
+      this.#end(item, 'error', `error: ${errorText(error)}`);
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-import { type Cut, closingText, effectKey, type TurnInput } from '../agent/index.js';
+import { type Cut, closingText, effectKey, errorText, type TurnInput } from '../agent/index.js';
 import type { Run } from '../index.js';
 import type { OpenAICall, OpenAIMessage } from './client.js';
 import { outputText } from './messages.js';
@@ -78,7 +78,7 @@ export class ModelCall {
       isAsked = this.#tool?.execute !== undefined && (await this.#tool.needsApproval(value));
     } catch (error) {
       throwIfCut(run);
-      this.#end(turn, 'error', errorText(error));
+      this.#end(turn, 'error', `error: ${errorText(error)}`);
       return;
     }
     throwIfCut(run);
@@ -124,7 +124,7 @@ export class ModelCall {
     } catch (error) {
       // Its error after the stop is for the receipt, not for the model.
       if (run.status !== 'running') throw error;
-      end = ['error', errorText(error)];
+      end = ['error', `error: ${errorText(error)}`];
     }
     if (run.status === 'running') this.#end(turn, ...end);
   }
@@ -155,8 +155,4 @@ export class ModelCall {
     if (this.#tool === undefined) throw new TypeError(`there is no tool ${this.name}`);
     return input;
   }
-}
-
-function errorText(error: unknown): string {
-  return `error: ${error instanceof Error ? error.message : String(error)}`;
 }

@@ -3,6 +3,7 @@ import type { Call } from 'runfence/agent';
 import { type AiTools, aiAgent, type ToolContext, toolContext } from 'runfence/ai';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { ODDLY_THROWN } from '../agent/support/thrown.js';
 import { endsOf, pending, resultsOf, stage, until } from './support.js';
 
 const inputSchema = z.object({ n: z.number().optional() });
@@ -30,6 +31,16 @@ describe('a call', () => {
     const value = typeof words === 'string' ? words : expect.stringMatching(words);
     expect(resultsOf(turn.snapshot())).toEqual([{ type: 'error-text', value }]);
     expect(endsOf(events)).toEqual([[expect.any(String), 'error', value]]);
+    await on.next(all());
+    expect(on.server.problems).toEqual([]);
+  });
+
+  test.each(ODDLY_THROWN)('whose tool throws %s is told to the model all the same', async (_what, thrown, told) => {
+    const fail = tool({ inputSchema, execute: (): Promise<string> => Promise.reject(thrown) });
+    await using on = await stage([[{ call: 'fail' }], 'I see.', 'and on'], { tools: { fail } });
+    const { done, all, turn } = on.start();
+    expect((await done).reason).toBe('stop');
+    expect(resultsOf(turn.snapshot())).toEqual([error(told)]);
     await on.next(all());
     expect(on.server.problems).toEqual([]);
   });

@@ -5,6 +5,7 @@ import { closingText } from 'runfence/agent';
 import type { GateToolOptions, GraphSetup } from 'runfence/langgraph';
 import { Hold } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
+import { ODDLY_THROWN } from '../agent/support/thrown.js';
 import { endsOf, pending, stage, textsOf, until } from './support.js';
 
 const schema = { type: 'object', properties: { eur: { type: 'number' } } } as const;
@@ -55,6 +56,15 @@ describe('a turn', () => {
       ['fail', 'error', 'error: no such file'],
       ['nothing', 'error', expect.stringMatching(/not a valid tool/)],
     ]);
+  });
+
+  test.each(ODDLY_THROWN)('whose tool throws %s leaves a history that is valid', async (_what, thrown, told) => {
+    await using on = await stage([[{ call: 'fail' }], 'I see.', 'and on'], ({ model, gate }) =>
+      createAgent({ model, tools: [toolOf(gate, 'fail', () => Promise.reject(thrown))] }),
+    );
+    expect(endsOf(await on.done('Go.'))).toEqual([['fail', 'error', `error: ${told}`]]);
+    // Of some the graph itself can make no text: then it fails.
+    expect(textsOf(await on.done('And on.'))).not.toBe('');
   });
 
   test('of a model that is cut in the middle of its calls makes none of them, and ends with length', async () => {

@@ -3,6 +3,7 @@ import { closingText } from 'runfence/agent';
 import { Hold } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { ODDLY_THROWN } from '../agent/support/thrown.js';
 import { endsOf, pending, stage, textsOf, until } from './support.js';
 
 const look = tool({ name: 'look', description: 'Looks.', parameters: z.object({}), execute: () => 'seen' });
@@ -73,6 +74,20 @@ describe('a turn', () => {
         ?.messages.filter(({ role }) => role === 'tool')
         .map(({ content }) => content),
     ).toEqual(['seen', 'error: no such file']);
+  });
+
+  test.each(ODDLY_THROWN)('whose tool throws %s leaves a history that is valid', async (_what, thrown) => {
+    const fail = tool({
+      name: 'fail',
+      description: 'Fails.',
+      parameters: z.object({}),
+      execute: () => Promise.reject(thrown),
+    });
+    await using on = await stage([[{ call: 'fail' }], 'I see.', 'and on'], new Agent({ name: 'a', tools: [fail] }));
+    const turn = await on.done('Go.');
+    // Of some the package itself can make no text: then its run fails.
+    expect(endsOf(turn)).toEqual([['fail', 'error', expect.any(String)]]);
+    expect(textsOf(await on.done('And on.'))).not.toBe('');
   });
 
   test('ends with max-steps, and its calls have their results', async () => {

@@ -6,6 +6,7 @@ import { type OpenAITool, openaiAgent, type ToolContext, tool } from 'runfence/o
 import * as v from 'valibot';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
+import { ODDLY_THROWN } from '../agent/support/thrown.js';
 import { untilCut } from '../support/work.js';
 import { endsOf, pending, resultsOf, stage } from './support.js';
 
@@ -136,6 +137,16 @@ describe('what is wrong with a call', () => {
     expect((await done).reason).toBe('stop');
     expect(resultsOf(turn.snapshot())).toEqual([words]);
     expect(endsOf(events)).toEqual([[expect.any(String), 'error', words]]);
+    await on.next(all());
+    expect(on.model.problems).toEqual([]);
+  });
+
+  test.each(ODDLY_THROWN)('a tool that throws %s is told to the model all the same', async (_what, thrown, told) => {
+    const fail = tool({ name: 'fail', execute: () => Promise.reject(thrown) });
+    await using on = await stage([[{ call: 'fail' }], 'I see.', 'and on'], { tools: [fail] });
+    const { done, all, turn } = on.start();
+    expect((await done).reason).toBe('stop');
+    expect(resultsOf(turn.snapshot())).toEqual([`error: ${told}`]);
     await on.next(all());
     expect(on.model.problems).toEqual([]);
   });
