@@ -22,7 +22,8 @@ const WAITING = { maxWorkers: isWhole ? 4 : 6, sequence: { groupOrder: 1 } };
 const PROCESSES = {
   setupFiles: ['./test/process/left-behind.ts'],
   execArgv: ['--expose-gc'],
-  testTimeout: 20_000,
+  // Processes start and are killed; the machine may be busy.
+  testTimeout: 60_000,
 };
 
 const REDIS = {
@@ -48,6 +49,8 @@ export default defineConfig({
     // Also on two processors: these compute. What mostly waits comes after them, with more workers.
     maxWorkers: 2,
     silent: 'passed-only',
+    // A test waits for a state, and not for a time: on a busy machine one second, the default, is none at all.
+    expect: { poll: { timeout: 15_000 } },
     coverage: {
       provider: 'v8',
       // Without `include`, a file that no test imports would not show as 0 %.
@@ -202,7 +205,6 @@ export default defineConfig({
           // A browser starts; the machine may be busy.
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          expect: { poll: { timeout: 15_000 } },
           // A browser on a busy machine may lose the focus between two of its steps.
           retry: 1,
           maxWorkers: 2,

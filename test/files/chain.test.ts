@@ -70,7 +70,7 @@ function recordsIn(dir: string): string[] {
 
 /** Until the outdated records are removed. */
 async function untilPruned(dir: string, left: number): Promise<void> {
-  await expect.poll(() => recordsIn(dir).length, { timeout: 5_000, interval: 20 }).toBe(left);
+  await expect.poll(() => recordsIn(dir).length, { timeout: 15_000, interval: 20 }).toBe(left);
 }
 
 const LONG = 'x'.repeat(2_000);

@@ -102,21 +102,19 @@ describe('a process that dies between any two system calls of', () => {
     for (let calls = 1; last <= calls; last++) {
       const dir = folder();
       const numbers: number[] = [];
-      const dying = files({ dir, staleMs: 2_000 });
+      // Nothing is waited out: it would take longer than the test may.
+      const dying = files({ dir, staleMs: 600_000 });
       await before(dying, numbers);
       const crash = crashAt(last);
       const acting = onDisk(crash.hook, () => act(dying, numbers));
       await Promise.race([acting, crash.crashed]);
       calls = crash.calls;
       bury(dir);
-      const at = performance.now();
       const backend = backendIn(dir, { durable: true });
       const { generation } = await granted(backend, 'b');
       const token = await locked(backend, 'b', generation);
       for (const number of numbers) expect(generation).toBeGreaterThan(number);
       expect(token).toBeGreaterThan(generation);
-      // Nothing was waited out.
-      expect(performance.now() - at).toBeLessThan(1_500);
       expect(await backend.readSession({ sessionKey: 's', nodeId: 'b', watch: false })).toMatchObject({
         runs: [{ runId: 'run of b', status: 'running' }],
         holder: { runId: 'run of b', token },

@@ -6,25 +6,31 @@ import { endOf, granted, stopOf } from './support/requests.js';
 
 const RUNS = 5_000;
 
+/** How long this process has computed, in ms: what others of the machine do is no matter. */
+function workedMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
 test('F21: 5 000 live runs are begun, stopped and ended at once, and nothing stands still for long', async () => {
   const backend = backendIn(folder(), { staleMs: 10_000 });
   const hears = new Hears();
   const remove = backend.subscribe('a', hears);
-  let seenAt = performance.now();
+  let seenAt = workedMs();
   let stallMs = 0;
   const watching = setInterval(() => {
-    const now = performance.now();
+    const now = workedMs();
     stallMs = Math.max(stallMs, now - seenAt);
     seenAt = now;
   }, 5);
   const all = async <Answer>(name: string, act: (i: number) => Awaitable<Answer>): Promise<Answer[]> => {
-    const at = performance.now();
+    const at = workedMs();
     stallMs = 0;
     seenAt = at;
     const answers = await Promise.all(Array.from({ length: RUNS }, async (_unused, i) => act(i)));
-    const ms = performance.now() - at;
+    const ms = workedMs() - at;
     console.log(`${name}: ${Math.round(ms)} ms, longest stall ${Math.round(stallMs)} ms`);
-    // A machine that does other things as well takes longer; what is quadratic takes tens of seconds.
+    // What is quadratic takes tens of seconds.
     expect(ms).toBeLessThan(10_000);
     expect(stallMs).toBeLessThan(1_500);
     return answers;

@@ -184,7 +184,6 @@ describe('F20: what is no file', () => {
       const path = join(dir, SHARD, recordName(2));
       make(path);
       make(join(dir, 'nodes', `${BEAT}.json`));
-      const before = performance.now();
       // As many as there are threads, and one more.
       const reads = Array.from({ length: 5 }, () =>
         backendIn(dir).readSession({ sessionKey: 's', nodeId: 'b', watch: false }),
@@ -195,7 +194,6 @@ describe('F20: what is no file', () => {
       expect(await backend.claim(claimOf('a', { sessionKey: neighbour('t'), runId: 'other' }))).toMatchObject({
         kind: 'granted',
       });
-      expect(performance.now() - before).toBeLessThan(2_000);
       const marked = folder();
       make(join(marked, 'store'));
       await expect(Promise.resolve(backendIn(marked).readActive())).rejects.toMatchObject({

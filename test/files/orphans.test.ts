@@ -45,7 +45,7 @@ test('a process that ends leaves no orphans, whatever it left', async () => {
   expect(await a.end('end-process')).toBe(0);
   await expect
     .poll(async () => (await b.call<Snapshot>('readSession', { sessionKey: 's', nodeId: 'b', watch: false })).runs, {
-      timeout: 5_000,
+      timeout: 20_000,
       interval: 50,
     })
     .toEqual([]);

@@ -176,7 +176,8 @@ describe('a process that is killed', () => {
     const [b] = nodes as [Other];
     const ms: number[] = [];
     for (let i = 0; i < 5; i++) {
-      const a = await Other.start('node', { dir, staleMs: 10_000 });
+      // Longer than the test may take: what is waited out is not replaced.
+      const a = await Other.start('node', { dir, staleMs: 600_000 });
       await a.ask('begin', { sessionKey: 's', runId: `a${i}` });
       await a.ask('lock', { sessionKey: 's', runId: `a${i}` });
       expect(await b.ask('begin', { sessionKey: 's', runId: `b${i}`, options: { whenBusy: 'enqueue' } })).toMatchObject(
@@ -191,22 +192,18 @@ describe('a process that is killed', () => {
       await b.ask('complete', { runId: `b${i}` });
     }
     console.log(summary('a killed holder is replaced', ms));
-    // 200 ms, and room for a machine that does other things.
-    expect([...ms].sort((x, y) => x - y)[2]).toBeLessThan(400);
     await endAll(nodes);
   });
 
   test.each(['crash', 'exit'])('%s: what it had is free, and the next one need not wait', async (how) => {
-    const { nodes } = await start(2);
+    const { nodes } = await start(2, { staleMs: 600_000 });
     const [a, b] = nodes as [Other, Other];
     await a.ask('begin', { sessionKey: 's', runId: 'a' });
     a.do(how);
     await a.ended();
-    const at = performance.now();
     expect(await b.ask('begin', { sessionKey: 's', runId: 'b', options: { whenBusy: 'reject' } })).toMatchObject({
       status: 'started',
     });
-    expect(performance.now() - at).toBeLessThan(STALE_MS / 2);
     await endAll([b]);
   });
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRunControl, type Run, RunAbortedError, type RunControl } from 'runfence';
 import { files } from 'runfence/files';
+import { FakeClock } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { begin } from '../support/begin.js';
 import { filesIn, folder } from './support/folders.js';
@@ -10,7 +11,7 @@ import { filesIn, folder } from './support/folders.js';
 /** How a run comes to be stopped. */
 interface Way {
   readonly begin?: (control: RunControl, gone: AbortSignal) => Promise<Run>;
-  readonly stop: (control: RunControl, run: Run, gone: AbortController) => unknown;
+  readonly stop: (control: RunControl, run: Run, gone: AbortController, clock: FakeClock) => unknown;
 }
 
 /** A child of a run of another session. Its work is as deaf as the others, which are handles. */
@@ -33,7 +34,10 @@ const ends: (() => void)[] = [];
 const ways: Record<string, Way> = {
   'the user': { stop: (control) => control.abort({ sessionKey: 's' }) },
   'a takeover': { stop: (control) => begin(control, { sessionKey: 's', runId: 'next' }) },
-  'a timeout': { begin: (control) => begin(control, { timeoutMs: 250 }), stop: () => undefined },
+  'a timeout': {
+    begin: (control) => begin(control, { timeoutMs: 250 }),
+    stop: (_control, _run, _gone, clock) => clock.advance(250),
+  },
   'a client that hung up': {
     begin: (control, signal) => begin(control, { signal }),
     stop: (_control, _run, gone) => gone.abort(new RunAbortedError('disconnect')),
@@ -51,7 +55,8 @@ test.each(Object.keys(ways))(
     const session = join(dir, 'session.jsonl');
     writeFileSync(session, '');
     const store = join(dir, 'store');
-    const control = createRunControl({ backend: files({ dir: store, durable: false }) });
+    const clock = new FakeClock();
+    const control = createRunControl({ backend: files({ dir: store, durable: false }), clock });
     const other = files({ dir: store, durable: false });
     const cleaning = createRunControl({ backend: other });
     const gone = new AbortController();
@@ -69,8 +74,8 @@ test.each(Object.keys(ways))(
       holder: { runId: run.id, pid: process.pid, why: 'chat' },
     });
     const at = performance.now();
-    const stopping = stop(control, run, gone);
-    const clean = await cleaning.locks.acquire('s', { timeoutMs: 10_000 });
+    const stopping = stop(control, run, gone, clock);
+    const clean = await cleaning.locks.acquire('s');
     console.log(`${name}: acquired ${Math.round(performance.now() - at)} ms after the stop, while its work goes on`);
     expect(run.status).toBe('stopping');
     expect(grant.isHeld()).toBe(false);

@@ -85,7 +85,8 @@ test(
   async () => {
     const phases = ['busy', 'pauses', 'deaths'] as const;
     const rounds = times(15, 100);
-    const witness = await stopStorm({ dir: folder(), rounds, seed: 20, lanes: 10, phases });
+    // Whether it arrives, and not how soon: `npm run storm:stops` is about that, on a machine that does nothing else.
+    const witness = await stopStorm({ dir: folder(), rounds, seed: 20, lanes: 10, phases, arrivedMs: 10_000 });
     expect(faultsOf(witness)).toEqual({});
     const { counts } = witness;
     const [stops = 0, takeovers = 0, deaths = 0] = [counts.get('stops'), counts.get('takeovers'), counts.get('deaths')];
@@ -93,5 +94,5 @@ test(
     expect(takeovers).toBeGreaterThanOrEqual(rounds * 2);
     expect(deaths).toBeGreaterThanOrEqual(rounds);
   },
-  times(60_000, 400_000),
+  times(240_000, 600_000),
 );

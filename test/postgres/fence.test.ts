@@ -21,7 +21,7 @@ beforeAll(async () => {
   onSql = postgres(sql, { schema }) as Postgres<PostgresUnsafe>;
   await onPg.migrate();
   await pool.query(`create table ${schema}.notes (text text)`);
-  control = createRunControl({ backend: onPg });
+  control = createRunControl({ backend: onPg, defaults: { backendTimeoutMs: 10_000 } });
 });
 
 afterAll(async () => {
@@ -87,7 +87,7 @@ describe.each(CLIENTS)('a transaction of the host on $name', ({ name, write }) =
 
   test('writes nothing if its run is stopped elsewhere in the meantime', async () => {
     const run = await begun(control, { sessionKey: newKey() });
-    const other = createRunControl({ backend: onSql });
+    const other = createRunControl({ backend: onSql, defaults: { backendTimeoutMs: 10_000 } });
     const written = write(run, `${name} stopped`, () => other.abort({ runId: run.id }));
     await expect(written).rejects.toMatchObject({ code: 'LOCK_LOST' });
     expect(await notes(`${name} stopped`)).toBe(0);
@@ -129,6 +129,8 @@ test('the fence of a single statement is true, or fails it', async () => {
     await sql.unsafe(statement, ['statement', pass]);
   });
   expect(await notes('statement')).toBe(2);
+  // A commit gives its answer before its token is back.
+  await until('its token is given back', async () => (await control.locks.holder(run.sessionKey)) === undefined);
   await expect(pool.query(statement, ['statement', pass])).rejects.toMatchObject({ code: 'RF010' });
   expect(await notes('statement')).toBe(2);
   run.complete();
@@ -167,7 +169,7 @@ test('a key that is no text of Postgres is fenced like any other', async () => {
 test('a stop does not wait for a fenced transaction; the next holder does', async () => {
   const sessionKey = newKey();
   const run = await begun(control, { sessionKey });
-  const other = createRunControl({ backend: onSql });
+  const other = createRunControl({ backend: onSql, defaults: { backendTimeoutMs: 10_000 } });
   const grant = await control.locks.acquire(sessionKey, { holder: run });
   const client = await pool.connect();
   await client.query('begin');

@@ -50,7 +50,7 @@ describe('output', () => {
     const before = held();
     const child = await spawn(run, 'yes', ['x'.repeat(1_000)]);
     // It has filled the pipe, and waits in its write.
-    await expect.poll(() => writesNothing(child.pid), { timeout: 10_000, interval: 5 }).toBe(true);
+    await expect.poll(() => writesNothing(child.pid), { timeout: 30_000, interval: 5 }).toBe(true);
     expect(held() - before).toBeLessThan(MIB);
     const receipt = await control.abort({ runId: run.id });
     run.complete();

@@ -124,7 +124,7 @@ test('a process that could not be tied to its run does not go on without it, nor
   const run = await begin(controlled());
   const failure = new Error('no file descriptor');
   const attach = (): never => {
-    const end = performance.now() + 5_000;
+    const end = performance.now() + 20_000;
     while (markedProcesses().length < 2 && performance.now() < end);
     throw failure;
   };

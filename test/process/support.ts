@@ -38,7 +38,7 @@ export async function grow(
   const handle = await spawn(run, 'sh', [fixture(name)], options);
   const text = collect(handle.stdout);
   const pids = (): number[] => [...text().matchAll(/^leaf (\d+)$/gm)].map(([, pid]) => Number(pid));
-  await expect.poll(() => pids().length, { timeout: 10_000, interval: 5 }).toBe(leaves);
+  await expect.poll(() => pids().length, { timeout: 30_000, interval: 5 }).toBe(leaves);
   return { control, run, handle, pids: [...new Set([handle.pid, ...pids()])], text };
 }
 
@@ -62,12 +62,12 @@ export async function textOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): P
 
 /** Waits for what the system does: it tells nobody when it has done it. */
 export async function until(condition: () => boolean): Promise<void> {
-  await expect.poll(condition, { timeout: 10_000, interval: 5 }).toBe(true);
+  await expect.poll(condition, { timeout: 30_000, interval: 5 }).toBe(true);
 }
 
 /** The run's work has unwound: what is left of it is what it started. */
 export async function abort(control: RunControl, run: Run) {
   const receipt = await control.abort({ runId: run.id });
   run.complete();
-  return (await receipt.whenQuiet({ timeoutMs: 10_000 })).runs[0];
+  return (await receipt.whenQuiet({ timeoutMs: 30_000 })).runs[0];
 }

@@ -18,7 +18,7 @@ describe('a ladder', () => {
     const ladder = new KillLadder(tree, clock, 3_000);
     expect(tree.sweeps).toEqual(['SIGTERM']);
     await clock.advance(3_000);
-    await vi.waitFor(() => expect(tree.sweeps).toContain('SIGKILL'));
+    await vi.waitFor(() => expect(tree.sweeps).toContain('SIGKILL'), 15_000);
     isAlive = false;
     await clock.advance(PROOF_MS);
     expect(await ladder.end).toMatchObject({ state: 'alive', members: [{ pid: 7 }] });
@@ -38,7 +38,7 @@ describe('a ladder', () => {
     const [clock, tree] = [new FakeClock(), new ScriptedTree()];
     tree.found = 'no answer';
     const ladder = new KillLadder(tree, clock, 3_000);
-    await vi.waitFor(() => expect(tree.sweeps.length).toBeGreaterThan(3));
+    await vi.waitFor(() => expect(tree.sweeps.length).toBeGreaterThan(3), 15_000);
     expect(tree.once).toEqual(['SIGTERM']);
     tree.found = [];
     expect(await ladder.end).toEqual({ state: 'gone' });
@@ -60,10 +60,10 @@ describe('a ladder', () => {
     const ladder = new KillLadder(tree, clock, 3_000);
     tree.found = [member(8)];
     isAlive = false;
-    await vi.waitFor(() => expect(tree.sweeps.length).toBeGreaterThan(1));
+    await vi.waitFor(() => expect(tree.sweeps.length).toBeGreaterThan(1), 15_000);
     expect(tree.sweeps).not.toContain('SIGKILL');
     await clock.advance(3_000);
-    await vi.waitFor(() => expect(tree.sweeps).toContain('SIGKILL'));
+    await vi.waitFor(() => expect(tree.sweeps).toContain('SIGKILL'), 15_000);
     tree.found = [];
     expect(await ladder.end).toEqual({ state: 'gone' });
   });
@@ -87,7 +87,10 @@ describe('who survives', () => {
       const leftovers = async () => (await receipt.whenQuiet({ timeoutMs: 0 })).runs[0]?.leftovers;
       expect(await leftovers()).toEqual([`process sleep (${child.pid})`]);
       await clock.advance(PROOF_MS);
-      await vi.waitFor(async () => expect(await leftovers()).toEqual(['process name-7 (7)', 'process name-8 (8)']));
+      await vi.waitFor(
+        async () => expect(await leftovers()).toEqual(['process name-7 (7)', 'process name-8 (8)']),
+        15_000,
+      );
 
       const killing = owned.kill();
       await clock.advance(PROOF_MS);
@@ -140,7 +143,7 @@ describe('who survives', () => {
       await clock.advance(PROOF_MS);
       await vi.waitFor(async () => {
         expect(await report()).toEqual({ quiet: false, leftovers: [`unknown: ${whole}`] });
-      });
+      }, 15_000);
       const killing = owned.kill();
       await clock.advance(PROOF_MS);
       expect(await killing).toMatchObject({ gone: false, survivors: [] });
@@ -182,10 +185,10 @@ describe('what has ended by itself', () => {
     const looks = vi.spyOn(tree, 'look');
     const owned = new OwnedProcess(run, 'true', child, tree, {});
     await owned.exited;
-    await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(1));
+    await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(1), 15_000);
     const before = looks.mock.calls.length;
     tree.found = [];
-    await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(before));
+    await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(before), 15_000);
     await flush();
     expect(await owned.kill()).toMatchObject({ gone: true });
     // Nobody was signalled for it.

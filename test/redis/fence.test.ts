@@ -61,7 +61,7 @@ class Race {
   async #own(machine: Machine): Promise<Owner> {
     const sessionKey = this.#sessionKey;
     const run = await this.#stage.begin(machine, { sessionKey });
-    const { token } = await machine.control.locks.acquire(sessionKey, { holder: run, timeoutMs: 10_000 });
+    const { token } = await machine.control.locks.acquire(sessionKey, { holder: run });
     return { machine, run, context: { sessionKey, runId: run.id, generation: run.generation, token } };
   }
 
@@ -130,7 +130,7 @@ test.each(CLIENTS)(
       await aborting;
       expect(await holds()).toBe('false');
       run.complete();
-      await expect.poll(() => saved, { timeout: 5_000 }).toEqual(['saved']);
+      await expect.poll(() => saved, { timeout: 15_000 }).toEqual(['saved']);
     });
   },
 );

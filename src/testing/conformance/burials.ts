@@ -1,6 +1,5 @@
 import { strict as assert } from 'node:assert';
 import { answered, item, recordOf } from './answers.js';
-import { eventually } from './bench.js';
 import { lacksLeases, type Scenario } from './scenario.js';
 
 /** What becomes of a node whose lease has ended: nothing by itself, and what a contender needs is taken in this session only. */
@@ -38,7 +37,7 @@ export const burials: readonly Scenario[] = [
       const held = await node.locked(key, run);
       await sleep();
       let token = 0;
-      await eventually('the lock is granted', async () => {
+      await bench.eventually('the lock is granted', async () => {
         const answer = await contender.lock(key);
         if (answer.kind === 'granted') token = answer.token;
         return answer.kind === 'granted';
@@ -59,7 +58,7 @@ export const burials: readonly Scenario[] = [
       const [key, runId] = [bench.key(), bench.key('run')];
       const run = await node.granted(key, { runId });
       await sleep();
-      await eventually('the id is a duplicate of an ended run', async () => {
+      await bench.eventually('the id is a duplicate of an ended run', async () => {
         const answer = answered(await contender.claim(key, { runId }), 'duplicate');
         return answer.run.status === 'aborted' && answer.run.reason === 'heartbeat-lost';
       });
@@ -79,7 +78,7 @@ export const burials: readonly Scenario[] = [
       await node.granted(key);
       await sleep();
       const { version: seen } = await contender.session(key);
-      await eventually('the session is granted', async () => {
+      await bench.eventually('the session is granted', async () => {
         const answer = await contender.claim(key, { seen });
         if (answer.kind !== 'granted') return false;
         assert.deepEqual(
@@ -101,7 +100,7 @@ export const burials: readonly Scenario[] = [
       await node.granted(key);
       const token = await node.locked(other, await node.granted(other));
       await sleep();
-      await eventually('one session is taken', async () => (await contender.claim(key)).kind === 'granted');
+      await bench.eventually('one session is taken', async () => (await contender.claim(key)).kind === 'granted');
       const { runs, holder } = await contender.session(other);
       assert.deepEqual([runs[0]?.status, holder?.token], ['running', token]);
     },
@@ -127,10 +126,13 @@ export const burials: readonly Scenario[] = [
         const stored = await contender.run(run.runId, run.sessionKey);
         assert.deepEqual([stored?.status, stored?.reason], ['stopping', reasons[at]]);
         // Only now it is needed: what was reserved must not hold up the lock for ever.
-        await eventually('the lock is granted', async () => (await contender.lock(run.sessionKey)).kind === 'granted');
+        await bench.eventually(
+          'the lock is granted',
+          async () => (await contender.lock(run.sessionKey)).kind === 'granted',
+        );
         const quiet = { whenQuiet: true, mode: 'concurrent' } as const;
         const claimed = async (): Promise<boolean> => (await contender.claim(run.sessionKey, quiet)).kind === 'granted';
-        await eventually('the session is quiet', claimed);
+        await bench.eventually('the session is quiet', claimed);
         const buried = await contender.run(run.runId, run.sessionKey);
         assert.deepEqual([buried?.status, buried?.reason], ['aborted', reasons[at]]);
       }
@@ -153,7 +155,7 @@ export const burials: readonly Scenario[] = [
       const untagged = await node.granted(key, { mode, owner });
       await sleep();
       await contender.list({ selector: { tag }, requester: owner, reason: 'policy' });
-      await eventually('the session is taken', async () => (await contender.claim(key)).kind === 'granted');
+      await bench.eventually('the session is taken', async () => (await contender.claim(key)).kind === 'granted');
       const reasons = await Promise.all(
         [meant, foreign, untagged].map(async ({ runId }) => (await contender.run(runId, key))?.reason),
       );

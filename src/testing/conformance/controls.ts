@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import type { RunControl } from '../../index.js';
-import { type Bench, eventually } from './bench.js';
+import type { Bench } from './bench.js';
 import type { Scenario } from './scenario.js';
 
 const ADA = { userId: 'ada' };
@@ -21,7 +21,7 @@ export const controls: readonly Scenario[] = [
       const grant = await here.locks.acquire(key, { holder: old });
       const next = await bench.begin(there, { sessionKey: key });
       assert.ok(next.generation > old.generation);
-      await eventually('the old run is cut', () => !old.isCurrent());
+      await bench.eventually('the old run is cut', () => !old.isCurrent());
       assert.deepEqual([old.status, old.reason, grant.lost.aborted], ['stopping', 'superseded', true]);
       const lock = await there.locks.acquire(key, { holder: next });
       assert.ok(lock.token > grant.token);
@@ -38,7 +38,7 @@ export const controls: readonly Scenario[] = [
       const run = await bench.begin(there, { sessionKey: key });
       const receipt = await here.abort({ sessionKey: key });
       assert.deepEqual([receipt.result, receipt.runIds], ['aborted', [run.id]]);
-      await eventually('the run is cut', () => !run.isCurrent());
+      await bench.eventually('the run is cut', () => !run.isCurrent());
       assert.equal(run.reason, 'user');
     },
   },

@@ -1,7 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { FaultyBackend } from '../faulty-backend.js';
 import { item } from './answers.js';
-import { eventually } from './bench.js';
 import type { Scenario } from './scenario.js';
 
 /** What becomes of runs when the way to the store is bad: a proxy loses answers and notices. */
@@ -23,7 +22,7 @@ export const faults: readonly Scenario[] = [
         'a strict check finds it at once',
       );
       faulty.heal();
-      await eventually('the run is cut', () => !run.isCurrent());
+      await bench.eventually('the run is cut', () => !run.isCurrent());
       assert.equal(grant.lost.aborted, true);
     },
   },
@@ -36,7 +35,7 @@ export const faults: readonly Scenario[] = [
       const [key, runId] = [bench.key(), bench.key('run')];
       faulty.failNext('claim', 'after');
       await assert.rejects(control.runs.begin({ sessionKey: key, runId }), { code: 'BACKEND_UNAVAILABLE' });
-      await eventually('no one has the session', async () => (await observer.runsOf(key)).length === 0);
+      await bench.eventually('no one has the session', async () => (await observer.runsOf(key)).length === 0);
       const next = await bench.begin(control, { sessionKey: key });
       assert.deepEqual(control.runs.session(key).activeRunIds, [next.id]);
     },
@@ -50,7 +49,7 @@ export const faults: readonly Scenario[] = [
       const key = bench.key();
       faulty.failNext('lock', 'after');
       await assert.rejects(control.locks.acquire(key), { code: 'BACKEND_UNAVAILABLE' });
-      await eventually('no one has the lock', async () => (await observer.holder(key)) === undefined);
+      await bench.eventually('no one has the lock', async () => (await observer.holder(key)) === undefined);
     },
   },
   {
@@ -63,11 +62,11 @@ export const faults: readonly Scenario[] = [
       faulty.duplicateNext('stop');
       const receipt = await control.abort({ sessionKey: key });
       assert.deepEqual(receipt.runIds, [run.id]);
-      await eventually('the run is cut', () => !run.isCurrent());
+      await bench.eventually('the run is cut', () => !run.isCurrent());
       run.complete();
       const next = await bench.begin(other, { sessionKey: key });
       faulty.release('stop');
-      await eventually('it has arrived', () => faulty.heldCalls === 0);
+      await bench.eventually('it has arrived', () => faulty.heldCalls === 0);
       await next.commit(() => {});
       assert.equal(next.isCurrent(), true);
     },
@@ -82,11 +81,11 @@ export const faults: readonly Scenario[] = [
       faulty.duplicateNext('claim');
       const run = await bench.begin(control, { sessionKey: key });
       run.complete();
-      await eventually('the end is told', async () => (await observer.runsOf(key)).length === 0);
+      await bench.eventually('the end is told', async () => (await observer.runsOf(key)).length === 0);
       faulty.release('claim');
-      await eventually('it has arrived', () => faulty.heldCalls === 0);
+      await bench.eventually('it has arrived', () => faulty.heldCalls === 0);
       faulty.heal();
-      await eventually('no one has the session', async () => (await observer.runsOf(key)).length === 0);
+      await bench.eventually('no one has the session', async () => (await observer.runsOf(key)).length === 0);
       await bench.begin(control, { sessionKey: key });
     },
   },
@@ -104,7 +103,7 @@ export const faults: readonly Scenario[] = [
       assert.deepEqual([receipt.result, receipt.recorded, run.isCurrent()], ['aborted', 'unreachable', false]);
       run.complete();
       faulty.heal();
-      await eventually('the end is told', async () => (await observer.runsOf(key)).length === 0);
+      await bench.eventually('the end is told', async () => (await observer.runsOf(key)).length === 0);
     },
   },
   {
@@ -122,7 +121,7 @@ export const faults: readonly Scenario[] = [
       const run = await bench.begin(control, { sessionKey: key });
       const grant = await control.locks.acquire(key, { holder: run });
       await bench.begin(other, { sessionKey: key });
-      await eventually('the loss is told', () => lost.length > 0);
+      await bench.eventually('the loss is told', () => lost.length > 0);
       assert.deepEqual(lost, [grant.token]);
       assert.ok(errors.some((error) => /the listener’s own/.test(String(error))));
     },

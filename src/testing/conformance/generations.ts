@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { assertRising, item } from './answers.js';
-import { type Bench, eventually } from './bench.js';
+import type { Bench } from './bench.js';
 import { lacksDurability, lacksOpenAt, lacksProcesses, type Scenario } from './scenario.js';
 
 const STRANGE_KEYS: readonly string[] = [
@@ -98,7 +98,7 @@ export const generations: readonly Scenario[] = [
             .order({ do: 'bump', sessionKey: key, nodeId: process.name, times: 10_000 })
             .catch((error: Error) => assert.match(error.message, /ended: SIGKILL/)),
         );
-        await eventually('both claim', () => processes.every(({ numbers }) => numbers.length > 0));
+        await bench.eventually('both claim', () => processes.every(({ numbers }) => numbers.length > 0));
         for (const process of processes) {
           await new Promise((resolve) => setTimeout(resolve, bench.random.below(40)));
           await process.kill();
@@ -113,7 +113,7 @@ export const generations: readonly Scenario[] = [
           await observer.end({ sessionKey: key, runId, generation: answer.generation });
           return true;
         };
-        await eventually('the dead are out of the way', next, bench.deadWithinMs + 800);
+        await bench.eventually('the dead are out of the way', next);
       }
       assertDistinct(all);
       // What a killed process was granted and could not tell is above what was told before.

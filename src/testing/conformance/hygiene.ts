@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type Bench, eventually } from './bench.js';
+import type { Bench } from './bench.js';
 import type { TestNode } from './node.js';
 import type { ConformanceOptions } from './options.js';
 import { lacksProcesses, type Scenario } from './scenario.js';
@@ -93,7 +93,7 @@ export const hygiene: readonly Scenario[] = [
       dead.signal('SIGSTOP');
       const next = await bench.node(behind.backend);
       const granted = async (): Promise<boolean> => (await next.lock(left)).kind === 'granted';
-      await eventually('the paused one is replaced', granted, 4 * bench.staleMs);
+      await bench.eventually('the paused one is replaced', granted);
     },
   },
   {
@@ -124,9 +124,9 @@ export const hygiene: readonly Scenario[] = [
         grant.release();
         run.complete();
       }
-      await eventually('no listener is left', () => getEventListeners(caller.signal, 'abort').length === 0);
+      await bench.eventually('no listener is left', () => getEventListeners(caller.signal, 'abort').length === 0);
       await bench.closeAll();
-      await eventually('no timer is left', () => timers() <= before);
+      await bench.eventually('no timer is left', () => timers() <= before);
     },
   },
   {
@@ -144,11 +144,11 @@ export const hygiene: readonly Scenario[] = [
       const before = await count();
       await use();
       const hasNotGrown = async (): Promise<boolean> => (await count()) <= before * 1.1;
-      await eventually('a thousand more sessions have left nothing', hasNotGrown);
+      await bench.eventually('a thousand more sessions have left nothing', hasNotGrown);
       const runs = await Promise.all(Array.from({ length: 40 }, () => node.granted(bench.key())));
       for (const run of runs) await node.locked(run.sessionKey, run);
       const isSmall = async (): Promise<boolean> => (await count()) <= before * 1.1 + MAX_PER_SESSION * runs.length;
-      await eventually('a live session takes little', isSmall);
+      await bench.eventually('a live session takes little', isSmall);
     },
   },
   {

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { Snapshot } from '../../backend/index.js';
 import { item } from './answers.js';
-import { type Bench, eventually } from './bench.js';
+import type { Bench } from './bench.js';
 import { hearing } from './heard.js';
 import type { TestNode } from './node.js';
 import type { Scenario } from './scenario.js';
@@ -23,8 +23,8 @@ export const notices: readonly Scenario[] = [
       const replaced = await here.granted(other);
       const { version } = await there.stop(key, [item(stopped)]);
       const next = await there.granted(other, { replaces: [item(replaced)] });
-      await eventually('it hears of the stop', () => here.hasHeard(key, version));
-      await eventually('it hears of the takeover', () => here.hasHeard(other, next.version));
+      await bench.eventually('it hears of the stop', () => here.hasHeard(key, version));
+      await bench.eventually('it hears of the takeover', () => here.hasHeard(other, next.version));
     },
   },
   {
@@ -34,11 +34,11 @@ export const notices: readonly Scenario[] = [
       const [held, due] = [bench.key(), bench.key()];
       await here.locked(held);
       const inHeld = await there.granted(held);
-      await eventually('the holder hears', () => here.hasHeard(held, inHeld.version));
+      await bench.eventually('the holder hears', () => here.hasHeard(held, inHeld.version));
       const run = await here.granted(due, { hasEpilogue: true });
       await there.stop(due, [item(run)]);
       const inDue = await there.granted(due);
-      await eventually('the one whose epilogue is due hears', () => here.hasHeard(due, inDue.version));
+      await bench.eventually('the one whose epilogue is due hears', () => here.hasHeard(due, inDue.version));
     },
   },
   {
@@ -51,10 +51,10 @@ export const notices: readonly Scenario[] = [
       await there.claim(key);
       await there.lock(key);
       await here.unlock(key, token);
-      await eventually('it hears of the lock', () => there.hasHeard(key, here.seenOf(key)));
+      await bench.eventually('it hears of the lock', () => there.hasHeard(key, here.seenOf(key)));
       assert.equal(await there.holder(key), undefined);
       await here.ended(run, { status: 'failed', retain: true });
-      await eventually('it hears of the end', () => there.hasHeard(key, here.seenOf(key)));
+      await bench.eventually('it hears of the end', () => there.hasHeard(key, here.seenOf(key)));
       assert.deepEqual(await there.runsOf(key), []);
     },
   },
@@ -68,7 +68,7 @@ export const notices: readonly Scenario[] = [
         const { version } = await there.stop(key, [item(run)]);
         if (i % 2 === 0) await here.run(run.runId, key);
         else await here.session(key);
-        await eventually('it hears of the stop', () => here.hasHeard(key, version));
+        await bench.eventually('it hears of the stop', () => here.hasHeard(key, version));
       }
     },
   },
@@ -79,7 +79,7 @@ export const notices: readonly Scenario[] = [
       for (const node of [there, third]) await node.granted(bench.key());
       const number = await here.list();
       for (const node of [there, third]) {
-        await eventually('it hears of the stop', () =>
+        await bench.eventually('it hears of the stop', () =>
           node.heard.some((heard) => heard.notice === 'gap' || (heard.notice === 'listed' && heard.version >= number)),
         );
         for (const heard of node.heard) {
@@ -115,7 +115,7 @@ export const notices: readonly Scenario[] = [
       await there.granted(key);
       const isTold = async (): Promise<boolean> =>
         (await Promise.all(read)).some(({ told }) => told === 0 || told >= version);
-      await eventually('the owner hears it', isTold);
+      await bench.eventually('the owner hears it', isTold);
       for (const { told, record } of await Promise.all(read)) {
         assert.ok(record.version >= told, 'no notice is ahead of the record');
         if (told >= version) assert.equal(record.runs[0]?.status, 'stopping');
@@ -148,7 +148,7 @@ export const notices: readonly Scenario[] = [
       gone.heard.length = 0;
       await there.stop(key, [item(left)]);
       const { version } = await there.stop(other, [item(run)]);
-      await eventually('the other node hears', () => here.hasHeard(other, version));
+      await bench.eventually('the other node hears', () => here.hasHeard(other, version));
       assert.deepEqual(gone.heard, []);
     },
   },
@@ -162,11 +162,11 @@ export const notices: readonly Scenario[] = [
       const runs = [await here.granted(key), await beside.granted(key, { mode: 'concurrent' })];
       const first = await there.stop(key, [item(runs[0] ?? assert.fail())]);
       for (const node of [here, beside]) {
-        await eventually('both hear', () => node.hasHeard(key, first.version));
+        await bench.eventually('both hear', () => node.hasHeard(key, first.version));
       }
       here.deafen();
       const second = await there.stop(key, [item(runs[1] ?? assert.fail())]);
-      await eventually('the other still hears', () => beside.hasHeard(key, second.version));
+      await bench.eventually('the other still hears', () => beside.hasHeard(key, second.version));
     },
   },
   {
@@ -183,7 +183,7 @@ export const notices: readonly Scenario[] = [
       removeFirst();
       const run = await node.granted(key);
       const { version } = await there.stop(key, [item(run)]);
-      await eventually('it hears', () => node.hasHeard(key, version));
+      await bench.eventually('it hears', () => node.hasHeard(key, version));
     },
   },
   {
@@ -203,7 +203,7 @@ export const notices: readonly Scenario[] = [
       for (const node of nodes) node.heard.length = 0;
       const all = runs.map((run) => item(run));
       const { version } = await (stopper ?? assert.fail()).stop(key, all);
-      for (const owner of owners) await eventually('every owner hears it', () => owner.hasHeard(key, version));
+      for (const owner of owners) await bench.eventually('every owner hears it', () => owner.hasHeard(key, version));
     },
   },
   {
@@ -218,7 +218,7 @@ export const notices: readonly Scenario[] = [
       await backend.close();
       assert.equal(await here.check(run), true);
       const { version } = await there.stop(key, [item(run)]);
-      await eventually('the one that is left hears', () => here.hasHeard(key, version));
+      await bench.eventually('the one that is left hears', () => here.hasHeard(key, version));
       await here.ended(run, { status: 'aborted' });
       here.deafen();
       await backend.close();

@@ -9,6 +9,8 @@ import type { Answered, Asked, Order, Owned, Report } from './orders.js';
 const WATCHED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 /** The event loop stood still if it did not turn for so long, in ms. */
 const STALL_MS = 500;
+/** How long an answer may take, in ms, on a machine that is busy. */
+const ANSWER_MS = 15_000;
 
 /**
  * Makes this process, or this worker thread, one that the conformance suite can give orders to. Call it alone in the
@@ -132,7 +134,7 @@ class Servant {
 
   async #own(sessionKey: string): Promise<Owned> {
     this.#watchTurns();
-    this.#control = createRunControl({ backend: this.#backend });
+    this.#control = createRunControl({ backend: this.#backend, defaults: { backendTimeoutMs: ANSWER_MS } });
     const begun = await this.#control.runs.begin({ sessionKey });
     if (begun.status !== 'started') throw new Error(`the run was not started: ${begun.status}`);
     const { run } = begun;

@@ -94,6 +94,8 @@ export interface ConformanceOptions {
   readonly processes?: ConformanceProcesses | string;
   /** Scenarios that the backend's own tests stage; a text says where else they are. */
   readonly staged?: Readonly<Partial<Record<StagedScenario, string | (() => Promise<void>)>>>;
+  /** How long in ms what a backend promises may take before the suite gives it up; 15 000 by default. How soon it comes is no matter. */
+  readonly patienceMs?: number;
   /** How much of the long scenarios runs; 1, the whole of them, by default. */
   readonly share?: number;
   /** Where random keys and moments come from; random by default, and printed. */

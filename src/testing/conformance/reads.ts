@@ -1,6 +1,5 @@
 import { strict as assert } from 'node:assert';
 import { answered, idsOf, item } from './answers.js';
-import { eventually } from './bench.js';
 import type { Scenario } from './scenario.js';
 
 /** What can be read of runs while they live, when they have ended, and when they are forgotten. */
@@ -92,9 +91,9 @@ export const reads: readonly Scenario[] = [
       there.listen();
       const { version } = await there.session(key, true);
       const run = await here.granted(key);
-      await eventually('it hears of the run', () => there.hasHeard(key, version + 1));
+      await bench.eventually('it hears of the run', () => there.hasHeard(key, version + 1));
       await here.ended(run);
-      await eventually('it hears of the end', () => there.hasHeard(key, here.seenOf(key)));
+      await bench.eventually('it hears of the end', () => there.hasHeard(key, here.seenOf(key)));
     },
   },
   {
@@ -109,7 +108,7 @@ export const reads: readonly Scenario[] = [
         const read = await there.backend.readRun({ runId, sessionKey, nodeId: there.id, watch: true });
         assert.equal(read?.status, 'running');
         await here.ended({ sessionKey: key, runId, generation }, { retain: true });
-        await eventually('it hears of the end', () => there.hasHeard(key, here.seenOf(key)));
+        await bench.eventually('it hears of the end', () => there.hasHeard(key, here.seenOf(key)));
         assert.equal((await there.run(runId, key))?.status, 'completed');
       }
     },

@@ -3,7 +3,7 @@ import { Bench } from './bench.js';
 import type { ConformanceOptions } from './options.js';
 import { SCENARIOS } from './scenarios.js';
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 /**
  * Declares the tests that every backend must pass. Each name begins with a short word for its scenario, which stays

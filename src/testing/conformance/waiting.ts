@@ -1,6 +1,5 @@
 import { strict as assert } from 'node:assert';
 import { isRunfenceError, type LockTimeoutError, type RunControl } from '../../index.js';
-import { eventually } from './bench.js';
 import type { Scenario } from './scenario.js';
 import { STOPS } from './ways-to-stop.js';
 
@@ -63,7 +62,7 @@ export const waiting: readonly Scenario[] = [
         await acquired;
       }
       const observer = await bench.node();
-      await eventually('the lock is free', async () => (await observer.holder(key)) === undefined);
+      await bench.eventually('the lock is free', async () => (await observer.holder(key)) === undefined);
     },
   },
   {
@@ -98,7 +97,7 @@ export const waiting: readonly Scenario[] = [
         assert.equal(run.reason, way.reason);
         grant.release();
         unwind();
-        await eventually(`${way.reason}: nothing is held at the end`, async () => {
+        await bench.eventually(`${way.reason}: nothing is held at the end`, async () => {
           return (await observer.holder(key)) === undefined;
         });
       }

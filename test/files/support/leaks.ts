@@ -11,7 +11,7 @@ afterEach(async () => {
   const left = processesLeft();
   removeFolders();
   expect(left).toEqual([]);
-  await expect.poll(opened, { timeout: 5_000, interval: 20 }).toEqual([]);
+  await expect.poll(opened, { timeout: 15_000, interval: 20 }).toEqual([]);
 });
 
 afterAll(removeBundles);

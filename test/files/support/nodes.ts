@@ -45,7 +45,7 @@ export class Hears implements Notices {
   }
 
   /** Until it was told that a run is in this state. */
-  async saw(runId: string, status: StoredRun['status'], timeout = 5_000): Promise<void> {
+  async saw(runId: string, status: StoredRun['status'], timeout = 20_000): Promise<void> {
     const isTold = (): boolean =>
       this.snapshots.some(({ runs }) => runs.some((run) => run.runId === runId && run.status === status));
     await expect.poll(isTold, { timeout, interval: 2 }).toBe(true);

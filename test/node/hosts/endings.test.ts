@@ -45,7 +45,7 @@ describe.each(Object.entries(HOSTS))('%s', (name, { isHttp2, isWeb }) => {
     await probe.over.reached;
     expect(probe.outcome).toBe('disconnect');
     expect(probe.signal?.reason).toMatchObject({ name: 'AbortError', code: 'RUN_ABORTED', reason: 'disconnect' });
-    await vi.waitFor(() => expect(stage.control.runs.list()).toEqual([]));
+    await vi.waitFor(() => expect(stage.control.runs.list()).toEqual([]), 15_000);
     expect(stage.errors).toEqual([]);
     expect(printed).toEqual([]);
     stage.probes.remove(probe.name);

@@ -13,7 +13,7 @@ test('a process that is paused between its fence and its commit holds up the nex
   const child = await started(server.url);
   const said: string[] = [];
   child.on('message', (what) => said.push(String(what)));
-  await until('it has fenced', () => said.includes('fenced'), 20_000);
+  await until('it has fenced', () => said.includes('fenced'));
   child.kill('SIGSTOP');
   const start = performance.now();
   const there = nodeOn(server.port);
@@ -21,7 +21,7 @@ test('a process that is paused between its fence and its commit holds up the nex
   const receipt = await there.control.abort({ sessionKey: 'session' });
   expect([receipt.result, receipt.recorded]).toEqual(['aborted', 'cluster']);
   const stoppedMs = performance.now() - start;
-  const grant = await there.control.locks.acquire('session', { timeoutMs: 30_000 });
+  const grant = await there.control.locks.acquire('session');
   const ms = performance.now() - start;
   const write = there.backend.transaction(grant, async (client) => {
     await (client as { query(text: string): Promise<unknown> }).query("insert into runfence.notes values ('next')");
@@ -29,7 +29,7 @@ test('a process that is paused between its fence and its commit holds up the nex
   await write;
   child.send('go on');
   child.kill('SIGCONT');
-  await until('it goes on', () => said.length >= 3, 20_000);
+  await until('it goes on', () => said.length >= 3);
   expect(said.slice(0, 3)).toEqual(['fenced', 'refused', 'user']);
   expect((await pool.query('select text from runfence.notes')).rows).toEqual([{ text: 'next' }]);
   grant.release();

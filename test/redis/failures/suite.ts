@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClaimRequest } from 'runfence/backend';
 import { expect, test } from 'vitest';
 import type { ClientName } from '../support/clients.js';
-import { eventually, LEASE_MS, report, staged, until } from '../support/stage.js';
+import { eventually, report, staged, until } from '../support/stage.js';
 import { serverIsLate } from '../support/staged.js';
 
 const KEY = 'session';
@@ -45,7 +44,7 @@ export function failures(client: ClientName): void {
       const grant = await here.control.locks.acquire(KEY, { holder: run });
       const start = performance.now();
       await admin.command('FLUSHALL');
-      await until('the run is cut', () => !run.isCurrent(), LEASE_MS);
+      await until('the run is cut', () => !run.isCurrent());
       expect([run.reason, grant.isHeld()]).toEqual(['heartbeat-lost', false]);
       const cutMs = performance.now() - start;
       const next = await eventually('a run begins', () => stage.begin(here, { sessionKey: KEY }));
@@ -57,24 +56,31 @@ export function failures(client: ClientName): void {
       report(`${client}: FLUSHALL`, { 'cut after': cutMs, 'right after': performance.now() - start });
     }));
 
-  test('the server stands still for less than a lease, and for more', () =>
+  test('the server stands still for less than a lease', () =>
     staged(client, async (stage) => {
       const server = await stage.server();
-      const here = await stage.machine(server.port, { control: { defaults: { backendTimeoutMs: 1_000 } } });
+      const leaseMs = 60_000;
+      const here = await stage.machine(server.port, { leaseMs });
+      const hasty = await stage.machine(server.port, { leaseMs, control: { defaults: { backendTimeoutMs: 300 } } });
       const run = await stage.begin(here, { sessionKey: KEY });
       server.signal('SIGSTOP');
-      await expect(stage.begin(here, { sessionKey: 'other' })).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+      await expect(stage.begin(hasty, { sessionKey: 'other' })).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
       server.signal('SIGCONT');
       await eventually('it works again', () => run.commit(() => {}));
       expect(run.isCurrent()).toBe(true);
+    }));
+
+  test('the server stands still for longer than a lease', () =>
+    staged(client, async (stage) => {
+      const server = await stage.server();
+      const here = await stage.machine(server.port);
+      const run = await stage.begin(here, { sessionKey: KEY });
       const start = performance.now();
       server.signal('SIGSTOP');
       // First nothing may start; once one renewal was not answered, it is cut.
-      await until('the run is cut', () => run.signal.aborted, 2 * LEASE_MS);
+      await until('the run is cut', () => run.signal.aborted);
       const cutMs = performance.now() - start;
       expect(run.reason).toBe('heartbeat-lost');
-      expect(cutMs).toBeLessThan(LEASE_MS);
-      await sleep(300);
       server.signal('SIGCONT');
       const healedAt = performance.now();
       run.complete();
@@ -163,7 +169,7 @@ export function failures(client: ClientName): void {
       const run = await stage.begin(here, { sessionKey: KEY });
       run.epilogue(() => {});
       await run.commit((context) => here.backend.write(context, { script: 'return 1' }));
-      const waiting = there.control.locks.acquire(KEY, { timeoutMs: 5_000 });
+      const waiting = there.control.locks.acquire(KEY);
       const next = await stage.begin(there, { sessionKey: KEY });
       await until('it is taken over', () => !run.isCurrent());
       run.complete();

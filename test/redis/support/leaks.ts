@@ -9,7 +9,7 @@ let before: string[] = open();
 // A leak is a bug: a test that leaves a connection or a thread behind fails.
 afterEach(async ({ task }) => {
   if (task.result?.state === 'fail') return;
-  await expect.poll(opened, { timeout: 5_000, interval: 20 }).toEqual([]);
+  await expect.poll(opened, { timeout: 15_000, interval: 20 }).toEqual([]);
 });
 
 afterAll(async () => {

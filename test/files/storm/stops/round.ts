@@ -3,8 +3,6 @@ import type { Began, Ended, RunState, Stopped } from './orders.js';
 import { Failed, now, pause, type Server } from './server.js';
 import type { Witness } from './witness.js';
 
-/** A stop has arrived by then, in ms after its acknowledgement in which its process was awake. */
-const ARRIVED_MS = 1_000;
 /** A run that was begun after a stop has lived so long, in ms, when it is looked at. */
 const LIVED_MS = 300;
 
@@ -15,6 +13,8 @@ export interface Stage {
   readonly random: Random;
   /** Nobody stands still or dies: nothing may be refused, and nothing is lost. */
   isCalm: boolean;
+  /** A stop has arrived by then, in ms after its acknowledgement in which its process was awake. */
+  readonly arrivedMs: number;
 }
 
 /** One of the sessions, in which one round comes after the other. */
@@ -74,7 +74,7 @@ export class Lane {
    */
   async deadline(at: number, servers: readonly Server[] = this.stage.servers): Promise<number> {
     for (;;) {
-      const until = Math.max(...servers.map((server) => server.awakeFor(ARRIVED_MS, at)));
+      const until = Math.max(...servers.map((server) => server.awakeFor(this.stage.arrivedMs, at)));
       if (Number.isFinite(until)) return until;
       await pause(50);
     }

@@ -21,6 +21,8 @@ export interface StopsOptions {
   readonly storeOf?: ((place: 0 | 1) => StoreAddress) | undefined;
   /** For the phase `partitions`: parts one of the two from the store, until what is returned is called. */
   readonly part?: ((place: 0 | 1) => Promise<() => Promise<void>>) | undefined;
+  /** A stop that has not arrived by then is one that was missed, in ms; 1 000 by default. */
+  readonly arrivedMs?: number | undefined;
   /** Told what is being done. */
   readonly progress?: ((text: string) => void) | undefined;
 }
@@ -29,10 +31,11 @@ export const PHASES = ['quiet', 'busy', 'pauses', 'deaths'] as const;
 export type Phase = (typeof PHASES)[number] | 'partitions';
 
 const STALE_MS = 2_000;
+const ARRIVED_MS = 1_000;
 
 /** Two servers on one folder, of which each stops and takes over what the other runs, in many sessions at once. */
 export async function stopStorm(options: StopsOptions): Promise<Witness> {
-  const { dir, seed, lanes: width, phases, progress = () => {} } = options;
+  const { dir, seed, lanes: width, phases, arrivedMs = ARRIVED_MS, progress = () => {} } = options;
   const journal = join(dir, 'journal');
   writeFileSync(journal, '');
   const file = await bundled('stops');
@@ -40,7 +43,7 @@ export async function stopStorm(options: StopsOptions): Promise<Witness> {
   const given = (place: 0 | 1): object => ({ store: options.storeOf?.(place) ?? inFolder, journal });
   const servers = [new Server('A', file, given(0)), new Server('B', file, given(1))] as const;
   const witness = new Witness();
-  const stage: Stage = { servers, witness, random: new Random(seed), isCalm: true };
+  const stage: Stage = { servers, witness, random: new Random(seed), isCalm: true, arrivedMs };
   const lanes = Array.from({ length: width }, (_, at) => new Lane(stage, `chat-${at}`));
   const { rounds } = options;
   const ticking = setInterval(() => progress(`  ${line(witness)}`), 10_000);

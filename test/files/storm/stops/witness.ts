@@ -3,7 +3,7 @@ import type { Ended, WriteLine } from './orders.js';
 
 /** What must not happen, a row each. */
 export const FAULTS = {
-  missed: 'stops and takeovers that did not arrive within a second',
+  missed: 'stops and takeovers that did not arrive in time',
   twoCurrent: 'sessions with two current runs',
   hitLater: 'runs that were hit by a stop from before their begin',
   receipts: 'receipts that disagree with the outcome',
