@@ -205,8 +205,6 @@ export default defineConfig({
           // A browser starts; the machine may be busy.
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // A browser on a busy machine may lose the focus between two of its steps.
-          retry: 1,
           maxWorkers: 2,
         },
       },

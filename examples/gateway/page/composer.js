@@ -1,4 +1,4 @@
-import { byId, setText } from './dom.js';
+import { byId, leaveFocus, setText } from './dom.js';
 
 /** What each choice does, and what its button is called. */
 const CHOICES = {
@@ -48,24 +48,22 @@ export class Composer {
 
   /** @param mayWrite false for the conversation of somebody else, which an admin may only stop */
   show(isBusy, mayWrite) {
-    const hadFocus = document.activeElement === this.#stop;
     // What was chosen was for that answer. The next one begins with what is said.
     if (this.#isBusy && !isBusy) this.#form.elements.busy.value = 'interrupt';
     this.#isBusy = isBusy;
+    this.#message.disabled = !mayWrite;
+    if (!isBusy) for (const gone of [this.#busy, this.#stop]) leaveFocus(gone);
     this.#busy.hidden = !isBusy || !mayWrite;
     this.#stop.hidden = !isBusy;
-    this.#stop.disabled = this.#isStopping;
-    this.#message.disabled = !mayWrite;
     this.#send.disabled = !mayWrite;
     this.#message.placeholder = mayWrite ? 'Write a message' : 'You can stop this conversation, and not write in it.';
-    if (hadFocus && !isBusy) this.#message.focus();
     this.#showChoice();
   }
 
   async stop() {
     if (this.#isStopping) return;
+    // Not disabled meanwhile: that would take the focus from it.
     this.#isStopping = true;
-    this.#stop.disabled = true;
     this.problem('');
     try {
       await this.actions.stop();
@@ -73,7 +71,6 @@ export class Composer {
       this.problem(`This could not be stopped: ${error.message}`);
     }
     this.#isStopping = false;
-    this.#stop.disabled = false;
   }
 
   problem(text) {

@@ -50,11 +50,7 @@ export class Conversation {
     for (const [runId, turn] of this.turns)
       if (!turns.has(runId) && turn.isActive && turn.isLive) turns.set(runId, turn);
     this.turns = turns;
-    for (const { runId, ...approval } of approvals) {
-      const turn = turns.get(runId);
-      const isKnown = turn?.parts.some(({ approvalId }) => approvalId === approval.approvalId) ?? true;
-      if (!isKnown) turn.apply('tool', { ...approval, phase: 'approval' });
-    }
+    for (const [runId, turn] of turns) turn.asks(approvals.filter((asked) => asked.runId === runId));
     this.pending = this.pending.filter(({ runId, isSteering }) => isSteering || !turns.has(runId));
   }
 

@@ -22,14 +22,29 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Puts the children in this order, and touches none that is in its place: focus and selection stay. */
+/**
+ * Puts the children in this order, and touches none that is in its place. The one with the focus is never moved, which would
+ * lose the focus: what is in front of it goes behind it.
+ */
 export function setChildren(parent, children) {
   for (const old of [...parent.children]) if (!children.includes(old)) old.remove();
   let before = parent.firstChild;
   for (const child of children) {
+    while (before !== child && child.parentNode === parent && child.contains(document.activeElement)) {
+      const next = before.nextSibling;
+      parent.append(before);
+      before = next;
+    }
     if (child === before) before = before.nextSibling;
     else parent.insertBefore(child, before);
   }
+}
+
+/** Before something goes: if the focus is in it, one goes on with the conversation, and not at the top of the page. */
+export function leaveFocus(element) {
+  if (!element.contains(document.activeElement)) return;
+  const message = byId('message');
+  (message.disabled ? byId('conversation') : message).focus();
 }
 
 /** Calls it soon, once, however often it is asked for. A tab in the background gets no frames, so this is a timer. */

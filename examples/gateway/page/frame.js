@@ -5,9 +5,12 @@ export function menuOf() {
   const button = byId('menu');
   const sidebar = byId('sidebar');
   const show = (isOpen) => {
+    // On a small screen it goes, with the link that had the focus.
+    if (!isOpen && isMenu() && sidebar.contains(document.activeElement)) button.focus();
     button.setAttribute('aria-expanded', String(isOpen));
     sidebar.classList.toggle('is-open', isOpen);
   };
+  const isMenu = () => button.offsetParent !== null;
   const isOpen = () => button.getAttribute('aria-expanded') === 'true';
   button.addEventListener('click', () => show(!isOpen()));
   sidebar.addEventListener('keydown', (event) => {
@@ -15,7 +18,6 @@ export function menuOf() {
     // It closes the list, and stops nothing.
     event.preventDefault();
     show(false);
-    button.focus();
   });
   sidebar.addEventListener('click', (event) => {
     if (event.target.closest('a, #new') !== null) show(false);

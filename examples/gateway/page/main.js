@@ -19,8 +19,8 @@ const SUGGESTIONS = [
 
 connect(readToken());
 
-/** Connects, and shows the page, or asks for a token. */
-function connect(token) {
+/** Connects, and shows the page, or asks for a token. @param shown called when the page is there */
+function connect(token, shown = () => {}) {
   const { protocol, host } = location;
   const url = `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/ws`;
   const client = createGatewayClient({ url, ...(token === undefined ? {} : { auth: { token } }) });
@@ -29,6 +29,7 @@ function connect(token) {
     .then((me) => {
       keepToken(token);
       start(client, me);
+      shown();
     })
     .catch(() => askForToken(token));
 }
@@ -45,7 +46,7 @@ function askForToken(refused) {
   form.onsubmit = (event) => {
     event.preventDefault();
     page.hidden = true;
-    connect(field.value.trim());
+    connect(field.value.trim(), () => byId('message').focus());
   };
 }
 

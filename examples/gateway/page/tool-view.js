@@ -1,4 +1,4 @@
-import { el, setText } from './dom.js';
+import { el, leaveFocus, setText } from './dom.js';
 import { short } from './words.js';
 
 /** A tool that the agent uses: what it is given, what it has printed, and the question whether it may. */
@@ -31,8 +31,7 @@ export class ToolView {
 
   #ask(name, input, approvalId) {
     if (approvalId === undefined) {
-      // The focus was on a button that goes: it must not be lost.
-      if (this.#question.contains(document.activeElement)) document.getElementById('message')?.focus();
+      leaveFocus(this.#question);
       this.#question.replaceChildren();
       return;
     }

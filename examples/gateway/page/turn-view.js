@@ -1,4 +1,4 @@
-import { el, setChildren, setText } from './dom.js';
+import { el, leaveFocus, setChildren, setText } from './dom.js';
 import { ToolView } from './tool-view.js';
 
 /** A turn of the conversation: what was said, the answer as it comes, and what became of it. */
@@ -30,6 +30,7 @@ export class TurnView {
     );
     setText(this.#note, noteOf(turn));
     this.#note.hidden = this.#note.textContent === '';
+    if (turn.state !== 'queued') leaveFocus(this.#drop);
     this.#drop.hidden = turn.state !== 'queued';
     if (receipt !== undefined && receipt.parentElement !== this.element) this.element.append(receipt);
   }
