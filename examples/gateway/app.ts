@@ -10,6 +10,7 @@ import { createHttpHandlers } from 'runfence/http';
 import { toNodeListener } from 'runfence/node';
 import { type OpenAITool, openaiAgent } from 'runfence/openai';
 import { attachGateway } from 'runfence/ws';
+import { Conversations } from './conversations.js';
 import { type Logins, localUser, readLogins, tokenOf } from './logins.js';
 import type { Model } from './model.js';
 import { servePage } from './page.js';
@@ -69,6 +70,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     history: fileHistory({ dir: join(folder, 'sessions') }),
   });
 
+  const conversations = await Conversations.open(join(folder, 'conversations.jsonl'), control);
+
   const server = createServer();
   server.listen(port, host);
   await once(server, 'listening');
@@ -76,6 +79,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   const gateway = createGateway(runner, {
     authenticate: ({ headers, auth }) => logins(tokenOf(headers, auth)),
+    stored: ({ principal, admin }) => conversations.list(admin === true ? undefined : principal.userId),
     methods: { 'runs.timeline': sights.method, me: whoami },
   });
   const attached = attachGateway(server, gateway, hosts === undefined ? {} : { hosts });
@@ -103,7 +107,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     server,
     control,
     gateway,
-    url: `http://${host}:${(server.address() as AddressInfo).port}`,
+    url: `http://${isIP(host) === 6 ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`,
     async close(graceMs = 0) {
       attached.detach();
       const closed = once(server, 'close');

@@ -20,22 +20,25 @@ export const localUser: Logins = () => ({ principal: { userId: 'local' } });
  */
 export function readLogins(text: string): Logins {
   const users = new Map<string, Login>();
-  for (const [token, user] of Object.entries(JSON.parse(text) as Record<string, unknown>)) {
+  for (const [token, user] of Object.entries(jsonOf(text) ?? {})) {
     const { userId, admin } = (user ?? {}) as { userId?: unknown; admin?: unknown };
-    if (
-      token === '' ||
-      typeof userId !== 'string' ||
-      userId === '' ||
-      !['boolean', 'undefined'].includes(typeof admin)
-    ) {
-      throw new Error(
-        'GATEWAY_TOKENS must be JSON such as {"token":{"userId":"alice"},"other":{"userId":"root","admin":true}}.',
-      );
-    }
+    const isUser = typeof userId === 'string' && userId !== '' && ['boolean', 'undefined'].includes(typeof admin);
+    if (token === '' || !isUser) throw new Error(FORM);
     users.set(token, { principal: { userId }, ...(admin === true ? { admin } : {}) });
   }
-  if (users.size === 0) throw new Error('GATEWAY_TOKENS has no token.');
+  if (users.size === 0) throw new Error(FORM);
   return (token) => [...users].find(([known]) => token !== undefined && isSame(known, token))?.[1];
+}
+
+const FORM = 'GATEWAY_TOKENS must be JSON such as {"token":{"userId":"alice"},"other":{"userId":"root","admin":true}}.';
+
+function jsonOf(text: string): Record<string, unknown> | null {
+  try {
+    return JSON.parse(text) as Record<string, unknown> | null;
+  } catch {
+    // What the parser says of it would have a token in it.
+    throw new Error(FORM);
+  }
 }
 
 /** In a time that says nothing of how much of it is right. */

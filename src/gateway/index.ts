@@ -6,34 +6,25 @@
  */
 
 export type { Authenticated } from '../transport/index.js';
+export type { Connected, ConnectParams } from './api/connect.js';
+export type { AnswerParams, SendAnswer, SendParams, SteerParams } from './api/messages.js';
+export type { GatewayApi } from './api/methods.js';
+export type { ReceiptAnswer, ReceiptParams, WaitAnswer, WaitParams } from './api/runs.js';
 export type {
-  AbortAnswer,
   After,
-  AnswerParams,
-  ChatAbortParams,
-  Connected,
-  ConnectParams,
-  GatewayApi,
   ListedRun,
   ListedSession,
   ListParams,
-  ReceiptAnswer,
-  ReceiptParams,
-  SendAnswer,
-  SendParams,
   SessionAnswer,
   SessionParams,
-  SessionsAbortParams,
-  SteerParams,
   Subscribed,
   SubscribeParams,
-  WaitAnswer,
-  WaitParams,
-} from './api.js';
+} from './api/sessions.js';
+export type { AbortAnswer, ChatAbortParams, SessionsAbortParams } from './api/stops.js';
 export type { GatewayErrorCode } from './codes.js';
 export type { ChatEvent, GatewayEvents, OfRun, ToolCallEvent } from './events.js';
 export { createGateway, type Gateway, type GatewayConnection } from './gateway.js';
 export { GatewayError } from './gateway-error.js';
 export { type GatewayMethod, type GatewayMethods, gatewayMethod, type MethodCall } from './host-methods.js';
-export type { AuthenticateConnection, Credentials, GatewayLimits, GatewayOptions } from './options.js';
+export type { AuthenticateConnection, Credentials, GatewayLimits, GatewayOptions, StoredSession } from './options.js';
 export type { GatewaySocket } from './outlet.js';

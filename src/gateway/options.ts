@@ -21,6 +21,14 @@ export interface Credentials {
  */
 export type AuthenticateConnection = (credentials: Credentials) => Awaitable<Authenticated | undefined>;
 
+/** A session that the host keeps, such as a conversation of yesterday. */
+export interface StoredSession {
+  /** The client's key of the session. */
+  readonly key: string;
+  /** Whose it is; the one who asks by default. Only an admin is told. */
+  readonly owner?: Principal | undefined;
+}
+
 /** What one connection, and one principal, may take. */
 export interface GatewayLimits {
   /** Bytes of a frame; 1 MiB by default. */
@@ -62,6 +70,11 @@ export interface GatewayOptions<M extends GatewayMethods = GatewayMethods> {
   readonly session?: ((principal: Principal, key: string) => SessionKey | undefined) | undefined;
   /** The client's key of a session; by default the last part of the session's key. */
   readonly keyOf?: ((sessionKey: string) => string) | undefined;
+  /**
+   * The sessions that you keep for somebody: `sessions.list` with `includeFinished` shows those without a known run too, in
+   * front of the others, oldest first. `authorize` is not asked: give what this principal may see. None by default.
+   */
+  readonly stored?: ((asked: Authenticated) => Awaitable<readonly StoredSession[]>) | undefined;
   /** Methods of your own: `gatewayMethod` makes one. */
   readonly methods?: M | undefined;
   /** Messages that stop instead of starting something, whatever their case; `['/stop']` by default. */
@@ -106,6 +119,7 @@ const KNOWN: readonly string[] = [
   'authenticate',
   'session',
   'keyOf',
+  'stored',
   'methods',
   'stopWords',
   'hidden',
@@ -124,7 +138,7 @@ export function checkOptions<M extends GatewayMethods>(given: GatewayOptions<M>)
   if (typeof options.authenticate !== 'function') {
     throw invalid('authenticate must be a function that says who a connection is: nobody may be served by accident.');
   }
-  for (const name of ['session', 'keyOf', 'hidden'] as const) {
+  for (const name of ['session', 'keyOf', 'stored', 'hidden'] as const) {
     if (!['function', 'undefined'].includes(typeof options[name])) throw invalid(`${name} must be a function.`);
   }
   const { stopWords = [], whenBusy, slowConsumer, revealForbidden, methods } = options;

@@ -94,3 +94,38 @@ test('a login that is revoked while it is found out whose it is lets nobody in (
   await flush();
   expect(agent.requests).toEqual([]);
 });
+
+test('stored that throws is told to the host, and a key that the host refuses is not shown (M9)', async () => {
+  let stored = (): { key: string; owner?: Principal }[] => fails();
+  const { client, errors } = gatewayStage(says('hello'), {
+    gateway: {
+      stored: () => stored(),
+      session: ({ userId = '' }, key) => (key === 'refused' ? undefined : [userId, key]),
+    },
+  });
+  const ada = await client();
+  expect((await ada.call('sessions.list', { includeFinished: true })).error?.code).toBe('internal_error');
+  expect(errors.map(String)).toEqual(['Error: a secret']);
+  stored = () => ['kept', 'refused', ' ', 'kept'].map((key) => ({ key, owner: { userId: 'eve' } }));
+  const kept = { key: 'kept', hasActiveRun: false, runs: [] };
+  expect((await ada.call('sessions.list', { includeFinished: true })).payload).toEqual({ sessions: [kept] });
+});
+
+test('a run that starts while the host looks up what is stored is in the list, once (M6)', async () => {
+  const door = gate();
+  const { client } = gatewayStage(halfway(gate()), {
+    gateway: {
+      stored: async () => {
+        await door.passed;
+        return [{ key: 's' }];
+      },
+    },
+  });
+  const ada = await client();
+  const list = ada.call('sessions.list', { includeFinished: true });
+  const { payload } = await ada.call('chat.send', send());
+  door.open();
+  const runs = [{ runId: payload?.runId, kind: 'chat', status: 'running' }];
+  expect((await list).payload).toEqual({ sessions: [{ key: 's', hasActiveRun: true, runs }] });
+  await ada.call('chat.abort', { sessionKey: 's' });
+});

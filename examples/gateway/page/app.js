@@ -110,7 +110,11 @@ export class App {
       title: titles.get(address) ?? this.#titles.get(address) ?? 'Conversation',
     }));
     const order = [...titles.keys()];
-    const placeOf = (session) => order.indexOf(addressOf(session));
+    // What this browser has not begun comes first if something has run in it, and last if it is only kept.
+    const placeOf = (session) => {
+      const place = order.indexOf(addressOf(session));
+      return place < 0 && session.runs.length === 0 ? order.length : place;
+    };
     all.sort((a, b) => placeOf(a) - placeOf(b));
     return [...all, ...kept.map(({ key, title }) => ({ key, title, runs: [], hasActiveRun: false }))];
   }

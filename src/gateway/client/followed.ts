@@ -1,4 +1,4 @@
-import type { After } from '../api.js';
+import type { After } from '../api/sessions.js';
 
 interface Seen {
   readonly session: string;

@@ -1,4 +1,4 @@
-import type { GatewayApi } from '../api.js';
+import type { GatewayApi } from '../api/methods.js';
 import type { GatewayEvents } from '../events.js';
 import type { GatewayMethod, GatewayMethods } from '../host-methods.js';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Selector } from '../../index.js';
 import { sessionsNamed } from '../../transport/index.js';
-import type { AbortAnswer, ChatAbortParams, SessionsAbortParams } from '../api.js';
+import type { AbortAnswer, ChatAbortParams, SessionsAbortParams } from '../api/stops.js';
 import type { Call } from '../context.js';
 import { GatewayError } from '../gateway-error.js';
 import { sessionFor } from '../sessions.js';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RunView } from '../../index.js';
 import { receiptOf, shownRun } from '../../transport/index.js';
-import type { ReceiptAnswer, ReceiptParams, WaitAnswer, WaitParams } from '../api.js';
+import type { ReceiptAnswer, ReceiptParams, WaitAnswer, WaitParams } from '../api/runs.js';
 import type { Call } from '../context.js';
 import { GatewayError, notFound } from '../gateway-error.js';
 import { clientId, runId } from './fields.js';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Busy, SendResult } from '../../agent/index.js';
-import type { AbortAnswer, SendAnswer, SendParams } from '../api.js';
+import type { SendAnswer, SendParams } from '../api/messages.js';
+import type { AbortAnswer } from '../api/stops.js';
 import type { Call } from '../context.js';
 import { GatewayError, rejected } from '../gateway-error.js';
 import { BUSY } from '../options.js';

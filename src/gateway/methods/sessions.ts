@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RunView } from '../../index.js';
-import { inSession, sessionsOf } from '../../transport/index.js';
+import { inSession, mapKey, ownerFor, sessionsOf } from '../../transport/index.js';
 import type {
   After,
   ListedRun,
@@ -10,7 +10,8 @@ import type {
   SessionParams,
   Subscribed,
   SubscribeParams,
-} from '../api.js';
+} from '../api/sessions.js';
+import type { Call } from '../context.js';
 import { sessionFor } from '../sessions.js';
 import { owner } from './fields.js';
 import { type Method, method } from './method.js';
@@ -30,6 +31,8 @@ const subscribeParams: z.ZodType<SubscribeParams> = z.object({
 export const listSessions: Method = method(listParams, async (call, { includeFinished = false }) => {
   const { context, caller } = call;
   const { control, hub, options } = context;
+  // Asked first: a run that starts meanwhile is among those that are active.
+  const stored = includeFinished ? await storedSessions(call) : new Map<string, ListedSession>();
   const active = await control.sessions.active({ requester: caller.requester });
   // As they are by now: whoever has heard of a change in the meantime must not see what was before it.
   const now = active.flatMap((run) => {
@@ -41,9 +44,24 @@ export const listSessions: Method = method(listParams, async (call, { includeFin
   const over = includeFinished ? [...now.filter(({ runId }) => !runs.has(runId)), ...finished] : [];
   for (const run of over) if (!runs.has(run.runId)) runs.set(run.runId, run);
   const shown = [...runs.values()].filter((run) => options.hidden?.(run) !== true);
+  for (const { sessionKey } of shown) stored.delete(sessionKey);
   const sessions: ListedSession[] = sessionsOf(options, caller, shown, listed);
-  return { sessions };
+  return { sessions: [...stored.values(), ...sessions] };
 });
+
+/** Those that the host keeps, by the session's own key. One that it does not let its owner name is not there. */
+async function storedSessions({ context, caller }: Call): Promise<Map<string, ListedSession>> {
+  const { options } = context;
+  const { principal, isAdmin: admin } = caller;
+  const sessions = new Map<string, ListedSession>();
+  for (const { key, owner } of (await options.stored?.({ principal, admin })) ?? []) {
+    const whose = (admin ? owner : undefined) ?? principal;
+    const mapped = mapKey(options, whose, key);
+    if (typeof mapped === 'string') continue;
+    sessions.set(mapped.sessionKey, { key, ...ownerFor(caller, whose), hasActiveRun: false, runs: [] });
+  }
+  return sessions;
+}
 
 const LIVE: readonly string[] = ['queued', 'running', 'stopping'];
 

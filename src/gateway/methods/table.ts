@@ -1,5 +1,5 @@
 import { invalid } from '../../transport/index.js';
-import type { GatewayApi } from '../api.js';
+import type { GatewayApi } from '../api/methods.js';
 import type { GatewayMethods } from '../host-methods.js';
 import { chatAbort, sessionsAbort } from './abort.js';
 import { hostMethod } from './host.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AnswerParams, SteerParams } from '../api.js';
+import type { AnswerParams, SteerParams } from '../api/messages.js';
 import { sessionFor } from '../sessions.js';
 import { stop } from './abort.js';
 import { clientId, runId } from './fields.js';
