@@ -219,7 +219,7 @@ export const core: readonly Mutant[] = [
       ["    this.status = isAtOnce && this.resources === undefined ? 'aborted' : 'stopping';\n", ''],
       [
         '    announceAborted(this);\n',
-        "    announceAborted(this);\n    this.status = this.#outcome === 'decided' && this.resources === undefined ? 'aborted' : 'stopping';\n",
+        "    announceAborted(this);\n    this.status = this.isDecided && this.resources === undefined ? 'aborted' : 'stopping';\n",
       ],
     ],
   },

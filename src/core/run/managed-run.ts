@@ -10,7 +10,6 @@ import type { IterableStream } from '../fence/sources.js';
 import { type Awaitable, Deferred, settle } from '../internal/awaitable.js';
 import type { Clock } from '../internal/clock.js';
 import { invalid, RunfenceError, runEnded, runQueued, unavailable } from '../internal/errors.js';
-import { tellAll } from '../internal/events.js';
 import { isAborted } from '../internal/signals.js';
 import type { Timer } from '../internal/timers.js';
 import { checkFunction, checkKey, checkObject } from '../internal/validate.js';
@@ -18,10 +17,11 @@ import type { EndStatus, Ledger, Stage } from '../ledger/ledger.js';
 import type { EpilogueContext } from '../lock/epilogue.js';
 import type { CommitContext, HeldGrant } from '../lock/grant.js';
 import type { AbortReason, RunAbortedError } from '../stop/reason.js';
-import { announceAborted, announceEnded } from './announce.js';
+import { announceAborted } from './announce.js';
 import { checkAttachment } from './attached-thing.js';
 import type { Candidate } from './candidate.js';
 import { fire, stopping } from './controller.js';
+import { Decision } from './decision.js';
 import { type Draft, RunDraft, type Save } from './draft.js';
 import type { RunHost } from './host.js';
 import type { ChildOptions, RunSpec } from './options.js';
@@ -66,19 +66,11 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   isCalled = false;
   /** The runs that it took over from. */
   supersedes: readonly string[] = NO_IDS;
-  /** Its own result, before the record has said that it stands. */
-  #ending: 'completed' | 'failed' | undefined = undefined;
-  /** `decided`: nobody can say otherwise any more; `told`: everybody who waits for it was told. */
-  #outcome: 'open' | 'decided' | 'told' = 'open';
-  /** Its cut or its end has been prepared: its outcome may be told. */
-  #mayTell = false;
-  /** What the record says of its stop, where it is another than the cut's. */
-  #recorded: Pick<StoredRun, 'reason' | 'detail'> | undefined = undefined;
+  readonly #decision = new Decision();
   #suspension: { readonly resumed: Deferred<void>; readonly fencedEffects: number } | undefined = undefined;
   #ownDraft: RunDraft | undefined = undefined;
   #controller: AbortController | undefined = undefined;
   #error: RunAbortedError | undefined = undefined;
-  #endListeners: ((outcome: Outcome) => void)[] | undefined = undefined;
 
   constructor(host: RunHost, id: string, spec: RunSpec, parent: ManagedRun | undefined) {
     super(host, id, spec);
@@ -114,11 +106,12 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   get reason(): AbortReason | undefined {
-    return this.#recorded?.reason ?? this.stop?.reason;
+    return this.#decision.recorded?.reason ?? this.stop?.reason;
   }
 
   get detail(): string | undefined {
-    return (this.#recorded?.reason === undefined ? this.stop : this.#recorded)?.detail;
+    const { recorded } = this.#decision;
+    return (recorded?.reason === undefined ? this.stop : recorded)?.detail;
   }
 
   get data(): unknown {
@@ -130,14 +123,14 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   get stage(): Stage {
-    if (this.#ending !== undefined) return 'ending';
+    if (this.#decision.ending !== undefined) return 'ending';
     const { status } = this;
     return status === 'queued' || status === 'running' || status === 'stopping' ? status : 'settled';
   }
 
   get endStatus(): EndStatus {
     const { status } = this;
-    return this.#ending ?? (status === 'completed' || status === 'failed' ? status : 'aborted');
+    return this.#decision.ending ?? (status === 'completed' || status === 'failed' ? status : 'aborted');
   }
 
   /** What the options save is known before there is anything to save. */
@@ -150,13 +143,22 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   override get isDecided(): boolean {
-    return this.#outcome !== 'open';
+    return this.#decision.isDecided;
   }
 
-  /** The record has confirmed its stop. */
-  isConfirmed = false;
-  /** Its outcome was told without the record's word: another node may have been told otherwise. */
-  isUncertain = false;
+  get isConfirmed(): boolean {
+    return this.#decision.isConfirmed;
+  }
+
+  /** The record has taken its stop. */
+  confirmed(): void {
+    this.#decision.confirm();
+  }
+
+  /** Another node may have been told that it ended otherwise. */
+  get isUncertain(): boolean {
+    return this.#decision.isUncertain;
+  }
 
   /** One that nobody was told of is a duplicate of nothing. */
   get isKept(): boolean {
@@ -164,7 +166,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   protected override get isTold(): boolean {
-    return this.#outcome === 'told';
+    return this.#decision.isTold;
   }
 
   override get graceMs(): number {
@@ -337,70 +339,29 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   #end(status: 'completed' | 'failed', result: unknown): void {
     this.current = false;
     this.#endSuspension();
-    this.#ending = status;
+    this.#decision.ending = status;
     // Nothing of it goes on, and how it ended is not said before the record has.
     this.status = 'stopping';
     this.result = result;
     if (this.isHandle) this.isWorking = false;
     this.host.ending(this);
-    this.#mayTell = true;
-    this.#tell();
+    this.#decision.prepared(this);
   }
 
-  /** Its own result stands, or the reason of its cut. */
   stands(): void {
-    if (this.#outcome !== 'open') return;
-    if (this.#ending !== undefined) {
-      this.status = this.#ending;
-      this.#ending = undefined;
-    } else if (this.stop === undefined) {
-      return;
-    }
-    this.#outcome = 'decided';
-    this.#tell();
+    this.#decision.stands(this);
   }
 
   decided(run: StoredRun | undefined): void {
-    this.isConfirmed = true;
-    if (run === undefined) {
-      this.undecidable();
-      return;
-    }
-    if (this.#outcome !== 'open') return;
-    if (this.#ending !== undefined) this.#endDecided(run);
-    else {
-      if (this.stop !== undefined) this.#recorded = { reason: run.reason, detail: run.detail };
-      this.stands();
-    }
+    this.#decision.answered(this, run);
   }
 
   undecidable(): void {
-    if (this.#outcome !== 'open') return;
-    // Without a backend there is nobody who could be told otherwise.
-    this.isUncertain = this.ledger.isShared && (this.#ending !== undefined || this.stop !== undefined);
-    if (this.#ending !== undefined) this.#endDecided(undefined);
-    else this.stands();
+    this.#decision.presume(this);
   }
 
-  /** The first result that was recorded wins: if that is a stop, it is a run that was cut from now on. */
-  #endDecided(run: StoredRun | undefined): void {
-    if (run !== undefined && run.status === this.#ending) {
-      this.stands();
-      return;
-    }
-    this.#ending = undefined;
-    this.status = 'running';
-    this.result = undefined;
-    this.#mayTell = false;
-    const { reason = 'heartbeat-lost', supersededBy, detail } = run ?? {};
-    this.host.cutRecorded(this, { reason, supersededBy, detail });
-  }
-
-  #tell(): void {
-    if (this.#outcome !== 'decided' || !this.#mayTell) return;
-    this.#outcome = 'told';
-    announceEnded(this);
-    this.tellEnded();
+  /** Its outcome was told. */
+  told(): void {
     this.tellSaved();
     if (this.stop === undefined) this.host.ended(this);
     else this.trySettle();
@@ -420,7 +381,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   get hasOutcome(): boolean {
-    return this.#outcome === 'told';
+    return this.#decision.isTold;
   }
 
   /** How it ended; asked only once it has. */
@@ -429,20 +390,11 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
   }
 
   onEnded(listener: (outcome: Outcome) => void): void {
-    this.#endListeners ??= [];
-    this.#endListeners.push(listener);
+    this.#decision.onTold(listener);
   }
 
   offEnded(listener: (outcome: Outcome) => void): void {
-    const at = this.#endListeners?.indexOf(listener) ?? -1;
-    if (at >= 0) this.#endListeners?.splice(at, 1);
-  }
-
-  tellEnded(): void {
-    const listeners = this.#endListeners;
-    if (listeners === undefined) return;
-    this.#endListeners = undefined;
-    tellAll(listeners, this.outcome, this);
+    this.#decision.offTold(listener);
   }
 
   override dependants(): readonly ManagedRun[] {
@@ -459,7 +411,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
     const isAtOnce = this.generation === 0 && !this.isAsked;
     this.status = isAtOnce && this.resources === undefined ? 'aborted' : 'stopping';
     // No record can say otherwise of one that was never asked for.
-    if (isAtOnce) this.#outcome = 'decided';
+    if (isAtOnce) this.#decision.cutUnasked();
     this.host.marked(this);
   }
 
@@ -545,8 +497,7 @@ export class ManagedRun extends UnwindingRun implements Run, FencedRun {
 
   override announce(): void {
     announceAborted(this);
-    this.#mayTell = true;
-    this.#tell();
+    this.#decision.prepared(this);
   }
 
   override handOver(): void {

@@ -77,7 +77,7 @@ export class Takeovers implements CandidateHost {
     const untold = this.#sender.prepare(cut, recorded);
     const epilogueOf = finderOf(epilogues);
     for (const rival of recorded) {
-      rival.isConfirmed = true;
+      rival.confirmed();
       const due = rival.aftermathIfAny?.due;
       const reserved = epilogueOf(rival.id);
       if (reserved !== undefined) due?.tokenKnown(reserved.token);

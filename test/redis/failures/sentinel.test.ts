@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { createRunControl, type Run } from 'runfence';
 import { redis } from 'runfence/redis';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { SentinelGroup } from '../../support/servers/sentinel.js';
 import { eventually, report, until } from '../support/stage.js';
 
@@ -11,6 +11,7 @@ test('a failover by Sentinel: the stop is heard, no number comes twice, and it g
   timeout: 120_000,
 }, async () => {
   const group = await SentinelGroup.start();
+  onTestFinished(() => group.remove());
   const open = (): Redis => {
     const client = new Redis({
       sentinels: [{ host: '127.0.0.1', port: group.sentinel.port }],
@@ -26,7 +27,7 @@ test('a failover by Sentinel: the stop is heard, no number comes twice, and it g
     createRunControl({
       backend: redis(client, { prefix: 'sentinel', leaseMs: 10_000 }),
       onError: () => {},
-      defaults: { backendTimeoutMs: 500 },
+      defaults: { backendTimeoutMs: 2_000 },
     }),
   );
   const [here, there] = controls as [(typeof controls)[0], (typeof controls)[0]];
@@ -35,8 +36,9 @@ test('a failover by Sentinel: the stop is heard, no number comes twice, and it g
     if (begun.status !== 'started') throw new Error(begun.status);
     return begun.run;
   };
-  const run = await begin(KEY);
-  const numbers = [run.generation, (await here.locks.acquire(KEY, { holder: run })).token];
+  const run = await eventually('a run begins', () => begin(KEY));
+  const first = await eventually('it is locked', () => here.locks.acquire(KEY, { holder: run }));
+  const numbers = [run.generation, first.token];
   // A write that the replica never got is lost, as docs/redis.md says: that is another test's.
   await (clients[0] as Redis).wait(1, 5_000);
   const start = performance.now();
@@ -64,5 +66,4 @@ test('a failover by Sentinel: the stop is heard, no number comes twice, and it g
   next.complete();
   for (const control of controls) await control.drain({ graceMs: 0 });
   for (const client of clients) client.disconnect();
-  await group.remove();
 });

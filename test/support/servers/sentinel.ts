@@ -5,7 +5,7 @@ import { freePort } from './ports.js';
 import { RedisServer } from './redis.js';
 
 /** After so many ms without an answer the primary counts as down. */
-const DOWN_AFTER_MS = 500;
+const DOWN_AFTER_MS = 2_000;
 
 /** A primary, a replica, and the watchman that lets the replica take over. */
 export class SentinelGroup {
