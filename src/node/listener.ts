@@ -54,7 +54,7 @@ export interface NodeListenerOptions {
  */
 export function toNodeListener(handler: FetchHandler, options: NodeListenerOptions = {}): NodeListener {
   if (typeof handler !== 'function') throw invalid('toNodeListener needs a function from a Request to a Response.');
-  const { onError, ...unknown } = options;
+  const { onError, ...unknown } = options ?? {};
   const [name] = Object.keys(unknown);
   if (name !== undefined) throw invalid(`toNodeListener options: there is no "${name.slice(0, 64)}": use onError.`);
   if (onError !== undefined && typeof onError !== 'function') throw invalid('onError must be a function.');

@@ -6,6 +6,8 @@ export interface ClosableServer {
   close(callback?: (error?: Error) => void): unknown;
   /** Hears of the sessions of HTTP/2. */
   on(event: 'session', listener: (session: ClosableSession) => void): unknown;
+  /** Hears of its connections. */
+  on(event: 'connection', listener: (socket: Pick<ClosableSession, 'destroy' | 'once'>) => void): unknown;
   /** Closes the connections on which nothing is asked; of HTTP/1. */
   closeIdleConnections?(): void;
   /** Closes all connections; of HTTP/1. */
@@ -30,6 +32,8 @@ export class ServerCloser {
   readonly #server: ClosableServer;
   readonly #clock: Clock;
   readonly #sessions = new Set<ClosableSession>();
+  /** The server itself forgets those that were upgraded, and waits for them all the same. */
+  readonly #connections = new Set<Pick<ClosableSession, 'destroy'>>();
   #closed: Promise<void> | undefined;
   #isClosed = false;
   #timer: unknown;
@@ -41,6 +45,10 @@ export class ServerCloser {
       this.#sessions.add(session);
       session.once('close', () => this.#sessions.delete(session));
       if (this.#closed !== undefined) session.close();
+    });
+    server.on('connection', (socket) => {
+      this.#connections.add(socket);
+      socket.once('close', () => this.#connections.delete(socket));
     });
   }
 
@@ -68,7 +76,7 @@ export class ServerCloser {
     this.#clock.clearTimeout(timer);
     if (this.#isClosed) return;
     this.#server.closeAllConnections?.();
-    for (const session of this.#sessions) session.destroy();
+    for (const one of [...this.#sessions, ...this.#connections]) one.destroy();
     await this.#closed;
   }
 

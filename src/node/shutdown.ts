@@ -26,13 +26,14 @@ const HURRIED_FLUSH_MS = 100;
 /**
  * Shuts a server down in order when the process gets a signal: no new connections and no new runs, live runs may end for
  * `graceMs`, the rest is stopped as `shutdown` and tells its clients so, the control is drained, and the connections are
- * closed. A second signal ends the grace at once. The third one is not ours any more, and ends the process.
+ * closed, upgraded ones such as WebSockets too. A second signal ends the grace at once. The third one is not ours any more,
+ * and ends the process.
  *
  * It does not end the process: once nothing else is open, Node does. Close what is yours after `done`.
  *
  * @param control - is drained
  * @param server - of `node:http`, `node:https` or `node:http2`; of Fastify `app.server`. Call this before it listens: a session
- *   of HTTP/2 that was opened before is not known
+ *   of HTTP/2 or a WebSocket that was opened before is not known
  * @param options - `graceMs` and `signals`
  * @returns the promise of its end, and a way to begin without a signal
  * @throws `INVALID_OPTIONS` for an unknown name or a wrong type
@@ -59,6 +60,7 @@ export function gracefulShutdown(
   options: ShutdownOptions = {},
 ): GracefulShutdown {
   const { graceMs, signals } = checked(options);
+  if (typeof control?.drain !== 'function') throw invalid('gracefulShutdown needs a control of createRunControl.');
   if (typeof server?.close !== 'function' || typeof server.on !== 'function') {
     throw invalid('gracefulShutdown needs a server of Node: of Fastify, app.server.');
   }
@@ -91,7 +93,12 @@ export function gracefulShutdown(
   const dispose = (): void => {
     for (const signal of signals) process.off(signal, onSignal);
   };
-  for (const signal of signals) process.on(signal, onSignal);
+  try {
+    for (const signal of signals) process.on(signal, onSignal);
+  } catch {
+    dispose();
+    throw invalid('signals must be such as a process can handle: SIGKILL and SIGSTOP are not.');
+  }
   return {
     done,
     shutdown: () => {
@@ -103,7 +110,7 @@ export function gracefulShutdown(
 }
 
 function checked(options: ShutdownOptions): { readonly graceMs: number; readonly signals: readonly NodeJS.Signals[] } {
-  const { graceMs = 5_000, signals = ['SIGTERM', 'SIGINT'], ...unknown } = options;
+  const { graceMs = 5_000, signals = ['SIGTERM', 'SIGINT'], ...unknown } = options ?? {};
   const [name] = Object.keys(unknown);
   if (name !== undefined) {
     throw invalid(`gracefulShutdown options: there is no "${name.slice(0, 64)}": use graceMs, signals.`);
@@ -112,7 +119,8 @@ function checked(options: ShutdownOptions): { readonly graceMs: number; readonly
   if (!Array.isArray(signals) || signals.some((one) => typeof one !== 'string')) {
     throw invalid('signals must be an array of names, such as SIGTERM.');
   }
-  return { graceMs, signals };
+  // One that stands there twice would be its own second signal.
+  return { graceMs, signals: [...new Set(signals)] };
 }
 
 function invalid(message: string): RunfenceError {

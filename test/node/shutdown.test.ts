@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { createRunControl, type RunControl } from 'runfence';
 import { disconnectSignal, gracefulShutdown } from 'runfence/node';
 import { describe, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { untilCut } from '../support/work.js';
 
 async function listen(server: Server | Http2Server): Promise<number> {
@@ -97,6 +98,43 @@ describe('gracefulShutdown', () => {
     socket.destroy();
   });
 
+  test.each([
+    ['a WebSocket', () => createServer()],
+    ['a silent connection of HTTP/2', () => createHttp2Server()],
+  ])('%s does not hold it up', async (what, create) => {
+    const server: Server | Http2Server = create();
+    const shutdown = gracefulShutdown(control(), server, { graceMs: 0, signals: [] });
+    const port = await listen(server);
+    const socket = connect(port, '127.0.0.1').on('error', () => {});
+    const accepted = once(server, 'connection');
+    if (what === 'a WebSocket') {
+      const sockets = new WebSocketServer({ server: server as Server });
+      socket.write(
+        'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n' +
+          'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+      );
+      await once(sockets, 'connection');
+    }
+    await accepted;
+    // Its client does not even read that the server has ended. The second signal shortens the wait for it.
+    void shutdown.shutdown();
+    expect(await shutdown.shutdown()).toMatchObject({ quiet: true });
+    socket.destroy();
+  });
+
+  test('a signal that is named twice is not its own second one', async () => {
+    const runs = control();
+    const server = chat(runs);
+    const shutdown = gracefulShutdown(runs, server, { graceMs: 3_600_000, signals: [SIGNAL, SIGNAL] });
+    const body = await opened(await listen(server));
+    process.emit(SIGNAL, SIGNAL);
+    // Still in its grace: this one is the second.
+    expect(process.listenerCount(SIGNAL)).toBe(1);
+    process.emit(SIGNAL, SIGNAL);
+    expect(await body()).toBe('stopped: shutdown');
+    await shutdown.done;
+  });
+
   test('sessions of HTTP/2 end with their last stream', async () => {
     const runs = control();
     const server = createHttp2Server((_req, res) => {
@@ -126,6 +164,7 @@ describe('gracefulShutdown', () => {
       { graceMs: Number.NaN },
       { graceMs: '1' },
       { signals: 'SIGTERM' },
+      { signals: [SIGNAL, 'SIGKILL'] },
     ];
     for (const one of wrong) {
       expect(() => gracefulShutdown(runs, server, one as never)).toThrow(
@@ -133,5 +172,7 @@ describe('gracefulShutdown', () => {
       );
     }
     expect(() => gracefulShutdown(runs, {} as never)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
+    expect(() => gracefulShutdown({} as never, server)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
+    expect(process.listenerCount(SIGNAL)).toBe(0);
   });
 });

@@ -57,7 +57,7 @@ async function readBytes({ request, context }: Call): Promise<Uint8Array> {
   } catch (error) {
     reader.cancel().catch(() => {});
     // A mistake of the host's, such as a body that was read before; anything else is a connection that broke in the upload.
-    throw error instanceof HttpError || isHosts(error) ? error : clientGone();
+    throw isHttpError(error) || isHosts(error) ? error : clientGone();
   } finally {
     control.clock.clearTimeout(timer);
     request.signal.removeEventListener('abort', leave);
