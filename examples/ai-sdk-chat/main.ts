@@ -1,4 +1,5 @@
 import OpenAI from 'openai';
+import { gracefulShutdown } from 'runfence/node';
 import { startModelServer } from 'runfence/testing';
 import { buildPage } from './build.js';
 import { createChatServer } from './server.js';
@@ -12,10 +13,5 @@ const scripted = isReal ? undefined : await startModelServer(() => TALE, { token
 const client = new OpenAI({ baseURL: scripted?.baseURL ?? OPENAI_BASE_URL, apiKey: OPENAI_API_KEY ?? 'none' });
 
 const { server, control } = createChatServer(client, MODEL ?? 'scripted', await buildPage());
+void gracefulShutdown(control, server).done.then(() => scripted?.close());
 server.listen(Number(PORT), '127.0.0.1', () => console.log(`Open http://127.0.0.1:${PORT}, also in a second tab.`));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    server.close(() => void scripted?.close());
-    void control.drain({ graceMs: 5_000 });
-  });
-}

@@ -1,5 +1,6 @@
 import { serve } from '@hono/node-server';
 import OpenAI from 'openai';
+import { gracefulShutdown } from 'runfence/node';
 import { createApp } from './server.js';
 
 const { MODEL = 'gpt-4.1-mini', PORT = '8787' } = process.env;
@@ -7,9 +8,4 @@ const { app, control } = createApp(new OpenAI(), MODEL); // OPENAI_API_KEY, OPEN
 const server = serve({ fetch: app.fetch, port: Number(PORT), hostname: '127.0.0.1' }, ({ port }) => {
   console.log(`Listening on http://127.0.0.1:${port}/agent/v1 (the key: ada-token)`);
 });
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    server.close();
-    void control.drain({ graceMs: 5_000 });
-  });
-}
+gracefulShutdown(control, server);

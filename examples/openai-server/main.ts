@@ -1,4 +1,5 @@
 import OpenAI from 'openai';
+import { gracefulShutdown } from 'runfence/node';
 import { startModelServer } from 'runfence/testing';
 import { type Config, readConfig } from './config.js';
 import { startServer } from './server.js';
@@ -14,13 +15,7 @@ const TALE = 'There was a canal, and in it a lock, and the keeper of the lock kn
 const scripted = config.api ? undefined : await startModelServer(() => TALE, { tokenMs: 50 });
 const client = new OpenAI(config.api ?? { baseURL: scripted?.baseURL, apiKey: 'any' });
 const { server, control, url } = await startServer(config, client);
-server.once('close', () => void scripted?.close());
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    server.close();
-    void control.drain({ graceMs: 5_000 });
-  });
-}
+void gracefulShutdown(control, server).done.then(() => scripted?.close());
 
 const [token = 'any'] = config.tokens?.keys() ?? [];
 const headers = `-H 'authorization: Bearer ${config.tokens ? '$TOKEN' : token}' -H 'content-type: application/json'`;

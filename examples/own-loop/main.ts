@@ -1,4 +1,5 @@
 import { createRunControl } from 'runfence';
+import { gracefulShutdown } from 'runfence/node';
 import { login } from './login.js';
 import { model } from './model.js';
 import { createApp } from './server.js';
@@ -12,10 +13,4 @@ const server = createApp({ model, login, store: memoryStore(), control }).listen
   ${curl} -d '{"id":"m1","text":"hello"}' http://127.0.0.1:${port}/chats/c1
   ${curl} -X POST http://127.0.0.1:${port}/chats/c1/stop`);
 });
-
-async function shutDown(): Promise<void> {
-  server.close();
-  await control.drain({ graceMs: 1_000 });
-  process.exit();
-}
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void shutDown());
+gracefulShutdown(control, server, { graceMs: 1_000 });
