@@ -40,15 +40,6 @@ export async function serve(listener: RequestListener): Promise<Served> {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
       });
-      const t0 = performance.now();
-      sent.on('socket', (sk) => {
-        const reused = sent.reusedSocket;
-        const t1 = performance.now();
-        sk.once('connect', () => {
-          if (Math.random() < 0.02)
-            console.error('socket', (t1 - t0).toFixed(0), 'connect', (performance.now() - t0).toFixed(0), reused);
-        });
-      });
       sent.on('error', () => {}).end(JSON.stringify(body));
       const [response] = (await once(sent, 'response')) as [IncomingMessage];
       return { sent, response };
