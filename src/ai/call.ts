@@ -1,10 +1,9 @@
 import { type Cut, closingText, errorText, type ToolEffect, type TurnInput } from '../agent/index.js';
+import { throwIfCut, toolContextOf, withContext } from '../framework/index.js';
 import type { Run } from '../index.js';
 import { closing, resultOf } from './close.js';
-import { withContext } from './context.js';
 import { type AnyPart, asJson, type ToolOutput } from './messages.js';
 import type { AiMessage, AiTool } from './sdk.js';
-import { throwIfCut } from './source.js';
 
 /** `open`: it has not started. `started`: it may take effect from now on. `done`: it has its result. */
 type State = { readonly at: 'open' | 'started' } | { readonly at: 'done'; readonly output: ToolOutput };
@@ -140,9 +139,9 @@ export class ModelCall {
     options: Options,
     keep: (output: unknown) => void,
   ): AsyncIterable<undefined> {
-    const { name, ordinal, tool } = this.#asked;
+    const { ordinal, tool } = this.#asked;
     const emit = (event: string, data: unknown): boolean => turn.emit({ type: 'data', name: event, data });
-    const context = withContext(options, run, { ordinal, name, input: this.#asked.input }, emit);
+    const context = withContext(options, toolContextOf(run, { ...this.#call, ordinal }, emit));
     let items: AsyncIterator<unknown> | undefined;
     let last: unknown;
     const step = async (): Promise<IteratorResult<undefined>> => {

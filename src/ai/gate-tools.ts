@@ -1,8 +1,8 @@
+import { toolContextOf, withContext } from '../framework/index.js';
 import type { Run } from '../index.js';
-import { withContext } from './context.js';
 import type { AiTool, AiTools } from './sdk.js';
 
-type Execute = (this: unknown, input: unknown, options: object) => AsyncIterable<unknown>;
+type Execute = (this: unknown, input: unknown, options?: { readonly toolCallId?: string }) => AsyncIterable<unknown>;
 
 /**
  * Gates the tools of a loop of your own: each starts only while the run is current, is a leftover by its name if it goes on
@@ -35,8 +35,9 @@ export function gateTools<T extends AiTools>(run: Run, tools: T): T {
     const { execute } = tool;
     if (execute === undefined) return tool;
     const call: Execute = (input, options) => {
-      const context = withContext(options, run, { ordinal: ++calls, name, input }, () => false);
-      return Reflect.apply(execute as Execute, tool, [input, context]);
+      const { toolCallId: callId = '' } = options ?? {};
+      const context = toolContextOf(run, { callId, ordinal: ++calls, name, input }, () => false);
+      return Reflect.apply(execute as Execute, tool, [input, withContext(options ?? {}, context)]);
     };
     const gate = isGenerator(execute) ? run.gateStream(call, { name }) : run.gate(call, { name });
     return { ...tool, execute: gate as NonNullable<AiTool['execute']> };

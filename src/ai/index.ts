@@ -4,8 +4,9 @@
  * @module runfence/ai
  */
 
+export type { ToolContext } from '../framework/index.js';
 export { type AiAgentOptions, aiAgent } from './agent.js';
-export { type ToolContext, toolContext } from './context.js';
+export { toolContext } from './context.js';
 export { gateTools } from './gate-tools.js';
 export type { AiMessage, AiPart, AiResult, AiTool, AiTools, StreamText, StreamTextOptions } from './sdk.js';
 export { streamTextIn, type TextIn } from './stream-text-in.js';

@@ -1,10 +1,11 @@
 import { type Cut, type Finish, Inbox, type ToolEffect, type Turn, type TurnInput } from '../agent/index.js';
+import { throwIfCut } from '../framework/index.js';
 import { isRunAbortedError, type Run } from '../index.js';
 import type { AiAgentOptions } from './agent.js';
 import { ModelCall } from './call.js';
 import { asJson } from './messages.js';
 import type { AiMessage, AiResult, AiTool, StreamText } from './sdk.js';
-import { itemsOf, throwIfCut } from './source.js';
+import { itemsOf } from './source.js';
 import { Step, type StreamPart } from './step.js';
 
 /** The options as the turn needs them. */

@@ -1,4 +1,5 @@
 import { type Cut, errorText, type ToolEffect, type TurnInput } from '../agent/index.js';
+import { toolContextOf, withContext } from '../framework/index.js';
 import type { Awaitable, Run } from '../index.js';
 import { closing } from './close.js';
 import { outputText, toolMessage } from './messages.js';
@@ -24,11 +25,26 @@ export class Calls {
   readonly #run: Run;
   readonly #input: TurnInput<LangGraphMessage>;
   readonly #states = new Map<string, State>();
+  /** The ids of the calls that the model has asked for, in its order, until they are made: models repeat ids. */
+  readonly #asked: (string | undefined)[] = [];
   isOver = false;
 
   constructor(run: Run, input: TurnInput<LangGraphMessage>) {
     this.#run = run;
     this.#input = input;
+  }
+
+  /** The model has asked for calls. */
+  ask(calls: readonly LangGraphCall[]): void {
+    this.#asked.push(...calls.map(({ id }) => id));
+  }
+
+  /** Its place among the calls of the turn. A node that asks no model may call tools, too. */
+  #ordinalOf(callId: string): number {
+    const at = this.#asked.indexOf(callId);
+    if (at < 0) return this.#asked.push(undefined);
+    this.#asked[at] = undefined;
+    return at + 1;
   }
 
   /** What is started and in no answer that the turn knows of: a graph inside the graph has asked for it. */
@@ -65,6 +81,7 @@ export class Calls {
       const { toolCall, toolCallId } = config as ToolConfig;
       const name = options.name ?? toolCall?.name ?? (tool.name || 'tool');
       const call = { callId: toolCall?.id ?? toolCallId ?? '', name, input };
+      const ordinal = this.#ordinalOf(call.callId);
       await caughtUp();
       if (this.isOver) throw new Error('The turn has gone on without this call.');
       const asks = typeof needsApproval === 'function' ? await needsApproval(input as never) : needsApproval;
@@ -74,12 +91,16 @@ export class Calls {
         if (!approved) return this.#end(call.callId, name, 'not-started', text);
       }
       if (effect === 'unsafe') await this.#input.beforeUnsafe();
+      const asked = { ...call, ordinal, input: toolCall?.args ?? input };
+      const context = toolContextOf(this.#run, asked, (event, data) =>
+        this.#input.emit({ type: 'data', name: event, data }),
+      );
       const start = this.#run.gate(
         async () => {
           if (!this.#input.emit({ type: 'tool-start', ...call, effect })) return '';
           const open = { type: 'tool_call', id: call.callId, name, args: input } as const;
           this.#states.set(call.callId, { at: 'started', call: open });
-          return await this.#execute(call.callId, name, () => tool(input, config));
+          return await this.#execute(call.callId, name, () => tool(input, withContext(config, context)));
         },
         { name },
       );

@@ -4,6 +4,7 @@
  * @module runfence/langgraph
  */
 
+export type { ToolContext } from '../framework/index.js';
 export { type GraphSetup, type LangGraphAgentOptions, langGraphAgent } from './agent.js';
 export type { GateToolOptions } from './calls.js';
 export { type CloseThreadOptions, closeThread } from './close.js';
@@ -15,3 +16,4 @@ export type {
   LangGraphSaver,
   LangGraphThreads,
 } from './sdk.js';
+export { toolContext } from './tool-context.js';

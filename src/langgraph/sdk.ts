@@ -64,7 +64,7 @@ export interface LangGraphSaver {
 /** What a tool's function gets as its second argument. */
 export interface ToolConfig {
   readonly toolCallId?: string;
-  readonly toolCall?: { readonly id?: string; readonly name?: string };
+  readonly toolCall?: { readonly id?: string; readonly name?: string; readonly args?: unknown };
 }
 
 /** A message of LangChain, as far as it is read. */

@@ -1,4 +1,5 @@
 import { type Cut, type Finish, Inbox, type Turn, type TurnInput } from '../agent/index.js';
+import { throwIfCut } from '../framework/index.js';
 import type { Run } from '../index.js';
 import type { LangGraphAgentOptions } from './agent.js';
 import { Calls } from './calls.js';
@@ -123,6 +124,7 @@ export class LangGraphTurn implements Turn<LangGraphMessage> {
     const finish = generationInfo.finish_reason ?? message?.response_metadata?.finish_reason;
     if (finish === undefined && 'completion' in generationInfo)
       throw new Error('The stream of the model ended without a finish_reason.');
+    this.#calls.ask(message?.tool_calls ?? []);
     this.#usage.input += message?.usage_metadata?.input_tokens ?? 0;
     this.#usage.output += message?.usage_metadata?.output_tokens ?? 0;
     this.#reason = finish === 'length' ? 'length' : finish === 'content_filter' ? 'other' : 'stop';
@@ -184,9 +186,4 @@ const KEPT: Readonly<Record<string, true>> = { human: true, ai: true, tool: true
 
 function withId(message: LangGraphMessage): LangGraphMessage {
   return message.id ? message : { ...message, id: crypto.randomUUID() };
-}
-
-/** As gate and fence, it lets a turn go on while its node is not sure of its lease. */
-function throwIfCut(run: Run): void {
-  if (run.status !== 'running') run.throwIfStale();
 }

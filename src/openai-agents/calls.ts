@@ -1,4 +1,5 @@
 import { type Cut, closingText, errorText, type TurnInput } from '../agent/index.js';
+import { toolContextOf, withContext } from '../framework/index.js';
 import type { Run } from '../index.js';
 import type { OpenAIAgentsOptions } from './agent.js';
 import { changed, type Gates } from './gate.js';
@@ -96,11 +97,16 @@ export class Calls implements Gates {
       }
       const effect = this.#effects?.[tool.name] ?? 'unsafe';
       if (effect === 'unsafe') await this.#input.beforeUnsafe();
+      const ordinal = this.#announced.indexOf(item) + 1;
+      const given = withContext(
+        details ?? {},
+        toolContextOf(this.#run, { ...call, ordinal }, (name, data) => this.#input.emit({ type: 'data', name, data })),
+      );
       const start = this.#run.gate(
         async () => {
           if (!this.#input.emit({ type: 'tool-start', ...call, effect })) return undefined;
           this.#states.set(item, { at: 'started' });
-          return await this.#execute(item, () => tool.invoke(context, text, details));
+          return await this.#execute(item, () => tool.invoke(context, text, given));
         },
         { name: tool.name },
       );

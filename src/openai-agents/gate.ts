@@ -1,4 +1,6 @@
+import { toolContextOf, withContext } from '../framework/index.js';
 import { type Run, RunfenceError } from '../index.js';
+import { parsed } from './items.js';
 import type { AgentsAgent, FunctionTool, Handoff } from './sdk.js';
 
 /** What an agent may start, behind its gates. */
@@ -18,8 +20,23 @@ export interface Gates {
  * @throws `INVALID_OPTIONS`, when the run starts, for a tool that runs in this process and is no function
  */
 export function gateAgent<A extends AgentsAgent>(run: Run, agent: A): A {
+  let calls = 0;
   return gatedAgent(agent, {
-    tool: (tool) => changed(tool, { invoke: run.gate(tool.invoke, { name: tool.name }) }),
+    tool: (tool) => {
+      const { name } = tool;
+      const invoke: FunctionTool['invoke'] = (context, text, details) => {
+        const call = { callId: details?.toolCall?.callId ?? '', ordinal: ++calls, name, input: parsed(text) };
+        return tool.invoke(
+          context,
+          text,
+          withContext(
+            details ?? {},
+            toolContextOf(run, call, () => false),
+          ),
+        );
+      };
+      return changed(tool, { invoke: run.gate(invoke, { name }) });
+    },
     handoff: (name, invoke) => run.gate(invoke, { name }),
   });
 }

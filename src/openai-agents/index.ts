@@ -4,7 +4,9 @@
  * @module runfence/openai-agents
  */
 
+export type { ToolContext } from '../framework/index.js';
 export { type OpenAIAgentsOptions, openaiAgentsAgent } from './agent.js';
 export { gateAgent } from './gate.js';
 export { closeItems } from './items.js';
 export type { AgentsAgent, AgentsItem, AgentsRunner } from './sdk.js';
+export { toolContext } from './tool-context.js';

@@ -1,4 +1,5 @@
 import { type Cut, type Finish, Inbox, type Turn, type TurnInput } from '../agent/index.js';
+import { throwIfCut } from '../framework/index.js';
 import type { Run } from '../index.js';
 import type { OpenAIAgentsOptions } from './agent.js';
 import { Calls } from './calls.js';
@@ -160,8 +161,3 @@ function placed(items: readonly AgentsItem[], steered: readonly Steered[]): Agen
 
 const UNANSWERED =
   'A hosted tool, or a tool inside an agent that is itself used as a tool, asks for approval, and nobody can be asked: only tools of the agent and of its handoffs ask through the runner.';
-
-/** As gate and fence, it lets a turn go on while its node is not sure of its lease. */
-function throwIfCut(run: Run): void {
-  if (run.status !== 'running') run.throwIfStale();
-}

@@ -1,10 +1,10 @@
-import { type Cut, closingText, effectKey, errorText, type TurnInput } from '../agent/index.js';
+import { type Cut, closingText, errorText, type TurnInput } from '../agent/index.js';
+import { throwIfCut, toolContextOf } from '../framework/index.js';
 import type { Run } from '../index.js';
 import type { OpenAICall, OpenAIMessage } from './client.js';
 import { outputText } from './messages.js';
 import { validInput } from './schema.js';
-import { throwIfCut } from './source.js';
-import type { OpenAITool, ToolContext } from './tool.js';
+import type { OpenAITool } from './tool.js';
 
 /** `open`: it has not started. `started`: it may take effect from now on. `done`: it has its result. */
 type State = { readonly at: 'open' | 'started' } | { readonly at: 'done'; readonly output: string };
@@ -92,17 +92,10 @@ export class ModelCall {
       return;
     }
     // Without an await: calls of one batch start in the order in which the model asked for them.
-    const key = effectKey({ runId: run.id, ordinal: this.#ordinal, name: this.name, input });
     if (tool.effect === 'unsafe') await turn.beforeUnsafe();
-    const context: ToolContext = {
-      run,
-      get signal() {
-        return run.signal;
-      },
-      callId: this.id,
-      key,
-      emit: (name, data) => turn.emit({ type: 'data', name, data }),
-    };
+    const context = toolContextOf(run, { ...call, ordinal: this.#ordinal }, (name, data) =>
+      turn.emit({ type: 'data', name, data }),
+    );
     const start = run.gate(
       async () => {
         if (!turn.emit({ type: 'tool-start', ...call, effect: tool.effect })) return;

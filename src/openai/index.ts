@@ -4,6 +4,7 @@
  * @module runfence/openai
  */
 
+export type { ToolContext } from '../framework/index.js';
 export { type OpenAIAgentOptions, openaiAgent } from './agent.js';
 export type {
   OpenAICall,
@@ -25,4 +26,4 @@ export type {
   StandardResult,
   StandardSchema,
 } from './schema.js';
-export { type OpenAITool, type ToolContext, type ToolOptions, tool } from './tool.js';
+export { type OpenAITool, type ToolOptions, tool } from './tool.js';

@@ -1,4 +1,4 @@
-import type { Clock, Run } from '../index.js';
+import type { Clock } from '../index.js';
 
 /** How long a stream that was told of the stop may take to unwind. */
 const TOLD_MS = 200;
@@ -42,12 +42,4 @@ async function within(clock: Clock, told: PromiseLike<unknown>): Promise<void> {
   } finally {
     clock.clearTimeout(timer);
   }
-}
-
-/**
- * Throws the abort of a run that is over. `run.throwIfStale()` throws as well while a node is not sure of its lease: gate and
- * fence wait for that instead, and a turn that would go on need not fail.
- */
-export function throwIfCut(run: Run): void {
-  if (run.status !== 'running') run.throwIfStale();
 }

@@ -1,23 +1,7 @@
 import type { ToolEffect } from '../agent/index.js';
-import { type Awaitable, type Run, RunfenceError } from '../index.js';
+import type { ToolContext } from '../framework/index.js';
+import { type Awaitable, RunfenceError } from '../index.js';
 import { type InputOf, type JsonSchema, jsonSchemaOf, type Parameters } from './schema.js';
-
-/** What a tool gets beside its input. */
-export interface ToolContext {
-  /** The run that it belongs to: for `run.child`, `run.attach`, `spawn(run, …)`. */
-  readonly run: Run;
-  /** Aborts at the stop. Pass it on to everything that takes one. */
-  readonly signal: AbortSignal;
-  /** The model's id of the call. */
-  readonly callId: string;
-  /**
-   * For a remote API that takes an idempotency key: the same when a lost turn is repeated and asks for the same again, and
-   * another one for every other call. It is a hash of the run's id, the number of the call, the tool and its arguments.
-   */
-  readonly key: string;
-  /** Tells those who watch the turn something of your own: an event of type `data`. False: the run was stopped. */
-  emit(name: string, data: unknown): boolean;
-}
 
 /** What a tool is made of. */
 export interface ToolOptions<P extends Parameters = JsonSchema> {

@@ -1,9 +1,10 @@
 import { type Cut, type Finish, Inbox, type Turn, type TurnInput } from '../agent/index.js';
+import { throwIfCut } from '../framework/index.js';
 import { isRunAbortedError, type Run } from '../index.js';
 import type { OpenAIAgentOptions } from './agent.js';
 import { ModelCall, type StreamedCall } from './call.js';
 import type { OpenAIMessage, OpenAIRequest } from './client.js';
-import { opening, throwIfCut } from './source.js';
+import { opening } from './source.js';
 import { Step } from './step.js';
 
 /** One turn: a step is a request and the calls that its answer asks for. */

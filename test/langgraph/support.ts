@@ -1,6 +1,13 @@
 import { ChatOpenAI } from '@langchain/openai';
 import type { Receipt, RunControl } from 'runfence';
-import { type AgentEvent, type AgentRunner, createAgentRunner, type Message, type Sent } from 'runfence/agent';
+import {
+  type AgentEvent,
+  type AgentRunner,
+  createAgentRunner,
+  type Message,
+  type SendOptions,
+  type Sent,
+} from 'runfence/agent';
 import { type LangGraphAgentOptions, langGraphAgent } from 'runfence/langgraph';
 import { type ModelScript, type ModelServer, startModelServer } from 'runfence/testing';
 import { expect } from 'vitest';
@@ -26,9 +33,9 @@ export interface Stage extends AsyncDisposable {
   readonly model: ModelServer;
   readonly control: RunControl;
   readonly runner: AgentRunner;
-  send(text: string): Promise<Turn>;
+  send(text: string, options?: Partial<SendOptions>): Promise<Turn>;
   /** Sends, and waits for its end. */
-  done(text: string): Promise<Turn>;
+  done(text: string, options?: Partial<SendOptions>): Promise<Turn>;
   stop(turn: Turn): Promise<Receipt>;
   shown(): Promise<readonly Message[]>;
 }
@@ -47,8 +54,8 @@ export async function stage(
     ...options,
   });
   const runner = createAgentRunner(control, { agent });
-  const send = async (text: string): Promise<Turn> => {
-    const sent = await runner.send({ sessionKey: 's', messages: text });
+  const send = async (text: string, more: Partial<SendOptions> = {}): Promise<Turn> => {
+    const sent = await runner.send({ sessionKey: 's', messages: text, ...more });
     if (sent.status !== 'started') throw new Error(`not started: ${sent.status}`);
     const events: AgentEvent[] = [];
     const listen = async (): Promise<void> => {
@@ -61,8 +68,8 @@ export async function stage(
     control,
     runner,
     send,
-    done: async (text) => {
-      const turn = await send(text);
+    done: async (text, more) => {
+      const turn = await send(text, more);
       await turn.sent.outcome;
       await turn.sent.whenSaved();
       await turn.heard;

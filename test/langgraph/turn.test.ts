@@ -2,7 +2,7 @@ import { END, MemorySaver, MessagesAnnotation, START, StateGraph } from '@langch
 import { ToolNode, toolsCondition } from '@langchain/langgraph/prebuilt';
 import { createAgent, createMiddleware, tool } from 'langchain';
 import { closingText } from 'runfence/agent';
-import type { GateToolOptions, GraphSetup } from 'runfence/langgraph';
+import { type GateToolOptions, type GraphSetup, type ToolContext, toolContext } from 'runfence/langgraph';
 import { Hold } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { ODDLY_THROWN } from '../agent/support/thrown.js';
@@ -13,10 +13,10 @@ const schema = { type: 'object', properties: { eur: { type: 'number' } } } as co
 function toolOf(
   gate: GraphSetup['gate'],
   name: string,
-  execute: (input: { eur?: number }) => unknown,
+  execute: (input: { eur?: number }, config: object) => unknown,
   options: GateToolOptions = {},
 ) {
-  const gated = gate(async (input: { eur?: number }, _config: object) => (await execute(input)) as string, {
+  const gated = gate(async (input: { eur?: number }, config: object) => (await execute(input, config)) as string, {
     effect: 'read',
     ...options,
   });
@@ -65,6 +65,53 @@ describe('a turn', () => {
     expect(endsOf(await on.done('Go.'))).toEqual([['fail', 'error', `error: ${told}`]]);
     // Of some the graph itself can make no text: then it fails.
     expect(textsOf(await on.done('And on.'))).not.toBe('');
+  });
+
+  test('gives a tool a key that a repeated turn has again, and no other call', async () => {
+    const contexts: ToolContext[] = [];
+    const call = (eur: number, id: string) => ({ call: 'pay', input: { eur }, id });
+    for (const calls of [
+      [call(5, 'a'), call(5, 'b')],
+      [call(5, 'another'), call(6, 'c')],
+    ]) {
+      await using on = await stage([calls, [call(5, 'a')], 'Done.'], ({ model, gate }) =>
+        createAgent({
+          model,
+          tools: [toolOf(gate, 'pay', (_input, config) => void contexts.push(toolContext(config)))],
+        }),
+      );
+      // A lost turn is sent again with its id: the same run, in another process perhaps.
+      const turn = await on.done('Pay.', { runId: 'r1' });
+      expect(contexts.at(-1)).toMatchObject({ run: { id: turn.sent.runId }, callId: 'a' });
+    }
+    const [first, second, third, repeated, other, again] = contexts.map(({ key }) => key);
+    expect(first).toMatch(/^[\w-]{43}$/);
+    expect([repeated, again]).toEqual([first, third]);
+    expect(new Set([first, second, third, other]).size).toBe(4);
+  });
+
+  test('gives a tool a way to tell those who watch, until the stop', async () => {
+    let context: ToolContext | undefined;
+    const held = pending<void>();
+    await using on = await stage([[{ call: 'work' }], 'never'], ({ model, gate }) => {
+      const work = async (_input: object, config: object): Promise<void> => {
+        context = toolContext(config);
+        context.emit('progress', { done: 1 });
+        await held.promise;
+      };
+      return createAgent({ model, tools: [toolOf(gate, 'work', work)] });
+    });
+    const turn = await on.send('Go.');
+    await until(() => context !== undefined);
+    await on.stop(turn);
+    expect(context?.signal.aborted).toBe(true);
+    expect(context?.emit('progress', {})).toBe(false);
+    held.open();
+    await turn.heard;
+    expect(turn.events.filter(({ type }) => type === 'data')).toEqual([
+      { type: 'data', name: 'progress', data: { done: 1 } },
+    ]);
+    expect(() => toolContext({})).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
   });
 
   test('of a model that is cut in the middle of its calls makes none of them, and ends with length', async () => {

@@ -1,5 +1,5 @@
 import { Agent, tool } from '@openai/agents';
-import { closeItems, gateAgent } from 'runfence/openai-agents';
+import { closeItems, gateAgent, type ToolContext, toolContext } from 'runfence/openai-agents';
 import { startModelServer } from 'runfence/testing';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
@@ -41,4 +41,27 @@ test('in a loop of your own, no tool starts after the stop, and what is kept is 
   const next = await runner.run(agent, [...closeItems(kept), { role: 'user', content: 'And now?' }] as never);
   expect(next.finalOutput).toBe('Here I am.');
   expect(model.problems).toEqual([]);
+});
+
+test('in a loop of your own, a tool may ask for its run and a key of each call', async () => {
+  const call = { call: 'pay', input: { eur: 5 } };
+  await using model = await startModelServer([[call, call], 'Paid.']);
+  const { control } = tracked();
+  const contexts: ToolContext[] = [];
+  const pay = tool({
+    name: 'pay',
+    description: 'Pays.',
+    parameters: z.object({ eur: z.number() }),
+    execute: (_input, _context, details) => {
+      contexts.push(toolContext(details));
+      return 'paid';
+    },
+  });
+  const agent = new Agent({ name: 'a', tools: [pay] });
+  await control.run({ sessionKey: 's', runId: 'r' }, async (run) => {
+    await runnerOn(model.baseURL).run(gateAgent(run, agent), 'Go.', { signal: run.signal });
+  });
+  expect(new Set(contexts.map(({ key }) => key)).size).toBe(2);
+  expect(contexts.map(({ run }) => run.id)).toEqual(['r', 'r']);
+  expect(contexts[0]?.emit('progress', {})).toBe(false);
 });

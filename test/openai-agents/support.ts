@@ -1,7 +1,14 @@
 import { type Agent, OpenAIProvider, Runner } from '@openai/agents';
 import OpenAI from 'openai';
 import type { Receipt, RunControl } from 'runfence';
-import { type AgentEvent, type AgentRunner, createAgentRunner, type Message, type Sent } from 'runfence/agent';
+import {
+  type AgentEvent,
+  type AgentRunner,
+  createAgentRunner,
+  type Message,
+  type SendOptions,
+  type Sent,
+} from 'runfence/agent';
 import { type OpenAIAgentsOptions, openaiAgentsAgent } from 'runfence/openai-agents';
 import { type ModelScript, type ModelServer, startModelServer } from 'runfence/testing';
 import { expect } from 'vitest';
@@ -26,9 +33,9 @@ export interface Stage extends AsyncDisposable {
   readonly model: ModelServer;
   readonly control: RunControl;
   readonly runner: AgentRunner;
-  send(text: string): Promise<Turn>;
+  send(text: string, options?: Partial<SendOptions>): Promise<Turn>;
   /** Sends, and waits for its end. */
-  done(text: string): Promise<Turn>;
+  done(text: string, options?: Partial<SendOptions>): Promise<Turn>;
   stop(turn: Turn): Promise<Receipt>;
   shown(): Promise<readonly Message[]>;
 }
@@ -41,8 +48,8 @@ export async function stage(script: ModelScript, agent: Agent, { config, ...opti
   const runner = createAgentRunner(control, {
     agent: openaiAgentsAgent({ agent, runner: runnerOn(model.baseURL, config), ...options }),
   });
-  const send = async (text: string): Promise<Turn> => {
-    const sent = await runner.send({ sessionKey: 's', messages: text });
+  const send = async (text: string, more: Partial<SendOptions> = {}): Promise<Turn> => {
+    const sent = await runner.send({ sessionKey: 's', messages: text, ...more });
     if (sent.status !== 'started') throw new Error(`not started: ${sent.status}`);
     const events: AgentEvent[] = [];
     const listen = async (): Promise<void> => {
@@ -55,8 +62,8 @@ export async function stage(script: ModelScript, agent: Agent, { config, ...opti
     control,
     runner,
     send,
-    done: async (text) => {
-      const turn = await send(text);
+    done: async (text, more) => {
+      const turn = await send(text, more);
       await turn.sent.outcome;
       await turn.sent.whenSaved();
       await turn.heard;

@@ -1,5 +1,6 @@
 import { Agent, handoff, tool } from '@openai/agents';
 import { closingText } from 'runfence/agent';
+import { type ToolContext, toolContext } from 'runfence/openai-agents';
 import { Hold } from 'runfence/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -88,6 +89,62 @@ describe('a turn', () => {
     // Of some the package itself can make no text: then its run fails.
     expect(endsOf(turn)).toEqual([['fail', 'error', expect.any(String)]]);
     expect(textsOf(await on.done('And on.'))).not.toBe('');
+  });
+
+  test('gives a tool a key that a repeated turn has again, and no other call', async () => {
+    const contexts: ToolContext[] = [];
+    const pay = tool({
+      name: 'pay',
+      description: 'Pays.',
+      parameters: z.object({ eur: z.number() }),
+      execute: (_input, _context, details) => {
+        contexts.push(toolContext(details));
+        return 'paid';
+      },
+    });
+    const call = (eur: number, id?: string) => ({ call: 'pay', input: { eur }, ...(id === undefined ? {} : { id }) });
+    for (const calls of [
+      [call(5), call(5)],
+      [call(5, 'another'), call(6)],
+    ]) {
+      await using on = await stage([calls, 'Done.'], new Agent({ name: 'a', tools: [pay] }), { effects });
+      // A lost turn is sent again with its id: the same run, in another process perhaps.
+      const turn = await on.done('Pay.', { runId: 'r1' });
+      expect(contexts.at(-1)).toMatchObject({ run: { id: turn.sent.runId }, callId: expect.any(String) });
+    }
+    const [first, second, repeated, other] = contexts.map(({ key }) => key);
+    expect(first).toMatch(/^[\w-]{43}$/);
+    expect(repeated).toBe(first);
+    expect(new Set([first, second, other]).size).toBe(3);
+  });
+
+  test('gives a tool a way to tell those who watch, until the stop', async () => {
+    let context: ToolContext | undefined;
+    const held = pending();
+    const work = tool({
+      name: 'work',
+      description: 'Works.',
+      parameters: z.object({}),
+      execute: async (_input, _context, details) => {
+        context = toolContext(details);
+        context.emit('progress', { done: 1 });
+        await held.promise;
+        return 'done';
+      },
+    });
+    await using on = await stage([[{ call: 'work' }], 'never'], new Agent({ name: 'a', tools: [work] }));
+    const turn = await on.send('Go.');
+    await until(() => context !== undefined);
+    await on.stop(turn);
+    expect(context?.signal.aborted).toBe(true);
+    expect(context?.emit('progress', {})).toBe(false);
+    held.open();
+    await turn.heard;
+    expect(turn.events.filter(({ type }) => type === 'data')).toEqual([
+      { type: 'data', name: 'progress', data: { done: 1 } },
+    ]);
+    expect(() => toolContext({})).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
+    expect(() => toolContext(undefined)).toThrow(expect.objectContaining({ code: 'INVALID_OPTIONS' }));
   });
 
   test('ends with max-steps, and its calls have their results', async () => {

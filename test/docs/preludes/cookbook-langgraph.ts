@@ -9,7 +9,8 @@ const model = new ChatOpenAI({ model: 'scripted', apiKey: 'any', configuration: 
 const paid: string[] = [];
 const forecast = async (city: string, _options: { signal: AbortSignal }) => `sun in ${city}`;
 const bank = {
-  pay: async (id: string, _eur: number, _options: { signal: AbortSignal }) => {
+  pay: async (id: string, _eur: number, { key }: { key: string }) => {
+    console.assert(/^[\w-]{43}$/.test(key));
     paid.push(id);
     return 'paid';
   },
