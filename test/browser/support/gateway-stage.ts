@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import OpenAI from 'openai';
@@ -17,6 +18,8 @@ export type Replies = Readonly<Record<string, ModelReply>>;
 export interface PageStage {
   readonly app: App;
   readonly model: Awaited<ReturnType<typeof startModelServer>>;
+  /** Breaks every WebSocket, as a network does: nothing is said about it. @returns lets new ones in again */
+  cut(): () => void;
   /** A browser of its own: no other user's storage. */
   user(options?: BrowserContextOptions): Promise<BrowserContext>;
   /** A page that is ready, of a new user or of one that is given. */
@@ -70,7 +73,14 @@ export async function pageStage(
   });
   const users: BrowserContext[] = [];
   const sockets: Promise<unknown>[] = [];
-  app.server.prependListener('upgrade', (_, socket) => sockets.push(new Promise((done) => socket.once('close', done))));
+  const upgraded = new Set<Duplex>();
+  let network: 'whole' | 'broken' | 'there' = 'whole';
+  app.server.prependListener('upgrade', (_, socket) => {
+    if (network === 'broken') socket.destroy();
+    upgraded.add(socket);
+    sockets.push(new Promise((done) => socket.once('close', done)));
+    socket.once('close', () => upgraded.delete(socket));
+  });
   closers.push(async () => {
     for (const user of users) await user.close();
     await app.close();
@@ -92,12 +102,21 @@ export async function pageStage(
     page.setDefaultTimeout(20_000);
     page.on('pageerror', (error) => troubles.push(String(error)));
     page.on('console', (message) => {
-      if (message.type() === 'error') troubles.push(message.text());
+      // The browser says of each attempt that it has failed.
+      const isExpected = network !== 'whole' && message.text().startsWith('WebSocket connection to ');
+      if (message.type() === 'error' && !isExpected) troubles.push(message.text());
     });
     await page.goto(`${app.url}/${address}`);
     return new PageOfUser(page);
   };
-  return { app, model, user, open };
+  const cut = (): (() => void) => {
+    network = 'broken';
+    for (const socket of upgraded) socket.destroy();
+    return () => {
+      network = 'there';
+    };
+  };
+  return { app, model, cut, user, open };
 }
 
 /** What a person sees and does, in the words of the page. */
