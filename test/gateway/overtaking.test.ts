@@ -79,6 +79,19 @@ test('a stop while a send waits for the backend ends the send: it answers aborte
   expect(ada.said()).toEqual([]);
 });
 
+test('a stop that follows a send at once, in one tick, ends it: the run is registered by then (M1)', async () => {
+  const { client, agent } = gatewayStage(says('hello'));
+  const ada = await client();
+  for (const method of ['chat.send', 'agent']) {
+    ada.ask(method, send('a', method), method);
+    ada.ask('chat.abort', { sessionKey: 'a' }, `stop ${method}`);
+    expect((await ada.answerTo(`stop ${method}`)).payload).toMatchObject({ ok: true, aborted: true });
+    await ada.answerTo(method);
+    await flush();
+  }
+  expect(agent.requests).toEqual([]);
+});
+
 test('a stop that is sent on seeing the acknowledgement finds the run (M1)', async () => {
   const { client } = gatewayStage(halfway(gate()));
   const ada = await client();

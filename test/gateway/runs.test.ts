@@ -131,6 +131,31 @@ test('a list that follows sessions.changed is never stale; a completed run is no
   expect(finished.sessions).toMatchObject([{ key: 's', hasActiveRun: false, runs: [{ runId, status: 'completed' }] }]);
 });
 
+test('a change that is told at any moment of a list that is on its way is in that list (M6)', async () => {
+  const { client, control } = gatewayStage(halfway(gate()));
+  const ada = await client();
+  let told = 0;
+  for (let moment = 0; moment < 12; moment += 1) {
+    const sessionKey = `s${moment}`;
+    const { payload } = await ada.call('chat.send', { ...send(sessionKey), sessionKey });
+    await flush();
+    const before = ada.texts.length;
+    const id = ada.ask('sessions.list');
+    for (let tick = 0; tick < moment; tick += 1) await null;
+    void control.abort({ runId: String(payload?.runId) });
+    const list = (await ada.answerTo(id)).payload as unknown as List;
+    const since = ada.frames.slice(before);
+    const place = since.findIndex((frame) => frame.id === id);
+    if (!since.slice(0, place).some(({ event }) => event === 'sessions.changed')) continue;
+    told += 1;
+    expect(
+      list.sessions.some(({ hasActiveRun }) => hasActiveRun),
+      `after ${moment} ticks`,
+    ).toBe(false);
+  }
+  expect(told).toBeGreaterThan(0);
+});
+
 test('agent.wait never answers for another kind, and its end is no end of the run (M7)', async () => {
   const door = gate();
   const { client, control, clock } = gatewayStage(halfway(door));

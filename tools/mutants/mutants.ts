@@ -2,6 +2,7 @@ import { adapters } from './adapters.js';
 import { agents } from './agents.js';
 import { comparison } from './comparison.js';
 import { core } from './core.js';
+import { gateway } from './gateway.js';
 import type { Mutant } from './mutant.js';
 import { records } from './records.js';
 
@@ -13,4 +14,12 @@ export const UNFENCED: Mutant = {
   edits: [['if (run.current) return Reflect', 'if (run.current || !run.current) return Reflect']],
 };
 
-export const mutants: readonly Mutant[] = [UNFENCED, ...core, ...records, ...comparison, ...adapters, ...agents];
+export const mutants: readonly Mutant[] = [
+  UNFENCED,
+  ...core,
+  ...records,
+  ...comparison,
+  ...adapters,
+  ...agents,
+  ...gateway,
+];
