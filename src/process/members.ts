@@ -12,6 +12,11 @@ export interface Known {
   isRemembered(entry: ProcessEntry): boolean;
   /** Whether it carries the tree's mark. */
   isMarked(entry: ProcessEntry): boolean;
+  /**
+   * The tree was started by another process, which took with it who its leader was: a session without a living leader
+   * is the tree's if a member is in it.
+   */
+  readonly isOrphan: boolean;
 }
 
 /** The members of a tree, zombies included, and which of the groups are all its own. */
@@ -22,7 +27,8 @@ export interface Members {
 
 /**
  * Who belongs to a tree, by proof: the leader, who was proven before, who carries the mark, all that these have started,
- * and who is in the leader's group or session. A number proves nothing by itself, since the system gives it to
+ * who is in the leader's group or session, and who is in a session that a member has made: nobody comes into a session
+ * but by being started in it. A number proves nothing by itself, since the system gives it to
  * others once nobody has it: it counts while somebody who was proven otherwise has it.
  */
 export function membersOf(table: readonly ProcessEntry[], known: Known, self: number): Members {
@@ -54,11 +60,22 @@ export function membersOf(table: readonly ProcessEntry[], known: Known, self: nu
   for (const entry of table) {
     if (!entries.has(entry) && !entry.isDead && isNotBefore(entry, known.since) && known.isMarked(entry)) add(entry);
   }
+  const byPid = new Map(table.map((entry) => [entry.pid, entry]));
+  const own = byPid.get(self);
+  /** A copy of the mark may be in anybody's session. Its leader, if it is no member, is whose session it is. */
+  const isOfTree = (session: number): boolean => {
+    if (session <= 1 || session === own?.session) return false;
+    const leader = byPid.get(session);
+    return leader === undefined || leader.isDead ? known.isOrphan : entries.has(leader);
+  };
   for (let size = -1; size !== entries.size; ) {
     size = entries.size;
+    const sessions = new Set<number>();
+    for (const { session = 0, isDead } of entries) if (!isDead && isOfTree(session)) sessions.add(session);
     for (const entry of table) {
       const isInGroup = numbers.group && entry.group === known.leader;
-      if (isInGroup || (numbers.session && entry.session === known.leader)) add(entry);
+      const isInSession = numbers.session && entry.session === known.leader;
+      if (isInGroup || isInSession || sessions.has(entry.session ?? 0)) add(entry);
     }
   }
 

@@ -26,8 +26,8 @@ export interface OrphanReport extends KillReport {
 
 /**
  * Ends what a run has left on this machine whose own process has died: all that `spawn` has started for it, with all that
- * came of it. A process is found by the mark of the run in its environment, which it has from its start, and never by a
- * pid alone. What was started with `atAbort: 'detach'` goes on.
+ * came of it. A process is found by the mark of the run in its environment, which it has from its start, or because it is a
+ * child of such a process or in a session of the run's, and never by a pid alone. What was started with `atAbort: 'detach'` goes on.
  *
  * `run:orphaned` is told to one process, which may be on another machine: with several, hand the run on to the one that
  * had it. Only Linux shows a mark: elsewhere nobody is killed, and `gone` is false. So it is if this very process was

@@ -124,6 +124,7 @@ export class UnixTree implements Tree {
       leader: this.#leader.pid,
       since: this.#leader.start,
       isNumberOurs,
+      isOrphan: this.#leader.pid < 0,
       isRemembered: (entry: ProcessEntry) => this.#isRemembered(entry),
       isMarked: (entry: ProcessEntry) => {
         const answer = this.#table.isMarked(entry, this.#mark);

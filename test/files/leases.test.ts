@@ -59,7 +59,10 @@ test('F7: a stall that is longer than the lease takes nothing away while nobody 
   expect(await a.call('check', { sessionKey: 's', run: own, token: 2 })).toBe(true);
   expect(a.said.filter(({ what }) => what === 'lost')).toEqual([]);
   // It has read before it was open again.
-  expect(a.said.filter(({ what }) => what === 'gap')).toMatchObject([{ isSuspect: true }]);
+  const gaps = a.said.filter(({ what }) => what === 'gap');
+  // More than one on a machine that keeps it waiting once more.
+  expect(gaps.length).toBeGreaterThan(0);
+  for (const gap of gaps) expect(gap).toMatchObject({ isSuspect: true });
   await endAll(a, b);
 });
 

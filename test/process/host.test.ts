@@ -8,7 +8,7 @@ function exited(mode: string): Promise<number[]> {
   const host = fileURLToPath(new URL('fixtures/host.ts', import.meta.url));
   return new Promise((resolve, reject) => {
     const args = ['--import', 'tsx', host, mode];
-    execFile(process.execPath, args, { timeout: 15_000 }, (error, text) => {
+    execFile(process.execPath, args, { timeout: 50_000 }, (error, text) => {
       if (error === null) resolve([...text.matchAll(/^leaf (\d+)$/gm)].map((match) => Number(match[1])));
       else reject(error);
     });

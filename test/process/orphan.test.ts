@@ -1,16 +1,21 @@
+import { spawn as startProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRunControl } from 'runfence';
+import { createRunControl, type Run } from 'runfence';
 import { files } from 'runfence/files';
 import { endOrphan, type OrphanedRun, spawn } from 'runfence/process';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { begin } from '../support/begin.js';
 import { endsWhatIsLeft, killedServer, orphanOf } from './dying.js';
-import { controlled, fixture, grow, textOf } from './support.js';
+import { collect, controlled, fixture, grow, textOf, until } from './support.js';
 import { isRunning } from './witness.js';
 
 const STALE_MS = 2_000;
+
+function orphanedOf({ id: runId, generation, nodeId }: Run): OrphanedRun {
+  return { runId, generation, nodeId };
+}
 
 test('the processes of a server that was killed are ended by who is told of its run, by their mark (G19)', {
   timeout: 60_000,
@@ -34,6 +39,94 @@ test('a run of the same id and number on another node keeps its processes', asyn
   await control.abort({ runId });
   run.complete();
   await expect.poll(() => pids.filter(isRunning)).toEqual([]);
+});
+
+describe('of an orphan it also ends', () => {
+  test.each([
+    ['while the process that made its session is there', []],
+    ['once that has ended', ['leaves']],
+  ])('a deaf process in its session that has cleared its environment, %s', async (_when, args) => {
+    const run = await begin(controlled());
+    const child = await spawn(run, 'sh', [fixture('deaf-cleared.sh'), ...args], { atAbort: 'kill' });
+    const text = collect(child.stdout);
+    const leaves = (): number[] => [...text().matchAll(/^leaf (\d+)$/gm)].map(([, pid]) => Number(pid));
+    await until(() => leaves().length === 2);
+    if (args.length > 0) await child.exited;
+    const report = await endOrphan(orphanedOf(run), { graceMs: 100 });
+    expect(leaves().filter(isRunning)).toEqual([]);
+    expect(report).toMatchObject({ gone: true, survivors: [] });
+    run.complete();
+  });
+});
+
+describe('a copy of its mark', () => {
+  const marks = async (): Promise<{ run: Run; value: string }> => {
+    const run = await begin(controlled());
+    const child = await spawn(run, 'sh', ['-c', 'echo "$RUNFENCE_PROCESS"']);
+    return { run, value: (await textOf(child.stdout)).trim() };
+  };
+  /** A stranger to every run, and what it has said. */
+  const stranger = async (script: string, env: NodeJS.ProcessEnv): Promise<() => number[]> => {
+    const child = startProcess('setsid', ['sh', '-c', script], { stdio: ['ignore', 'pipe', 'ignore'], env });
+    let text = '';
+    child.stdout.on('data', (data: Buffer) => {
+      text += data.toString();
+    });
+    const pids = (): number[] => [...text.matchAll(/^leaf (\d+)$/gm)].map(([, pid]) => Number(pid));
+    onTestFinished(async () => {
+      const all = [child.pid as number, ...pids()];
+      for (const pid of all.filter(isRunning)) process.kill(pid, 'SIGKILL');
+      await until(() => !all.some(isRunning));
+    });
+    await until(() => pids().length === 2);
+    return pids;
+  };
+  const leaf = fixture('leaf.sh');
+
+  test('in other words than those of the variable is nobody’s: such a process goes on', async () => {
+    const { run, value } = await marks();
+    const own = {
+      PATH: process.env.PATH,
+      LOG: `RUNFENCE_PROCESS=${value}`,
+      RUNFENCE_PROCESS: value.replaceAll(/(?=:|$)/g, 'x'),
+      X_RUNFENCE_PROCESS: value,
+    };
+    const pids = await stranger(`sh ${leaf} "RUNFENCE_PROCESS=${value}" & exec sh ${leaf}`, own);
+    expect(await endOrphan(orphanedOf(run), { graceMs: 0 })).toMatchObject({ gone: true, found: 0 });
+    expect(pids().filter(isRunning)).toEqual(pids());
+    run.complete();
+  });
+
+  test('ends the process that has it, and not the session in which somebody else has started it', async () => {
+    const { run, value } = await marks();
+    const copied = `RUNFENCE_PROCESS='${value}' sh ${leaf} & sh ${leaf} & wait`;
+    const pids = await stranger(copied, { PATH: process.env.PATH });
+    expect(await endOrphan(orphanedOf(run), { graceMs: 0 })).toMatchObject({ gone: true, found: 1 });
+    expect(pids().filter(isRunning)).toHaveLength(1);
+    run.complete();
+  });
+});
+
+test('two that end the same orphan at once both say that it is gone', async () => {
+  const { run, pids } = await grow('deaf.sh', 2);
+  const orphaned = orphanedOf(run);
+  const reports = await Promise.all([
+    endOrphan(orphaned, { graceMs: 200 }),
+    endOrphan(orphaned, { graceMs: 0 }),
+    endOrphan(orphaned, { graceMs: 200 }),
+  ]);
+  for (const report of reports) expect(report).toMatchObject({ gone: true, survivors: [] });
+  expect(pids.filter(isRunning)).toEqual([]);
+  run.complete();
+});
+
+test('of a run that never had a process nobody is found, and nobody is ended', async () => {
+  const { run, pids, control } = await grow('plain.sh', 2);
+  const unknown = { nodeId: run.nodeId, runId: 'unknown', generation: run.generation };
+  expect(await endOrphan(unknown)).toMatchObject({ gone: true, found: 0, survivors: [] });
+  expect(pids.filter(isRunning)).toEqual(pids);
+  await control.abort({ runId: run.id });
+  run.complete();
 });
 
 test('a process that the run itself has started ends nobody: it would end what it lives in', async () => {

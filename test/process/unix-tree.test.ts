@@ -30,6 +30,36 @@ describe('who belongs to a tree', () => {
     expect(await pids(tree.sweep('SIGTERM'))).toEqual([1_000, 1_001, 1_002, 1_003, 1_004, 1_005, 1_006]);
   });
 
+  test('who is in a session that a member has made, and not who is in one that somebody else has', async () => {
+    const { tree, table, leader } = fakeTree();
+    table.entries = [
+      leader,
+      entry(1_001, { group: 1_001, session: 1_001 }),
+      entry(1_002, { group: 1_002, session: 1_001 }),
+      entry(2_000, { group: 2_000, session: 2_000 }),
+      entry(2_001, { group: 2_001, session: 2_000 }),
+      entry(2_002, { group: 2_002, session: 2_000 }),
+    ];
+    table.marked = [1_001, 2_001];
+    expect(await pids(tree.sweep('SIGTERM'))).toEqual([1_000, 1_001, 1_002, 2_001]);
+  });
+
+  test('of an orphan, who is in the session of a member whose leader has ended, unless it is our own', async () => {
+    const { tree, table } = fakeTree(entry(-1, { group: -1, isDead: true }));
+    table.entries = [
+      entry(1_001, { session: 1_000 }),
+      entry(1_002, { session: 1_000 }),
+      entry(2_001, { session: 2_000 }),
+      entry(2_002, { session: 2_000 }),
+      entry(process.pid, { session: 2_000 }),
+    ];
+    table.marked = [1_001, 2_001];
+    expect(await pids(tree.sweep('SIGTERM'))).toEqual([1_001, 1_002, 2_001]);
+    // The number of the session was given to a stranger since.
+    table.entries = [entry(1_000, { session: 1_000, start: 500 }), entry(1_003, { session: 1_000, start: 500 })];
+    expect(await pids(tree.sweep('SIGKILL'))).not.toContain(1_003);
+  });
+
   test('not a zombie, but what it started and has left in its group (G4)', async () => {
     const { tree, table, leader } = fakeTree();
     table.entries = [{ ...leader, isDead: true }, entry(1_001, OURS)];
