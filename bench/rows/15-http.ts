@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { disconnectSignal, toNodeListener } from 'runfence/node';
@@ -37,9 +37,9 @@ async function listen(server: Server): Promise<number> {
 }
 
 /** A server that takes a body and answers with JSON. */
-function plain(watch: boolean): RequestListener {
+function plain(watch: (res: ServerResponse) => void): RequestListener {
   return (req, res) => {
-    if (watch) sink.value = disconnectSignal(res);
+    watch(res);
     let text = '';
     req.on('data', (part) => {
       text += part;
@@ -52,10 +52,37 @@ function plain(watch: boolean): RequestListener {
   };
 }
 
+/** What a host without ours writes, and the least that a signal costs on this Node. */
+function watchByHand(res: ServerResponse): void {
+  const controller = new AbortController();
+  res.once('close', () => {
+    if (!res.writableEnded) controller.abort();
+  });
+  sink.value = controller.signal;
+}
+
 const fetchHandler = async (request: Request): Promise<Response> => {
   sink.value = await request.json();
   return new Response(ANSWER, { headers: { 'content-type': 'application/json' } });
 };
+
+/** The least that a `Request` and a `Response` cost on this Node: nobody who leaves is noticed, and nothing is streamed. */
+async function webByHand(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const { method = 'GET', url } = req;
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      req.on('data', (part) => controller.enqueue(part));
+      req.on('end', () => controller.close());
+    },
+  });
+  const headers = new Headers(req.headers as Record<string, string>);
+  const { signal } = new AbortController();
+  const init = { method, headers, body, signal, duplex: 'half' };
+  const response = await fetchHandler(new Request(`http://localhost${url}`, init));
+  res.statusCode = response.status;
+  response.headers.forEach((value, name) => void res.setHeader(name, value));
+  res.end(await response.text());
+}
 
 /** The CPU of this process for a request, user and system. */
 async function side(name: string, listener: RequestListener, client: ChildProcess, servers: Server[]): Promise<Side> {
@@ -79,8 +106,19 @@ async function cpu(bench: Bench): Promise<Figure[]> {
   const servers: Server[] = [];
   try {
     const sides = [
-      await side('node:http with disconnectSignal', plain(true), client, servers),
-      await side('node:http', plain(false), client, servers),
+      await side(
+        'node:http with disconnectSignal',
+        plain((res) => (sink.value = disconnectSignal(res))),
+        client,
+        servers,
+      ),
+      await side(
+        'node:http',
+        plain(() => {}),
+        client,
+        servers,
+      ),
+      await side('an AbortController by hand', plain(watchByHand), client, servers),
       await side('toNodeListener', toNodeListener(fetchHandler) as RequestListener, client, servers),
       await side(
         '@hono/node-server',
@@ -88,11 +126,14 @@ async function cpu(bench: Bench): Promise<Figure[]> {
         client,
         servers,
       ),
+      await side('Request and Response by hand', (req, res) => void webByHand(req, res), client, servers),
     ] as const;
-    const [watched, bare, ours, hono] = await bench.compare(sides);
+    const [watched, bare, watchedByHand, ours, hono, byHand] = await bench.compare(sides);
     return [
       ratio('CPU of a request, disconnectSignal', watched, bare, { budget: 1.1, stretch: 1.05 }),
+      ratio('CPU of a request, disconnectSignal against by hand', watched, watchedByHand),
       ratio('CPU of a request, toNodeListener', ours, hono),
+      ratio('CPU of a request, toNodeListener against by hand', ours, byHand),
       ratio('CPU of a request, toNodeListener against bare', ours, bare),
     ];
   } finally {

@@ -35,14 +35,11 @@ export async function respond(
     return;
   }
   const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader();
-  const pace = new Pace(res, reader, gone);
   try {
-    await send(res, response, reader, gone, pace);
+    await send(res, response, reader, gone);
   } catch (error) {
     reader.cancel(error).catch(() => {});
     throw error;
-  } finally {
-    pace.stop();
   }
 }
 
@@ -51,42 +48,56 @@ async function send(
   response: Response,
   reader: ReadableStreamDefaultReader<Uint8Array>,
   gone: AbortSignal,
-  pace: Pace,
 ): Promise<void> {
-  let read = reader.read();
-  let first: Uint8Array | undefined;
-  if (await isReady(read)) {
-    ({ value: first } = await read);
-    if (first !== undefined) read = reader.read();
+  const { first, rest } = await begin(reader);
+  if (gone.aborted) {
+    reader.cancel(gone.reason).catch(() => {});
+    return;
   }
-  // An answer in one part is one write, and has its length.
-  const isWhole = (await isReady(read)) && (await read).done;
-  if (gone.aborted) return;
   writeHead(res, response);
-  if (isWhole) {
+  // An answer in one part is one write, and has its length.
+  if (rest === undefined) {
     if (first === undefined) res.end();
     else res.end(first);
     return;
   }
-  // A client waits for the head, and a stream may be silent for long.
-  if (first === undefined) flushHead(res);
-  else if (!write(res, first)) await pace.untilDrained();
-  for (;;) {
-    const { done, value } = await read;
-    if (gone.aborted) return;
-    if (done) break;
-    if (!write(res, value)) await pace.untilDrained();
-    read = reader.read();
+  const pace = new Pace(res, reader, gone);
+  try {
+    // A client waits for the head, and a stream may be silent for long.
+    if (first === undefined) flushHead(res);
+    else if (!write(res, first)) await pace.untilDrained();
+    for (let read = rest; ; read = reader.read()) {
+      const { done, value } = await read;
+      if (gone.aborted) return;
+      if (done) break;
+      if (!write(res, value)) await pace.untilDrained();
+    }
+  } finally {
+    pace.stop();
   }
   res.end();
 }
 
-/** Whether it settles before anything else can happen. */
+type Read = Promise<ReadableStreamReadResult<Uint8Array>>;
+
+/** What is there at once: the first part, and the read behind it unless that was the end. */
+async function begin(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<{ readonly first: Uint8Array | undefined; readonly rest: Read | undefined }> {
+  const read = reader.read();
+  if (!(await isReady(read))) return { first: undefined, rest: read };
+  const { done, value: first } = await read;
+  if (done) return { first: undefined, rest: undefined };
+  const rest = reader.read();
+  return { first, rest: (await isReady(rest)) && (await rest).done ? undefined : rest };
+}
+
+/** Whether it settles before anything else can happen: Node calls its next tick once no promise has anything left to do. */
 function isReady(read: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve) => {
     const ready = (): void => resolve(true);
     read.then(ready, ready);
-    setImmediate(resolve, false);
+    process.nextTick(resolve, false);
   });
 }
 

@@ -20,7 +20,7 @@ export function watchResponse(res: NodeResponse, left: () => void): void {
     if (socket !== undefined) leaveQueue(socket, settle);
     if (!res.writableEnded) left();
   };
-  res.once('close', settle);
+  res.on('close', settle);
   // Without a listener it would take the process down. It is followed by `close`, and not in every runtime.
   res.on('error', settle);
   if (socket !== undefined) queueOn(socket, settle);
