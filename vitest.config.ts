@@ -20,6 +20,7 @@ const resolve = {
 const WAITING = { maxWorkers: isWhole ? 4 : 6, sequence: { groupOrder: 1 } };
 
 const PROCESSES = {
+  isolate: false,
   setupFiles: ['./test/process/left-behind.ts'],
   execArgv: ['--expose-gc'],
   // Processes start and are killed; the machine may be busy.
@@ -79,6 +80,7 @@ export default defineConfig({
         test: {
           name: 'proof',
           include: ['test/proof/**/*.test.ts'],
+          isolate: false,
           setupFiles: ['./test/support/leaks.ts'],
           execArgv: ['--expose-gc'],
           // Thousands of sequences or seeds in one test, if `npm run proofs` asks for the whole.
@@ -91,6 +93,7 @@ export default defineConfig({
         test: {
           name: 'streams',
           include: ['test/streams/**/*.test.ts'],
+          isolate: false,
           setupFiles: ['./test/support/leaks.ts'],
           execArgv: ['--expose-gc'],
           testTimeout: 20_000,
@@ -135,13 +138,15 @@ export default defineConfig({
             'testing',
             'ws',
           ].map((room) => `test/${room}/**/*.test.ts`),
-          // A person at a terminal, who waits for each answer: `npm run proofs`.
+          // A project of their own. A person at a terminal, who waits for each answer: `npm run proofs`.
           // Behind a real nginx, where there is one.
           exclude: [
+            'test/agent/files/**',
             ...(isWhole ? [] : ['test/agent/terminal/**']),
             ...(nginxBinary() === undefined ? ['test/node/nginx/**'] : []),
           ],
           globalSetup: ['./test/node/nginx/needs-nginx.ts'],
+          isolate: false,
           setupFiles: ['./test/support/leaks.ts'],
           execArgv: ['--expose-gc'],
           testTimeout: 20_000,
@@ -151,10 +156,23 @@ export default defineConfig({
         extends: true,
         resolve,
         test: {
+          // Apart: some of them load the sources over a disk of their own.
+          name: 'agent-files',
+          include: ['test/agent/files/**/*.test.ts'],
+          setupFiles: ['./test/support/leaks.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        resolve,
+        test: {
           name: 'files',
           include: ['test/files/**/*.test.ts'],
-          // It shows what the library does without us, and mostly waits: `npm run proofs`.
-          exclude: isWhole ? [] : ['test/files/plain-lockfile.test.ts'],
+          // What the library does without us, and many processes at a time: `npm run proofs`.
+          exclude: isWhole
+            ? []
+            : ['agents/*', 'load', 'orphans', 'plain-lockfile', 'storm'].map((name) => `test/files/${name}.test.ts`),
           setupFiles: ['./test/files/support/leaks.ts'],
           // Processes start, stand still and are killed; the machine may be busy.
           testTimeout: 60_000,
@@ -167,8 +185,11 @@ export default defineConfig({
         test: {
           name: 'redis',
           include: [hasRedis() ? 'test/redis/**/*.test.ts' : 'test/redis/no-server.test.ts'],
-          // Servers and processes are killed, paused and cut off: `npm run proofs:redis`.
-          exclude: ['test/redis/storm/**', ...(isWhole ? [] : ['test/redis/failures/**'])],
+          // Servers and processes that are killed, paused and cut off, and the second client: `npm run proofs:redis`.
+          exclude: [
+            'test/redis/storm/**',
+            ...(isWhole ? [] : ['test/redis/failures/**', 'test/redis/conformance/node-redis*']),
+          ],
           ...REDIS,
         },
       },
@@ -184,8 +205,11 @@ export default defineConfig({
           name: 'postgres',
           // Without a server the rest is not run, and `setup.ts` says so.
           include: [postgresBinaries() === undefined ? 'test/postgres/plain/*.test.ts' : 'test/postgres/**/*.test.ts'],
-          // Servers of their own, which are killed, paused and cut off: `npm run proofs:postgres`.
-          exclude: ['test/postgres/storm/**', ...(isWhole ? [] : ['test/postgres/failures/**'])],
+          // Servers of their own, which are killed, paused and cut off, and the second client: `npm run proofs:postgres`.
+          exclude: [
+            'test/postgres/storm/**',
+            ...(isWhole ? [] : ['test/postgres/failures/**', 'test/postgres/conformance/postgres-js*']),
+          ],
           ...POSTGRES,
         },
       },
@@ -211,7 +235,13 @@ export default defineConfig({
       {
         extends: true,
         resolve,
-        test: { name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 30_000 },
+        test: {
+          name: 'docs',
+          include: ['test/docs/**/*.test.ts'],
+          // Every example against the `lib` of every host: `npm run proofs`.
+          exclude: isWhole ? [] : ['test/docs/libs.test.ts'],
+          testTimeout: 30_000,
+        },
       },
       {
         extends: true,

@@ -3,8 +3,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Gateway, GatewayMethods } from 'runfence/gateway';
 import { createGatewayClient, type GatewayClient, type GatewayClientOptions } from 'runfence/gateway/client';
 import { type AttachOptions, attachGateway } from 'runfence/ws';
-import { afterEach } from 'vitest';
 import { WebSocket } from 'ws';
+import { atEndOfTest } from '../support/at-end.js';
 
 interface Served {
   readonly server: Server;
@@ -12,11 +12,6 @@ interface Served {
   readonly url: string;
   close(): Promise<void>;
 }
-
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
 
 /** A gateway on a real socket. */
 export async function serve(
@@ -44,7 +39,7 @@ export async function serve(
     // Whoever listens to a socket hears of its end after that.
     await new Promise((resolve) => setImmediate(resolve));
   };
-  closers.push(close);
+  atEndOfTest(close);
   return { server, port: bound, url: `ws://127.0.0.1:${bound}/ws`, close };
 }
 
@@ -57,14 +52,14 @@ export function clientOf<M extends GatewayMethods = Any>(
 ): GatewayClient<M> {
   const webSocket = (to: string): WebSocket => new WebSocket(to);
   const client = createGatewayClient<M>({ url, auth: { token: 'ada' }, webSocket, retryMs: 10, ...options });
-  closers.push(() => client.close());
+  atEndOfTest(() => client.close());
   return client;
 }
 
 /** A bare socket: how it was answered, what came, and how it was closed. */
 export async function raw(url: string, headers: Record<string, string> = {}): Promise<WebSocket | number> {
   const socket = new WebSocket(url, { headers });
-  closers.push(() => socket.terminate());
+  atEndOfTest(() => socket.terminate());
   socket.on('error', () => {});
   return new Promise((resolve) => {
     socket.once('open', () => resolve(socket));

@@ -8,10 +8,10 @@ import {
   type GatewayOptions,
 } from 'runfence/gateway';
 import type { FakeClock } from 'runfence/testing';
-import { afterEach } from 'vitest';
 import type { Script } from '../../agent/support/scripted.js';
 import { type Stage, stage } from '../../agent/support/stage.js';
 import type { Said } from '../../agent/support/transcript.js';
+import { atEndOfTest } from '../../support/at-end.js';
 
 /** A frame that came out. */
 export interface Frame {
@@ -140,11 +140,6 @@ interface Options<M extends GatewayMethods> {
   readonly clock?: FakeClock;
 }
 
-const gateways: Pick<Gateway, 'close'>[] = [];
-afterEach(() => {
-  for (const gateway of gateways.splice(0)) gateway.close();
-});
-
 /** By the token in `auth`, or in the header; `root` is an admin. */
 export const byToken: GatewayOptions['authenticate'] = ({ headers, auth }) => {
   const given = (auth as { token?: unknown } | undefined)?.token;
@@ -160,6 +155,6 @@ export function gatewayStage<M extends GatewayMethods = Record<never, never>>(
 ): GatewayStage<M> {
   const staged = stage(script, options.runner, options.control, options.clock);
   const gateway = createGateway<M>(staged.runner, { authenticate: byToken, ...options.gateway } as GatewayOptions<M>);
-  gateways.push(gateway);
+  atEndOfTest(() => gateway.close());
   return { ...staged, gateway, client: (userId = 'ada') => new Client(gateway).connect(userId) };
 }

@@ -2,10 +2,10 @@ import type { RunControlOptions } from 'runfence';
 import type { AgentRunnerOptions } from 'runfence/agent';
 import { createHttpHandlers, type HttpHandlers, type HttpHandlersOptions } from 'runfence/http';
 import type { FakeClock } from 'runfence/testing';
-import { afterEach } from 'vitest';
 import type { Script } from '../../agent/support/scripted.js';
 import { type Stage, stage } from '../../agent/support/stage.js';
 import type { Said } from '../../agent/support/transcript.js';
+import { atEndOfTest } from '../../support/at-end.js';
 import { type FetchServer, serveFetch } from '../../support/fetch-server.js';
 
 export interface HttpStage extends Stage {
@@ -28,11 +28,6 @@ interface Options {
   readonly control?: Omit<RunControlOptions, 'clock'>;
   readonly clock?: FakeClock;
 }
-
-const servers: FetchServer[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
 
 /** By `Authorization: Bearer <userId>`; `root` is an admin. */
 export function bearer(request: Request): ReturnType<HttpHandlersOptions['authenticate']> {
@@ -63,7 +58,7 @@ export function httpStage(script: Script | readonly Script[], options: Options =
       ),
     serve: async () => {
       const server = await serveFetch(handlers.fetch);
-      servers.push(server);
+      atEndOfTest(() => server.close());
       return server;
     },
   };

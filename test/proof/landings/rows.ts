@@ -1,13 +1,13 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { isWhole } from '../../support/proofs.js';
+import { isLong, times } from '../../support/proofs.js';
 import type { Target } from './points.js';
 import { BUSY, type Busy, FORMS, type Form, scenario } from './scenario.js';
 import { type BackendKind, Stage } from './stage.js';
 import { ELSEWHERE, MOVED_MS, STOPS } from './stops.js';
 
 /** `LANDINGS=all` lands every stop at every point, `LANDINGS=points` one at each; otherwise one at every so-manieth. */
-const LANDINGS = process.env.LANDINGS ?? (isWhole ? 'points' : undefined);
-const EVERY = LANDINGS === 'all' || LANDINGS === 'points' ? 1 : 36;
+const LANDINGS = process.env.LANDINGS ?? (isLong ? 'points' : undefined);
+const EVERY = LANDINGS === 'all' || LANDINGS === 'points' ? 1 : times(36, 4);
 /** One landing, as a failure names it: `LANDING='run | interrupt | memory | the host | 57'`. */
 const ONLY = process.env.LANDING;
 /** So many failures of one table row are told in full. */
