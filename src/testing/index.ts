@@ -6,7 +6,13 @@
  * @module runfence/testing
  */
 
-export type { AgentConformanceOptions, ConformanceSetup, ConformanceTool } from './agent-conformance/options.js';
+export type {
+  AgentConformanceOptions,
+  ConformanceParts,
+  ConformanceServer,
+  ConformanceSetup,
+  ConformanceTool,
+} from './agent-conformance/options.js';
 export { agentConformance } from './agent-conformance/suite.js';
 export { obeyConformance } from './conformance/obey.js';
 export type {

@@ -1,5 +1,5 @@
-import type { Agent } from '../../agent/index.js';
-import type { Awaitable } from '../../index.js';
+import type { Agent, AgentRunner, History } from '../../agent/index.js';
+import type { Awaitable, RunControl } from '../../index.js';
 
 /** A tool of a scenario, for the agent to offer in its framework's form. */
 export interface ConformanceTool {
@@ -36,6 +36,26 @@ export interface ConformanceSetup {
   readonly maxSteps: number;
 }
 
+/** What a server of yours is made with, in place of its own parts. */
+export interface ConformanceParts<M> {
+  /** The agent: the one of `makeAgent`, watched. */
+  readonly agent: Agent<M>;
+  /** A history, which fails when a scenario wants it to. */
+  readonly history: History;
+  /** The `onError` of the control. */
+  readonly onError: (error: unknown) => void;
+  /** The `graceMs` of the control's defaults, in ms. */
+  readonly graceMs: number;
+}
+
+/** The parts of a server that a scenario drives. */
+export interface ConformanceServer {
+  /** Its control: one of its own for each scenario, which is drained at the end. */
+  readonly control: RunControl;
+  /** Its runner. */
+  readonly runner: AgentRunner;
+}
+
 /** How an agent is put to the test. */
 export interface AgentConformanceOptions<M> {
   /** What the report calls the agent. */
@@ -50,6 +70,11 @@ export interface AgentConformanceOptions<M> {
   readonly skip?: (name: string, reason: string) => unknown;
   /** Makes the agent, as your server does, but on this model and with these tools. */
   readonly makeAgent: (setup: ConformanceSetup) => Awaitable<Agent<M>>;
+  /**
+   * Makes the control and the runner as your server does, with its backend and its options, around these parts. Left out,
+   * they are plain ones. Sessions have no owner: the scenarios act as the host itself.
+   */
+  readonly makeServer?: (parts: ConformanceParts<M>) => Awaitable<ConformanceServer>;
   /** True if its turns take messages while they run. */
   readonly steers?: boolean;
   /** True if it asks before a tool with `needsApproval`. */

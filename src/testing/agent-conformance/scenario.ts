@@ -4,7 +4,7 @@ import type { AgentConformanceOptions } from './options.js';
 export interface Scenario {
   readonly name: string;
   /** Why an agent cannot have it; `undefined`: it can. */
-  readonly lacks?: (options: AgentConformanceOptions<never>) => string | undefined;
+  readonly lacks?: (options: Pick<AgentConformanceOptions<never>, 'steers' | 'asks'>) => string | undefined;
   /** How long it may take, in ms. */
   readonly timeoutMs?: number;
   readonly run: <M>(options: AgentConformanceOptions<M>) => Promise<void>;

@@ -13,7 +13,7 @@ import { expectQuiet } from '../expect-quiet.js';
 import type { ModelRequest } from '../model-server/request.js';
 import type { ModelReply } from '../model-server/script.js';
 import { type ModelServer, startModelServer } from '../model-server/server.js';
-import type { AgentConformanceOptions, ConformanceTool } from './options.js';
+import type { AgentConformanceOptions, ConformanceParts, ConformanceServer, ConformanceTool } from './options.js';
 import { pointedAgent } from './pointed.js';
 import type { Points } from './points.js';
 import { ConformanceHistory } from './store.js';
@@ -71,19 +71,18 @@ export class AgentStage<M> {
     const next = typeof script === 'function' ? script : () => replies.shift();
     const model = await startModelServer((request) => next(request) ?? AT_THE_END);
     const errors: unknown[] = [];
-    const control = createRunControl({
-      onError: (error) => void errors.push(error),
-      defaults: { graceMs: GRACE_MS },
-    });
-    const log = new Tools(control, tools, points);
+    const log = new Tools(tools, points);
     const { baseURL } = model;
     const setup = { baseURL, apiKey: 'any', model: 'scripted', tools: log.tools, maxSteps };
     const agent = await options.makeAgent(setup);
     const history = new ConformanceHistory(points);
-    const runner = createAgentRunner(control, {
+    const { control, runner } = await (options.makeServer ?? plainServer)({
       agent: points === undefined ? agent : pointedAgent(points, agent),
       history,
+      onError: (error) => void errors.push(error),
+      graceMs: GRACE_MS,
     });
+    log.watch(control);
     return new AgentStage<M>({ control, runner, model, history, tools: log, errors });
   }
 
@@ -166,6 +165,11 @@ export class AgentStage<M> {
     await this.control.drain({ graceMs: 0 });
     await this.model.close();
   }
+}
+
+function plainServer<M>({ agent, history, onError, graceMs }: ConformanceParts<M>): ConformanceServer {
+  const control = createRunControl({ onError, defaults: { graceMs } });
+  return { control, runner: createAgentRunner(control, { agent, history }) };
 }
 
 /** Each call ends once: in the events at most, and in the transcript exactly, right behind its message. */

@@ -54,7 +54,7 @@ export function agentConformance<M>(options: AgentConformanceOptions<M>): void {
     options.test(name, body, timeoutMs);
   };
   for (const { name, lacks, run, timeoutMs = TIMEOUT_MS } of SCENARIOS) {
-    const reason = lacks?.(options as AgentConformanceOptions<never>);
+    const reason = lacks?.(options);
     if (reason === undefined) {
       declare(name, () => run(options), timeoutMs);
     } else {

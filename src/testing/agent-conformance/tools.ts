@@ -16,8 +16,12 @@ export class Tools {
   readonly #cut = new Set<number>();
   readonly #runs: string[] = [];
 
-  constructor(control: RunControl, tools: readonly ConformanceTool[], points?: Points) {
+  constructor(tools: readonly ConformanceTool[], points?: Points) {
     this.tools = tools.map((tool) => this.#watched(tool, points));
+  }
+
+  /** Hears of the runs that the tools are called in. */
+  watch(control: RunControl): void {
     control.on('run:started', ({ run }) => {
       if (run.parentId === undefined) this.#runs.push(run.runId);
     });

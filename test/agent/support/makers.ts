@@ -51,8 +51,26 @@ async function openaiAgents({ baseURL, apiKey, model, tools, maxSteps }: Conform
   }) as Agent<unknown>;
 }
 
+async function langGraph({ baseURL, apiKey, model, tools }: ConformanceSetup): Promise<Agent<unknown>> {
+  const { ChatOpenAI } = await import('@langchain/openai');
+  const { createAgent, createMiddleware, tool } = await import('langchain');
+  const { langGraphAgent } = await import('runfence/langgraph');
+  const chat = new ChatOpenAI({ model, apiKey, maxRetries: 0, configuration: { baseURL } });
+  return langGraphAgent({
+    graph: ({ gate, beforeModel }) =>
+      createAgent({
+        model: chat,
+        middleware: [createMiddleware({ name: 'steering', beforeModel })],
+        tools: tools.map(({ name, description, parameters, effect, needsApproval, execute }) =>
+          tool(gate(execute, { name, effect, needsApproval }), { name, description, schema: parameters as never }),
+        ),
+      }),
+  }) as Agent<unknown>;
+}
+
 export const makers: Readonly<Record<string, Maker>> = {
   openaiAgent: openai,
   aiAgent: ai,
   openaiAgentsAgent: openaiAgents,
+  langGraphAgent: langGraph,
 };

@@ -174,6 +174,7 @@ async function bundle(fixture: string): Promise<string> {
       'runfence/ai': './src/ai/index.ts',
       'runfence/backend': './src/backend/index.ts',
       'runfence/files': './src/files/index.ts',
+      'runfence/langgraph': './src/langgraph/index.ts',
       'runfence/postgres': './src/postgres/index.ts',
       'runfence/openai': './src/openai/index.ts',
       'runfence/openai-agents': './src/openai-agents/index.ts',
