@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 /** The page with React and the AI SDK, in one file. */
-export async function buildPage(): Promise<string> {
+export async function buildPage(page: URL = new URL('page.tsx', import.meta.url)): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('page.tsx', import.meta.url))],
+    entryPoints: [fileURLToPath(page)],
     bundle: true,
     write: false,
     minify: true,

@@ -1,5 +1,8 @@
 import { once } from 'node:events';
+import { copyFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import OpenAI from 'openai';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import type { RunControl } from 'runfence';
@@ -9,10 +12,19 @@ import { buildPage } from '../../examples/ai-sdk-chat/build.js';
 import { createChatServer } from '../../examples/ai-sdk-chat/server.js';
 import { startChromium } from './support/chromium.js';
 
+/** `CURRENT=.cache/current`: a copy of the page in there, which gets its packages from there. */
+function page(): URL | undefined {
+  const { CURRENT } = process.env;
+  if (CURRENT === undefined) return undefined;
+  const copy = join(resolve(CURRENT), 'page.tsx');
+  copyFileSync(new URL('../../examples/ai-sdk-chat/page.tsx', import.meta.url), copy);
+  return pathToFileURL(copy);
+}
+
 let browser: Browser;
 let script: string;
 beforeAll(async () => {
-  [browser, script] = await Promise.all([startChromium(), buildPage()]);
+  [browser, script] = await Promise.all([startChromium(), buildPage(page())]);
 });
 afterAll(async () => browser.close());
 

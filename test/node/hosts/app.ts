@@ -23,6 +23,8 @@ export interface Probe {
   readonly gates: Readonly<Record<Step, Gate>>;
   signal: AbortSignal | undefined;
   outcome: string | undefined;
+  /** How often the app wrote something although its client had left. */
+  late: number;
   /** Settled when the app has nothing left to do. */
   readonly over: Gate;
   /** What the answer is filled up with, so that it does not fit into the buffers of the system. */
@@ -61,7 +63,7 @@ export class Probes {
   add(name: string, held: Step | undefined, fill = ''): Probe {
     const gates = { login: new Gate(), watched: new Gate(), work: new Gate(), last: new Gate() };
     for (const [step, gate] of Object.entries(gates)) if (step !== held) gate.open();
-    const probe = { name, gates, fill, signal: undefined, outcome: undefined, over: new Gate() };
+    const probe = { name, gates, fill, signal: undefined, outcome: undefined, late: 0, over: new Gate() };
     this.#probes.set(name, probe);
     return probe;
   }
@@ -97,7 +99,10 @@ export async function answer(control: RunControl, probes: Probes, client: Client
   }
   const key = client.name === '' ? UNNAMED : client.name;
   const outcome = await control.run({ sessionKey: key, signal, whenBusy: 'concurrent' }, async (run) => {
-    const write = run.fence((part: string) => client.write(part));
+    const write = run.fence((part: string) => {
+      if (probe !== undefined && signal.aborted) probe.late += 1;
+      client.write(part);
+    });
     if (client.mode === 'sse') write(`data: ${asked}\n\n`);
     await untilOpen(run.signal, probe?.gates.work);
     if (client.mode === 'sse') write('data: more\n\n');

@@ -15,7 +15,7 @@ afterAll(() => {
   process.stdout.write(`${table.map((row) => Object.values(row).join(' | ')).join('\n')}\n`);
 });
 
-describe.each(Object.entries(HOSTS))('%s', (name, { isHttp2, isWeb }) => {
+describe.each(Object.entries(HOSTS))('%s', (name, { isHttp2, isWeb, ownWriter }) => {
   let stage: HostStage;
   const printed: unknown[] = [];
   beforeAll(async () => {
@@ -46,6 +46,7 @@ describe.each(Object.entries(HOSTS))('%s', (name, { isHttp2, isWeb }) => {
     expect(probe.outcome).toBe('disconnect');
     expect(probe.signal?.reason).toMatchObject({ name: 'AbortError', code: 'RUN_ABORTED', reason: 'disconnect' });
     await vi.waitFor(() => expect(stage.control.runs.list()).toEqual([]), 15_000);
+    expect(probe.late).toBe(0);
     expect(stage.errors).toEqual([]);
     expect(printed).toEqual([]);
     stage.probes.remove(probe.name);
@@ -138,5 +139,16 @@ describe.each(Object.entries(HOSTS))('%s', (name, { isHttp2, isWeb }) => {
       expect(printed).toEqual([]);
       count('kept');
     });
+  });
+
+  test('to the clients that have left, nothing was written, and nothing was logged of them', () => {
+    // Each of those requests was one.
+    expect(stage.host.leftBefore()).toBeGreaterThan(8);
+    if (ownWriter !== true) expect(stage.host.lateWrites).toEqual([]);
+    expect(stage.errors).toEqual([]);
+    expect(printed).toEqual([]);
+    const row = counts.get(name) as Record<string, string>;
+    const of = ownWriter === true ? ' of the host itself' : '';
+    row.late = `late writes${of}: ${stage.host.lateWrites.length} to ${stage.host.leftBefore()}`;
   });
 });

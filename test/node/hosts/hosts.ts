@@ -25,11 +25,32 @@ export interface Host {
   readonly port: number;
   /** The connections that are open. */
   readonly sockets: ReadonlySet<Socket>;
+  /** What was written to a response whose client had left, by whoever. */
+  readonly lateWrites: readonly string[];
+  /** To how many responses that could have been. */
+  leftBefore(): number;
   close(): Promise<void>;
 }
 
 type Req = IncomingMessage | Http2ServerRequest;
 type Res = ServerResponse | Http2ServerResponse;
+/** Tells of each write to a response that has closed before its end. It is there before anything of the host. */
+function watchWrites(res: Res, onGone: () => void, onLate: (what: string) => void): void {
+  let isGone = false;
+  res.once('close', () => {
+    isGone = !res.writableEnded;
+    if (isGone) onGone();
+  });
+  const methods = res as unknown as Record<string, (...args: unknown[]) => unknown>;
+  for (const name of ['writeHead', 'flushHeaders', 'write', 'end']) {
+    const original = methods[name];
+    methods[name] = (...args) => {
+      if (isGone) onLate(`${name}(${String(args[0]).slice(0, 20)})`);
+      return original?.apply(res, args);
+    };
+  }
+}
+
 type Listener = (req: never, res: never) => unknown;
 
 async function listen(server: Server | Http2Server, onError: (error: unknown) => void): Promise<Host> {
@@ -39,11 +60,21 @@ async function listen(server: Server | Http2Server, onError: (error: unknown) =>
     socket.once('close', () => sockets.delete(socket));
   });
   server.on('error', onError);
+  const lateWrites: string[] = [];
+  let left = 0;
+  const onGone = (): void => {
+    left += 1;
+  };
+  server.prependListener('request', (_req: Req, res: Res) => {
+    watchWrites(res, onGone, (what) => void lateWrites.push(what));
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
     sockets,
+    lateWrites,
+    leftBefore: () => left,
     close: async () => {
       const closed = once(server, 'close');
       server.close();
@@ -135,7 +166,16 @@ const BROKEN: readonly unknown[] = ['ECONNRESET', 'EPIPE', 'HPE_INVALID_EOF_STAT
 
 /** The hosts that are tested, each as its users would set it up. */
 export const HOSTS: Readonly<
-  Record<string, { readonly isHttp2?: true; readonly isWeb?: true; readonly start: Start }>
+  Record<
+    string,
+    {
+      readonly isHttp2?: true;
+      readonly isWeb?: true;
+      /** It writes the answer, and does so to a client that has left as well: the end of an empty one, or a part that it had. */
+      readonly ownWriter?: true;
+      readonly start: Start;
+    }
+  >
 > = {
   'node:http': {
     start: (app, onError) =>
@@ -207,6 +247,7 @@ export const HOSTS: Readonly<
   },
   'Hono on @hono/node-server': {
     isWeb: true,
+    ownWriter: true,
     start: onNode((fetch, onError) => {
       const host = new Hono();
       host.post('/', (context) => fetch(context.req.raw));
@@ -217,9 +258,10 @@ export const HOSTS: Readonly<
       return getRequestListener(host.fetch, { overrideGlobalObjects: false }) as Listener;
     }),
   },
-  srvx: { isWeb: true, start: onNode((fetch) => srvxHandler(fetch) as Listener) },
+  srvx: { isWeb: true, ownWriter: true, start: onNode((fetch) => srvxHandler(fetch) as Listener) },
   h3: {
     isWeb: true,
+    ownWriter: true,
     start: onNode((fetch, onError) => {
       const host = new H3({ onError: (error) => onError(error), silent: true });
       host.post('/', (event) => fetch(event.req));
