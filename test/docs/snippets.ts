@@ -73,9 +73,15 @@ export interface Snippet {
 
 const marker = '// ---\n';
 
-/** Writes a block, wrapped in its prelude: the part before the line `// ---` goes before it, the rest after it. */
+/**
+ * Writes a block, wrapped in its prelude: the part before the line `// ---` goes before it, the rest after it. A line
+ * `// include: name` stands for the prelude of that name.
+ */
 export function writeSnippet(block: Block, folder: string, preludes: string): Snippet {
-  const around = block.prelude === undefined ? '' : readFileSync(join(preludes, `${block.prelude}.ts`), 'utf8');
+  const read = (name: string): string => readFileSync(join(preludes, `${name}.ts`), 'utf8');
+  const include = /^\/\/ include: ([\w-]+)\n/gm;
+  const around =
+    block.prelude === undefined ? '' : read(block.prelude).replace(include, (_, name: string) => read(name));
   const cut = around.indexOf(marker);
   const before = cut < 0 ? around : around.slice(0, cut);
   const after = cut < 0 ? '' : around.slice(cut + marker.length);

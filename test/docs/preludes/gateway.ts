@@ -1,28 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createRunControl } from 'runfence';
-import { type Agent, createAgentRunner, textOf } from 'runfence/agent';
 
-type Line = { readonly role: 'user' | 'assistant'; readonly text: string };
-const agent: Agent<Line> = {
-  format: 'lines',
-  from: (messages) =>
-    messages.map((message) => ({ role: message.role === 'assistant' ? 'assistant' : 'user', text: textOf(message) })),
-  to: (lines) => lines.map(({ role, text }) => ({ role, content: text })),
-  close: (history) => [...history],
-  turn(run, { incoming, emit }) {
-    let answer = '';
-    const work = async () => {
-      for (const word of `You said: ${incoming.at(-1)?.text ?? ''}`.split(/(?<= )/)) {
-        await new Promise((resolve) => setTimeout(resolve, 10));
-        run.throwIfStale();
-        if (emit({ type: 'text', text: word })) answer += word;
-      }
-      return { reason: 'stop' as const };
-    };
-    return { done: work(), snapshot: () => (answer === '' ? [] : [{ role: 'assistant', text: answer }]) };
-  },
-};
+// include: echo-agent
 const userOf = (headers: Headers, auth: unknown): string | undefined =>
   (auth as { token?: string } | undefined)?.token ?? headers.get('authorization')?.replace('Bearer ', '');
 const listen = async (server: Server): Promise<string> => {
@@ -30,6 +9,4 @@ const listen = async (server: Server): Promise<string> => {
   server.unref();
   return `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws`;
 };
-const control = createRunControl();
-const runner = createAgentRunner(control, { agent });
-void [control, runner, userOf, listen];
+void [userOf, listen];

@@ -1,36 +1,13 @@
-import { createRunControl } from 'runfence';
-import { type Agent, createAgentRunner, textOf } from 'runfence/agent';
 import { createHttpHandlers, publicReceipt, toHttpStatus } from 'runfence/http';
 
-type Line = { readonly role: 'user' | 'assistant'; readonly text: string };
-const agent: Agent<Line> = {
-  format: 'lines',
-  from: (messages) =>
-    messages.map((message) => ({ role: message.role === 'assistant' ? 'assistant' : 'user', text: textOf(message) })),
-  to: (lines) => lines.map(({ role, text }) => ({ role, content: text })),
-  close: (history) => [...history],
-  turn(run, { incoming, emit }) {
-    let answer = '';
-    const work = async () => {
-      for (const word of `You said: ${incoming.at(-1)?.text ?? ''}`.split(/(?<= )/)) {
-        await new Promise((resolve) => setTimeout(resolve, 10));
-        run.throwIfStale();
-        if (emit({ type: 'text', text: word })) answer += word;
-      }
-      return { reason: 'stop' as const };
-    };
-    return { done: work(), snapshot: () => (answer === '' ? [] : [{ role: 'assistant', text: answer }]) };
-  },
-};
+// include: echo-agent
 const users = new Map([['secret-of-ada', 'ada']]);
 const userOf = (request: Request): string | undefined =>
   users.get(request.headers.get('authorization')?.replace('Bearer ', '') ?? '');
-const control = createRunControl();
-const runner = createAgentRunner(control, { agent });
 const ask = (method: string, path: string, body?: unknown): Request =>
   new Request(`http://127.0.0.1${path}`, {
     method,
     headers: { authorization: 'Bearer secret-of-ada', 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-void [createHttpHandlers, publicReceipt, toHttpStatus, control, runner, userOf, ask];
+void [createHttpHandlers, publicReceipt, toHttpStatus, userOf, ask];
