@@ -14,7 +14,8 @@ const app = await startApp({
   host: HOST,
   tokens: GATEWAY_TOKENS,
 }).catch(async (error: unknown) => {
-  console.error(error instanceof Error ? error.message : error);
+  const { code, message } = error as NodeJS.ErrnoException;
+  console.error(code === 'EADDRINUSE' ? `Port ${PORT} is taken: set PORT to another one.` : message);
   await model.close();
   process.exit(1);
 });

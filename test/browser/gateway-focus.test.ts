@@ -99,4 +99,38 @@ describe('the focus on the page of examples/gateway', () => {
       expect(await menu.getAttribute('aria-expanded')).toBe('false');
     }
   });
+
+  test('where one touches, a stop brings up no keyboard: the focus goes to the conversation', async () => {
+    const { open } = await pageStage({ hello: ['one ', new Hold()] });
+    const user = await open({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 800 } });
+    await user.say('hello');
+    await user.shows('one');
+    await user.stop.focus();
+    await user.stop.tap();
+    await user.isIdle();
+    const isRead = (): Promise<boolean> => user.page.evaluate(() => document.activeElement?.id === 'conversation');
+    await expect.poll(isRead).toBe(true);
+  });
+
+  test('what a reader has opened of an old turn stays open when there is more to show', async () => {
+    const { open } = await pageStage({
+      go: [{ call: 'exec', input: { command: 'echo ran' } }],
+      'ran\n\n[exit 0]': 'ok',
+    });
+    const user = await open();
+    await user.say('go');
+    await user.shows('answered');
+    // While one looks on it has the whole of what the command has ended with, as it has when it is loaded again.
+    const output = user.page.locator('.tool-output');
+    await expect.poll(() => output.textContent()).toBe('ran\n\n[exit 0]');
+    await user.page.reload();
+    await user.shows('ok');
+    await user.page.locator('.tool summary').click();
+    await output.waitFor();
+    await user.say('hello');
+    await user.shows('You said: hello', 'answered');
+    await user.isIdle();
+    expect(await output.isVisible()).toBe(true);
+    expect(await output.textContent()).toBe('ran\n\n[exit 0]');
+  });
 });

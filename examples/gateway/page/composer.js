@@ -4,7 +4,7 @@ import { byId, leaveFocus, setText } from './dom.js';
 const CHOICES = {
   interrupt: {
     button: 'Take over',
-    help: 'The answer under way is stopped and kept as far as it came. Yours comes next, at once.',
+    help: 'The answer under way is stopped and kept as far as it came; what waits in line is dropped. Yours comes at once.',
   },
   enqueue: { button: 'Wait in line', help: 'Nothing is stopped. Your message is answered after this answer.' },
   steer: { button: 'Steer', help: 'Nothing is stopped. The answer under way reads your message before its next step.' },

@@ -40,11 +40,15 @@ export function setChildren(parent, children) {
   }
 }
 
-/** Before something goes: if the focus is in it, one goes on with the conversation, and not at the top of the page. */
+/**
+ * Before something goes: if the focus is in it, one goes on with the message, and not at the top of the page. On a phone that
+ * would bring up the keyboard, over what one wants to read.
+ */
 export function leaveFocus(element) {
   if (!element.contains(document.activeElement)) return;
   const message = byId('message');
-  (message.disabled ? byId('conversation') : message).focus();
+  const isTouched = matchMedia('(pointer: coarse)').matches;
+  (message.disabled || isTouched ? byId('conversation') : message).focus();
 }
 
 /** Calls it soon, once, however often it is asked for. A tab in the background gets no frames, so this is a timer. */

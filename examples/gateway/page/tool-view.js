@@ -20,7 +20,8 @@ export class ToolView {
     setText(this.#title, short(`${name} ${textOf(input)}`, 100));
     setText(this.#state, status === 'running' && pid !== undefined ? `running, process ${pid}` : STATES[status]);
     this.#details.dataset.is = status;
-    setText(this.#output, output === '' ? '(nothing yet)' : output);
+    const isOpen = status === 'running' || status === 'asks';
+    setText(this.#output, output === '' ? (isOpen ? '(nothing yet)' : '(nothing)') : output);
     // Once, when there is something to see: afterwards it is the reader's to open and close.
     if (status === 'running' && output !== '' && this.#asked !== 'opened') {
       this.#details.open = true;

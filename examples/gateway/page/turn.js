@@ -122,7 +122,8 @@ export class Turn {
       else this.#told.push(toolPart(event, 'running'));
     } else if (open !== undefined) {
       Object.assign(open, { status, approvalId: undefined });
-      if (open.output === '') open.output = asText(output);
+      // The whole of it, with what a command has ended with. Of one that was cut there is what it has printed.
+      if (output !== undefined) open.output = asText(output);
     }
   }
 
