@@ -17,10 +17,10 @@ const client = new OpenAI(config.api ?? { baseURL: scripted?.baseURL, apiKey: 'a
 const { server, control, url } = await startServer(config, client);
 void gracefulShutdown(control, server).done.then(() => scripted?.close());
 
-const [token = 'any'] = config.tokens?.keys() ?? [];
-const headers = `-H 'authorization: Bearer ${config.tokens ? '$TOKEN' : token}' -H 'content-type: application/json'`;
+// In double quotes, in which a shell puts the token in.
+const headers = `${config.tokens ? '-H "authorization: Bearer $TOKEN" ' : ''}-H 'content-type: application/json'`;
 console.log(`Listening on ${url}/v1, model: ${config.model}
-
+${config.tokens ? '\nTOKEN is one of GATEWAY_TOKENS:\n  TOKEN=...' : ''}
 Ask, and hang up with Ctrl-C: the model is stopped.
   curl -N ${url}/v1/chat/completions ${headers} \\
     -H 'x-session-key: demo' -d '{"model":"any","stream":true,"messages":[{"role":"user","content":"a tale"}]}'
