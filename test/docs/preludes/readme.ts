@@ -83,7 +83,10 @@ const isOver = new Promise<void>((resolve) => {
   login = async (res) => {
     early.abort();
     await once(res, 'close'); // it has hung up by the time at which its user is known
-    setTimeout(resolve, 30);
+    res.end = () => {
+      resolve();
+      return res;
+    };
   };
 });
 await post('', 'ada', 'gone', early.signal).catch(() => {});
