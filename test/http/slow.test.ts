@@ -77,6 +77,20 @@ describe('slow models and slow clients', () => {
     await expect(reader?.read()).rejects.toThrow('does not read');
   });
 
+  test('with whenUnwatched: continue the run of a client that does not read goes on (L15)', async () => {
+    const http = { limits: { stallMs: 1_000 }, whenUnwatched: 'continue' } as const;
+    const { ask, clock, control } = httpStage(chatty, { http });
+    const reader = (await ask('POST', CHAT, stream)).body?.getReader();
+    await reader?.read();
+    await flush();
+    await clock.advance(1_000);
+    await clock.advance(1_000);
+    await expect(reader?.read()).rejects.toThrow('does not read');
+    await flush();
+    expect(control.runs.list().map(({ status }) => status)).toEqual(['running']);
+    await control.drain({ graceMs: 0 });
+  });
+
   test('a client that reads slowly, and reads, stays (L15)', async () => {
     const { ask, clock, control } = httpStage(chatty, { http: { limits: { stallMs: 1_000 } } });
     const response = await ask('POST', CHAT, stream);
