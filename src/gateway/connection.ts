@@ -3,7 +3,7 @@ import { type Caller, callerFrom } from '../transport/index.js';
 import { Bell } from './bell.js';
 import type { GatewayErrorCode } from './codes.js';
 import type { Call, GatewayContext } from './context.js';
-import { answer, type Request, readFrame, refusal } from './frames.js';
+import { answer, bytesOf, type Request, readFrame, refusal } from './frames.js';
 import { errorFor, GatewayError } from './gateway-error.js';
 import type { Method } from './methods/method.js';
 import { type GatewaySocket, Outlet } from './outlet.js';
@@ -253,9 +253,3 @@ export class Connection {
 }
 
 const OVERTAKEN = 'A stop that came later has ended this: nothing was started.';
-
-/** Counted only where it may matter: a character has one to three bytes. */
-function bytesOf(text: string, most: number): number {
-  if (text.length > most || text.length * 3 <= most) return text.length;
-  return new TextEncoder().encode(text).length;
-}

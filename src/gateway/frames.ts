@@ -100,3 +100,9 @@ export function refusal(id: string | null, code: string, message: string): strin
 export function eventFrame(event: string, seq: number, payload: string): string {
   return `{"type":"event","event":"${event}","seq":${seq},"payload":${payload}}`;
 }
+
+/** Counted only where it may matter: a character has one to three bytes. */
+export function bytesOf(text: string, most: number): number {
+  if (text.length > most || text.length * 3 <= most) return text.length;
+  return new TextEncoder().encode(text).length;
+}

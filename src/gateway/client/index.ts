@@ -5,7 +5,8 @@
  * @module runfence/gateway/client
  */
 
-export { createGatewayClient, type GatewayClient, type GatewayClientOptions } from './client.js';
+export { createGatewayClient } from './client.js';
 export { GatewayClientError } from './error.js';
+export type { GatewayClient, GatewayClientOptions } from './gateway-client.js';
 export type { ClientState, EventsOf, HostApi, MethodsOf, RequestOf, ResultOf } from './types.js';
 export type { WebSocketLike, WebSocketMaker } from './web-socket.js';
