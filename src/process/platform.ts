@@ -12,7 +12,7 @@ export const HAS_GROUPS: boolean = process.platform !== 'win32';
 const LINUX: LinuxTable = new LinuxTable();
 
 const kill = (target: number, signal: NodeJS.Signals): void => void process.kill(target, signal);
-/** Whoever led a tree that another process has started: nobody is found by its number. */
+/** Stands for the leader of a tree that another process has started. No process has its pid. */
 const NOBODY = { pid: -1, parent: -1, group: -1, session: undefined, start: undefined, isDead: true };
 
 /**

@@ -149,7 +149,7 @@ describe('notices', () => {
     expect(reads).toBeGreaterThan(readsBefore);
     // A read asks for up to three things.
     expect(reads - readsBefore).toBeLessThanOrEqual(3 * (tookMs / 5 + 2));
-    // One that names a session which nobody knows may mean that something was lost: at most once a second.
+    // A notice about a session that is unknown here may mean that another notice was lost: it is a gap, at most once a second.
     expect(heard.filter((one) => one === 'gap').length).toBeLessThanOrEqual(tookMs / 1_000 + 2);
     expect(heard).not.toContain('lost');
     await works(host.backend({ leaseMs: LEASE_MS }), 'after forged notices');

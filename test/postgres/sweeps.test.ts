@@ -30,7 +30,7 @@ afterAll(async () => {
   await host.close();
 });
 
-/** What a process leaves that dies: its lease has ended long ago, and nobody renews it. */
+/** What a dead process leaves: a lease that ended long ago and is not renewed. */
 async function leftBehind(count: number): Promise<void> {
   await host.query(`insert into ${schema}.process values ('dead', '', now() - interval '1 hour', 1000)`);
   await host.query(`insert into ${schema}.run
@@ -100,7 +100,7 @@ test('a sweeper that dies before it takes note: another one tells', async () => 
   await leftBehind(3);
   const first = listener('first', false);
   await until('it is told', () => first.told.length >= 3);
-  // As if it were killed: its lease ends, and nobody gives it up.
+  // As if it were killed: its lease ends without having been given up.
   await host.query(`update ${schema}.orphan set by_beat = 'killed'`);
   const second = listener('second', true);
   const ms = await until('another one tells', () => new Set(second.told.map(({ runId }) => runId)).size === 3);

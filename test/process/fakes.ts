@@ -3,12 +3,12 @@ import type { Ended, Look, MarkAnswer, ProcessEntry, ProcessTable } from '../../
 import { GONE, type Member, type Sighting, type StopSignal, type Tree, UNKNOWN } from '../../src/process/tree.js';
 import { UnixTree } from '../../src/process/unix-tree.js';
 
-/** A process that was started at 100, with a parent, a group and a session that are nobody's. */
+/** A process that was started at 100. Its parent, its group and its session belong to no tree of a test. */
 export function entry(pid: number, given: Partial<ProcessEntry> = {}): ProcessEntry {
   return { pid, parent: 1, group: 5, session: 5, start: 100, isDead: false, ...given };
 }
 
-/** Whoever is an orphan is given to one of these: the first process, and ourselves. */
+/** The processes that orphans are given to: the first one, and this one. */
 export const ADOPTERS: ReadonlySet<number> = new Set([1, process.pid]);
 
 /** A look at `at`, or now. */
@@ -62,7 +62,7 @@ export function fakeTree(leader: ProcessEntry = entry(1_000, { group: 1_000, ses
   return { table, sent, failing, leader, tree: new UnixTree(table, kill, leader, 'mark') };
 }
 
-/** A tree that answers what the test says: who is there, that this is unknown, or that the system does not answer. */
+/** A tree that answers what the test says: its living members, that they are unknown, or that the system does not answer. */
 export class ScriptedTree implements Tree {
   found: Member[] | 'unknown' | 'no answer' = [];
   readonly sweeps: StopSignal[] = [];

@@ -3,8 +3,8 @@ import { commandOf, markEverything, markedProcesses } from './witness.js';
 
 markEverything();
 
-// A test that fails leaves nothing behind either, and one that leaves something behind fails. What is announced first is
-// called last: after what the test itself cleans up.
+// A test that leaves a process behind fails, and the process is killed, also if the test has failed already. This callback is
+// registered first, so it is called last: after the clean-up of the test itself.
 beforeEach(({ onTestFinished }) => onTestFinished(checkNothingIsLeft));
 
 function checkNothingIsLeft(): void {

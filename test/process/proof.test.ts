@@ -6,7 +6,7 @@ import { entry, lookAt } from './fakes.js';
 const LEADER = entry(1_000, { group: 1_000, session: 1_000 });
 const ELDER = entry(50, { start: 10 });
 
-/** Of a look that found nobody: `asked` could not be asked for its mark, `ended` has ended during it. */
+/** A look that found no member. `asked` could not be asked for its mark, `ended` has ended during the look. */
 function proves(
   entries: readonly ProcessEntry[],
   given: { asked?: ProcessEntry; ended?: Ended; was?: 'killed' | 'member' | 'stranger'; zombies?: ProcessEntry[] } = {},

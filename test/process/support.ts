@@ -60,7 +60,7 @@ export async function textOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): P
   return text;
 }
 
-/** Waits for what the system does: it tells nobody when it has done it. */
+/** Waits until the system has done something. It gives no notice of it, so this looks again and again. */
 export async function until(condition: () => boolean): Promise<void> {
   await expect.poll(condition, { timeout: 30_000, interval: 5 }).toBe(true);
 }

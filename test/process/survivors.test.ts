@@ -191,7 +191,7 @@ describe('what has ended by itself', () => {
     await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(before), 15_000);
     await flush();
     expect(await owned.kill()).toMatchObject({ gone: true });
-    // Nobody was signalled for it.
+    // No process was signalled for that.
     expect(tree.sweeps).toEqual([]);
     run.complete();
   });

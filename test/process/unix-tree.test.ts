@@ -6,7 +6,7 @@ import { entry, fakeTree, lookAt } from './fakes.js';
 
 const OURS = { group: 1_000, session: 1_000 };
 
-/** The pids of who is there, or what else is known. */
+/** The pids of the living members, or `gone`, or `unknown`. */
 async function pids(sighting: Awaitable<Sighting>): Promise<number[] | 'gone' | 'unknown'> {
   const seen = await sighting;
   return seen.state === 'alive' ? seen.members.map(({ pid }) => pid).sort((a, b) => a - b) : seen.state;
