@@ -99,10 +99,10 @@ function lockLeft({ locks }: RunControl, sessionKey: string): string {
   return `${lock} is held with token ${held.token} by ${held.run === undefined ? 'no run' : `run "${held.run.id}"`}`;
 }
 
-/** Retention has one timer, and stored stops have some: the others wait for the backend, or for a caller. */
+/** Retention has one timer, stored stops and a lease have some: the others wait for the backend, or for a caller. */
 function timersLeft({ runs }: RunControl): string[] {
   const { timers, entries } = runs.sizes;
-  const more = timers - runs.stopTimers - Math.min(1, entries);
+  const more = timers - runs.idleTimers - Math.min(1, entries);
   if (more <= 0) return [];
   const these = more === 1 ? '1 timer' : `${more} timers`;
   return [`${these}: a call of the backend has no answer, or something waits with a timeout`];

@@ -17,7 +17,7 @@ describe('a call', () => {
     ['arguments that do not fit', { call: 'fail', input: { n: 'one' } }, /Invalid input for tool fail/],
     ['half of its arguments', { call: 'fail', arguments: '{"n": ' }, /Invalid input for tool fail/],
     ['a result that is no JSON', { call: 'big' }, /BigInt/],
-  ])('of %s is told to the model, and its history stays valid', async (_what, call, words) => {
+  ])('of %s is told to the model, and its history stays valid (N1)', async (_what, call, words) => {
     const fail = tool({
       inputSchema,
       execute: async () => {
@@ -45,7 +45,7 @@ describe('a call', () => {
     expect(on.server.problems).toEqual([]);
   });
 
-  test('whose id the model repeats, or leaves out, gets its own result', async () => {
+  test('whose id the model repeats, or leaves out, gets its own result (N2)', async () => {
     const call = (n: number, id: string) => ({ call: 'look', input: { n }, id });
     const script = [[call(1, 'a'), call(2, 'b')], [call(3, 'a'), call(4, 'b')], 'done', 'and on'];
     await using on = await stage(script, { tools: { look } });
@@ -130,7 +130,7 @@ describe('a tool that is a generator', () => {
     expect(resultsOf(turn.snapshot())).toEqual(['first, second', 'all'].map((value) => ({ type: 'text', value })));
   });
 
-  test('is told of the stop once, is not pulled any more, and is a leftover by its name until it has unwound', async () => {
+  test('is told of the stop once, is not pulled any more, and is a leftover by its name until it has unwound (N5)', async () => {
     const held = pending();
     const log: string[] = [];
     const slow = tool({
@@ -215,7 +215,7 @@ describe('an approval', () => {
 });
 
 describe('the effect of a tool', () => {
-  test('is unsafe unless it says so, and an unsafe one is recorded before it starts', async () => {
+  test('is unsafe unless it says so, and an unsafe one is recorded before it starts (N3)', async () => {
     const log: string[] = [];
     const named = (name: string) => tool({ inputSchema, execute: () => void log.push(name) });
     const calls = ['read', 'put', 'pay'].map((call) => ({ call }));
@@ -256,7 +256,7 @@ describe('the effect of a tool', () => {
     expect(on.server.problems).toEqual([]);
   });
 
-  test('has a key that a repeated turn has again, and no other call', async () => {
+  test('has a key that a repeated turn has again, and no other call (N4)', async () => {
     const keys: string[] = [];
     const pay = tool({
       inputSchema: jsonSchema<object>({ type: 'object', properties: {} }),

@@ -7,7 +7,9 @@ import { idsInTitles, idsOf, pageProblems, RANGES, readPage, summary, titleProbl
 describe('docs/behaviours.md', () => {
   const page = readPage(readFileSync(join(root, 'docs/behaviours.md'), 'utf8'));
   const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' }).filter((name) =>
-    /^(core|diagnostics|proof|process|files|streams|agent|http|node|gateway|ws)\/.*\.test\.ts$/.test(name),
+    /^(core|diagnostics|proof|process|files|streams|agent|ai|langgraph|mcp|openai|openai-agents|http|node|gateway|ws)\/.*\.test\.ts$/.test(
+      name,
+    ),
   );
 
   test('has each id once', () => {

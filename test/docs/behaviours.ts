@@ -16,6 +16,7 @@ export const RANGES: Readonly<Record<string, number>> = {
   K: 17,
   L: 29,
   M: 13,
+  N: 11,
 };
 
 export function idsOf(ranges: Readonly<Record<string, number>>): string[] {

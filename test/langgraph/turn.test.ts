@@ -67,7 +67,7 @@ describe('a turn', () => {
     expect(textsOf(await on.done('And on.'))).not.toBe('');
   });
 
-  test('gives a tool a key that a repeated turn has again, and no other call', async () => {
+  test('gives a tool a key that a repeated turn has again, and no other call (N4)', async () => {
     const contexts: ToolContext[] = [];
     const call = (eur: number, id: string) => ({ call: 'pay', input: { eur }, id });
     for (const calls of [

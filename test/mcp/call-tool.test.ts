@@ -51,7 +51,7 @@ describe('callToolIn', () => {
     run.complete();
   });
 
-  test('at the stop rejects at once with the abort, and the server is told', async () => {
+  test('at the stop rejects at once with the abort, and the server is told (N6)', async () => {
     await using on = await served();
     const run = on.started();
     const called = callToolIn(run, on.client, { name: 'slow' });
@@ -65,7 +65,7 @@ describe('callToolIn', () => {
     expect(on.errors).toEqual([]);
   });
 
-  test('of a run that is over asks nothing', async () => {
+  test('of a run that is over asks nothing (N7)', async () => {
     await using on = await served();
     const run = on.started();
     await on.control.abort({ runId: run.id });
@@ -106,7 +106,7 @@ describe('callToolIn', () => {
     expect(seen).toEqual([1]);
   });
 
-  test('keeps the errors of the SDK, and the reason of a signal of your own', async () => {
+  test('keeps the errors of the SDK, and the reason of a signal of your own (N11)', async () => {
     await using on = await served();
     const run = on.started();
     const late = callToolIn(run, on.client, { name: 'slow' }, { timeout: 1 });

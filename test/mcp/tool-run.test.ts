@@ -45,7 +45,7 @@ describe('toolRun', () => {
     expect(await on.client.callTool({ name: 'bare' })).toMatchObject(text('undefined'));
   });
 
-  test('stops the run when the client cancels its request', async () => {
+  test('stops the run when the client cancels its request (N8)', async () => {
     await using on = await served((_args, run) => untilCut(run));
     const enough = new AbortController();
     const called = on.call(1, { signal: enough.signal });
@@ -69,7 +69,7 @@ describe('toolRun', () => {
     expect(on.errors).toEqual([]);
   });
 
-  test('does not start the work of a request that was cancelled before it', async () => {
+  test('does not start the work of a request that was cancelled before it (N9)', async () => {
     let started = 0;
     const { control } = tracked();
     const callback = toolRun(control, () => {
@@ -85,7 +85,7 @@ describe('toolRun', () => {
     expect(started).toBe(0);
   });
 
-  test('tells the model of a stop that was not the client’s, and of a server that takes no more', async () => {
+  test('tells the model of a stop that was not the client’s, and of a server that takes no more (N10)', async () => {
     await using on = await served((_args, run) => untilCut(run));
     const called = on.call();
     await until(() => on.control.runs.list().length === 1);
@@ -96,7 +96,7 @@ describe('toolRun', () => {
     await drained;
   });
 
-  test('leaves an error of the handler to the SDK', async () => {
+  test('leaves an error of the handler to the SDK (N11)', async () => {
     await using on = await served(() => {
       throw new Error('no such file');
     });
@@ -142,7 +142,7 @@ describe('toolRun', () => {
     expect(await callback({}, { ...extra, ...given })).toEqual(owner);
   });
 
-  test('sends the client nothing after the stop', async () => {
+  test('sends the client nothing after the stop (N10)', async () => {
     const sent: unknown[] = [];
     const { control } = tracked();
     const asked = pending<unknown>();

@@ -78,7 +78,7 @@ async function httpServer(sessions: boolean) {
 }
 
 describe('over HTTP', () => {
-  test('a client that goes away from a stateless server stops its run, and no other’s', async () => {
+  test('a client that goes away from a stateless server stops its run, and no other’s (N8)', async () => {
     await using on = await httpServer(false);
     const [ada, bob] = [await on.client('Bearer a'), await on.client('Bearer b')];
     const calls = [ada, bob].map(({ client }) =>

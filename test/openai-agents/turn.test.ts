@@ -91,7 +91,7 @@ describe('a turn', () => {
     expect(textsOf(await on.done('And on.'))).not.toBe('');
   });
 
-  test('gives a tool a key that a repeated turn has again, and no other call', async () => {
+  test('gives a tool a key that a repeated turn has again, and no other call (N4)', async () => {
     const contexts: ToolContext[] = [];
     const pay = tool({
       name: 'pay',

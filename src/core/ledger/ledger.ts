@@ -78,8 +78,10 @@ export interface Ledger {
   idle(sessionKey: string): void;
   /** Begins to hear of other nodes. */
   subscribe(): void;
-  /** How many stops are kept for runs to come, and the timers that wait until they may be forgotten. */
-  readonly storedStops: { readonly size: number; readonly timers: number };
+  /** How many stops are kept for runs to come. */
+  readonly storedStops: { readonly size: number };
+  /** Timers that nothing waits for: of stops that are kept, and of a lease that runs. */
+  readonly idleTimers: number;
   /** What other nodes wait for until the backend has taken it, by name. */
   readonly unsent: readonly string[];
   /** For a snapshot; `undefined` without a backend. */

@@ -120,6 +120,10 @@ export class PrivateLedger implements Ledger {
 
   async flush(): Promise<void> {}
 
+  get idleTimers(): number {
+    return this.storedStops.timers;
+  }
+
   close(): void {
     this.storedStops.clear();
   }

@@ -320,9 +320,9 @@ export class RunRegistry {
     };
   }
 
-  /** Timers of stored stops, which nobody waits for. @internal */
-  get stopTimers(): number {
-    return this.ledger.storedStops.timers;
+  /** Those of the timers that nothing waits for. @internal */
+  get idleTimers(): number {
+    return this.ledger.idleTimers;
   }
 
   /** Forgets what is retained, and lets go of the backend. @internal */

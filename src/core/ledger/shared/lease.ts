@@ -42,6 +42,11 @@ export class Lease {
     return this.#isClosed || (this.#suspicion === undefined && this.#client.isAlive);
   }
 
+  /** It looks at the deadline of the lease, and nothing waits for that. */
+  get isWatching(): boolean {
+    return this.#timer !== undefined && this.#suspicion === undefined;
+  }
+
   whenOpen(): Promise<void> {
     if (this.isOpen) return Promise.resolve();
     this.#look();

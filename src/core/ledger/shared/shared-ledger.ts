@@ -222,6 +222,10 @@ export class SharedLedger implements Ledger {
     this.#unsubscribe = this.#client.subscribe(this.#records);
   }
 
+  get idleTimers(): number {
+    return this.storedStops.timers + (this.#lease.isWatching ? 1 : 0);
+  }
+
   get state(): BackendSnapshot {
     const { scope, aliveMs, hasLease, inFlight } = this.#client;
     const lease = hasLease ? { leaseMs: Math.round(aliveMs) } : {};
