@@ -7,7 +7,7 @@ import { createAgentRunner } from 'runfence/agent';
 import { fileHistory } from 'runfence/agent/files';
 import { createGateway, type Gateway, gatewayMethod } from 'runfence/gateway';
 import { createHttpHandlers } from 'runfence/http';
-import { toNodeListener } from 'runfence/node';
+import { gracefulShutdown, toNodeListener } from 'runfence/node';
 import { type OpenAITool, openaiAgent } from 'runfence/openai';
 import { attachGateway } from 'runfence/ws';
 import { Conversations } from './conversations.js';
@@ -39,13 +39,11 @@ export interface App {
   readonly control: RunControl;
   readonly gateway: Gateway;
   readonly url: string;
-  /** Lets nobody new in, stops what still runs after `graceMs`, and closes once every client was told. */
-  close(graceMs?: number): Promise<void>;
+  /** Lets nobody new in, stops what still runs, and closes once every client was told. */
+  close(): Promise<void>;
 }
 
 const SYSTEM = 'You are a helpful assistant with a workspace of files. Be brief.';
-/** How long what was told last may take to go out. */
-const CLOSE_MS = 2_000;
 
 /** A gateway, the handlers of HTTP and the page on one port, over the same runs. */
 export async function startApp(options: AppOptions): Promise<App> {
@@ -73,6 +71,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   const conversations = await Conversations.open(join(folder, 'conversations.jsonl'), control);
 
   const server = createServer();
+  // It is begun by `close`, since the gateway has a last word between the runs' end and that of the connections.
+  const shutdown = gracefulShutdown(control, server, { graceMs: 0, signals: [] });
   server.listen(port, host);
   await once(server, 'listening');
   const hosts = isLoopback(host) ? namesOf((server.address() as AddressInfo).port) : undefined;
@@ -108,16 +108,12 @@ export async function startApp(options: AppOptions): Promise<App> {
     control,
     gateway,
     url: `http://${isIP(host) === 6 ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`,
-    async close(graceMs = 0) {
+    async close() {
       attached.detach();
-      const closed = once(server, 'close');
-      server.close();
-      await control.drain({ graceMs });
+      const closed = shutdown.shutdown();
+      await control.drain({ graceMs: 0 });
       gateway.close();
-      server.closeIdleConnections();
-      const late = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
       await closed;
-      clearTimeout(late);
     },
   };
 }
