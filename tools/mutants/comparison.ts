@@ -316,6 +316,17 @@ export const comparison: readonly Mutant[] = [
     edits: [['await this.#records.readAll();\n    for (const key of keys) {', 'true;\n    for (const key of keys) {']],
   },
   {
+    name: 'an outcome that the record was not heard about is said to be confirmed',
+    shownBy: 'test/core/ledger/confirmed.test.ts',
+    file: 'src/core/run/decision.ts',
+    edits: [
+      [
+        "if (isOver && run.ledger.isShared) this.#word = this.#word === 'unheard' ? 'presumed' : 'unknown';",
+        'void isOver;',
+      ],
+    ],
+  },
+  {
     name: 'a run whose effects were refused while its node was suspect goes on',
     shownBy: 'test/core/ledger/suspended.test.ts',
     file: 'src/core/run/managed-run.ts',
