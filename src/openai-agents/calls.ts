@@ -78,7 +78,8 @@ export class Calls implements Gates {
   /**
    * Approvals are the runner's: the package would end its run with each, and a stop would not void them.
    *
-   * @param unasked - a `needsApproval` that never asks, as the package makes it: any other lets it ask about arguments that are no JSON
+   * @param unasked - the package's own `needsApproval` that never asks. With any other one, the package asks about arguments that are
+   *   no JSON
    */
   tool(tool: FunctionTool, unasked: FunctionTool['needsApproval']): FunctionTool {
     const invoke: FunctionTool['invoke'] = async (context, text, details) => {
