@@ -2,8 +2,8 @@ import OpenAI from 'openai';
 
 export const WORD = 'token ';
 
-/** A client whose model is a stream of events, one a read, as they come over a connection. No server takes time. */
-export function clientOf(count: number): OpenAI {
+/** A model that is a stream of events, one a read, as they come over a connection. No server takes time. */
+export function fetchOf(count: number): () => Promise<Response> {
   const encoder = new TextEncoder();
   const event = (delta: object, finish_reason: string | null): Uint8Array => {
     const chunk = {
@@ -15,9 +15,9 @@ export function clientOf(count: number): OpenAI {
     };
     return encoder.encode(`data: ${JSON.stringify(chunk)}\n\n`);
   };
-  const token = event({ content: WORD }, null);
+  const token = event({ role: 'assistant', content: WORD }, null);
   const end = event({}, 'stop');
-  const answer = async (): Promise<Response> => {
+  return async () => {
     let left = count;
     const body = new ReadableStream<Uint8Array>({
       pull: (controller) => {
@@ -28,7 +28,10 @@ export function clientOf(count: number): OpenAI {
     });
     return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
   };
-  return new OpenAI({ apiKey: 'any', baseURL: 'http://localhost', fetch: answer });
+}
+
+export function clientOf(count: number): OpenAI {
+  return new OpenAI({ apiKey: 'any', baseURL: 'http://localhost', fetch: fetchOf(count) });
 }
 
 /** The time of the processor, in ns: the budget is what a token costs a server, and not how long it waits for its turn. */

@@ -28,6 +28,7 @@ export const rows: Readonly<Record<string, () => Promise<{ readonly row: Row }>>
   langgraph: () => import('./langgraph-token.js'),
   run: () => import('./run-bare.js'),
   stop: () => import('./stop.js'),
+  saved: () => import('./saved.js'),
   streams: () => import('./streams.js'),
   growth: () => import('./growth.js'),
   cycles: () => import('./cycles.js'),

@@ -1,8 +1,9 @@
 import { ChatOpenAI } from '@langchain/openai';
 import { createAgent } from 'langchain';
 import { langGraphAgent } from 'runfence/langgraph';
+import { fetchOf } from '../harness/openai.js';
 import type { Row } from '../harness/row.js';
-import { fetchOf, tokenRow } from './token.js';
+import { tokenRow } from './token.js';
 
 function graphOf(count: number) {
   const configuration = { baseURL: 'http://localhost', fetch: fetchOf(count) };

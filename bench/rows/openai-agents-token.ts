@@ -1,8 +1,9 @@
 import { Agent, OpenAIProvider, Runner } from '@openai/agents';
 import OpenAI from 'openai';
 import { openaiAgentsAgent } from 'runfence/openai-agents';
+import { fetchOf } from '../harness/openai.js';
 import type { Row } from '../harness/row.js';
-import { fetchOf, tokenRow } from './token.js';
+import { tokenRow } from './token.js';
 
 const agent = new Agent({ name: 'assistant', model: 'm' });
 

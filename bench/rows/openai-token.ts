@@ -1,10 +1,7 @@
-import OpenAI from 'openai';
 import { openaiAgent } from 'runfence/openai';
+import { clientOf } from '../harness/openai.js';
 import type { Row } from '../harness/row.js';
-import { fetchOf, tokenRow } from './token.js';
-
-const clientOf = (count: number): OpenAI =>
-  new OpenAI({ apiKey: 'any', baseURL: 'http://localhost', fetch: fetchOf(count) });
+import { tokenRow } from './token.js';
 
 export const row: Row = tokenRow({
   title: 'a token of the openai package, through agent, fence, runner and stream',

@@ -1,49 +1,11 @@
 import { createRunControl } from 'runfence';
 import { type Agent, createAgentRunner } from 'runfence/agent';
 import { ratio } from '../harness/figure.js';
+import { inCpuTime, WORD } from '../harness/openai.js';
 import { check, type Row } from '../harness/row.js';
 
-const WORD = 'token ';
 /** The tokens of a long answer. */
 const ANSWER = 2_000;
-
-/** A model that is a stream of events, one a read, as they come over a connection. No server takes time. */
-export function fetchOf(count: number): () => Promise<Response> {
-  const encoder = new TextEncoder();
-  const event = (delta: object, finish_reason: string | null): Uint8Array => {
-    const chunk = {
-      id: 'chatcmpl-1',
-      object: 'chat.completion.chunk',
-      created: 1_700_000_000,
-      model: 'm',
-      choices: [{ index: 0, delta, logprobs: null, finish_reason }],
-    };
-    return encoder.encode(`data: ${JSON.stringify(chunk)}\n\n`);
-  };
-  const token = event({ role: 'assistant', content: WORD }, null);
-  const end = event({}, 'stop');
-  return async () => {
-    let left = count;
-    const body = new ReadableStream<Uint8Array>({
-      pull: (controller) => {
-        left -= 1;
-        controller.enqueue(left >= 0 ? token : end);
-        if (left < 0) controller.close();
-      },
-    });
-    return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
-  };
-}
-
-/** The time of the processor, in ns: the budget is what a token costs a server, and not how long it waits for its turn. */
-function inCpuTime(batch: (operations: number) => Promise<void>): (operations: number) => Promise<number> {
-  return async (operations) => {
-    const before = process.cpuUsage();
-    await batch(operations);
-    const { user, system } = process.cpuUsage(before);
-    return (user + system) * 1_000;
-  };
-}
 
 export interface TokenRow<M> {
   readonly title: string;

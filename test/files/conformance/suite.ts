@@ -58,6 +58,6 @@ export async function conformancePart(part: 1 | 2 | 3 | 4): Promise<void> {
       'lease-is-its-owners': 'it takes two processes: leases.test.ts',
       'slow-release': 'a grant has no heartbeat of its own: the process has one, which is released when it closes',
     },
-    share: times(0.02, 0.1),
+    share: times(0.004, 0.1),
   });
 }
