@@ -142,7 +142,12 @@ describe('streamTextIn', () => {
     const { run } = begun();
     const heard: unknown[] = [];
     const onError = ({ error }: { error: unknown }) => void heard.push(error);
-    const { textStream } = streamTextIn(run, streamText, { model: modelOf(server), prompt: 'go', maxRetries: 0, onError });
+    const { textStream } = streamTextIn(run, streamText, {
+      model: modelOf(server),
+      prompt: 'go',
+      maxRetries: 0,
+      onError,
+    });
     const reading = (async () => {
       for await (const _ of textStream);
     })();
