@@ -213,6 +213,8 @@ const PROJECTS: TestProjectInlineConfiguration[] = [
       // A browser starts; the machine may be busy.
       testTimeout: 60_000,
       hookTimeout: 60_000,
+      // One more try for a browser on a machine of CI, which may stall; at a desk a test that flickers shows.
+      retry: process.env.CI === undefined ? 0 : 1,
       maxWorkers: 2,
     },
   },

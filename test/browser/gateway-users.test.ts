@@ -35,8 +35,9 @@ describe('users and tabs of the page of examples/gateway', () => {
     for (const tab of [first, second]) {
       await tab.shows('fine');
       await expect.poll(() => tab.sessions.count()).toBe(1);
-      const said = await tab.page.locator('.said').allTextContents();
-      expect(said).toEqual(['You said: hello', 'You said: again']);
+      // The other tab has the words of the answer as they come, and those of the message from the conversation.
+      const said = (): Promise<string[]> => tab.page.locator('.said').allTextContents();
+      await expect.poll(said).toEqual(['You said: hello', 'You said: again']);
     }
     expect(app.control.runs.list()).toEqual([]);
   });
