@@ -153,10 +153,12 @@ const PROJECTS: TestProjectInlineConfiguration[] = [
     test: {
       name: 'files',
       include: ['test/files/**/*.test.ts'],
-      // What the library does without us, and many processes at a time: `npm run proofs`.
+      // What the library does without us, many processes at a time, and the conformance suite: `npm run proofs`.
       exclude: isWhole
         ? []
-        : ['agents/*', 'load', 'orphans', 'plain-lockfile', 'storm'].map((name) => `test/files/${name}.test.ts`),
+        : ['agents/*', 'conformance/*', 'load', 'orphans', 'plain-lockfile', 'storm'].map(
+            (name) => `test/files/${name}.test.ts`,
+          ),
       setupFiles: ['./test/files/support/leaks.ts'],
       // Processes start, stand still and are killed; the machine may be busy.
       testTimeout: 60_000,
